@@ -1,0 +1,1 @@
+"""Site-Net: parameters, the dense reference, and the factorised, merged engine."""

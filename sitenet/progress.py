@@ -1,0 +1,65 @@
+"""Progress a person can follow: one log for a file and the terminal, rates and remaining time."""
+
+import logging
+import sys
+import time
+from pathlib import Path
+
+log = logging.getLogger("sitenet")
+
+
+def setup_logging(log_path: str | Path | None = None) -> None:
+    """Send messages to the terminal and, if given, to `log_path` (replaced, with times)."""
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers.clear()
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(terminal)
+    if log_path is not None:
+        Path(log_path).parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(log_path, mode="w")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(file)
+
+
+def duration(seconds: float) -> str:
+    """`seconds` as h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Progress:
+    """Counts finished items of `total`; logs count, rate and remaining time every few seconds.
+
+    Lines rather than bars: several jobs share the terminal, and log files keep them.
+    """
+
+    def __init__(self, total: int, label: str, unit: str, interval: float = 10.0) -> None:
+        self.total, self.label, self.unit, self.interval = total, label, unit, interval
+        self.done = 0
+        self.start = self.last = time.monotonic()
+
+    @property
+    def rate(self) -> float:
+        """Items per second since the start."""
+        return self.done / max(time.monotonic() - self.start, 1e-9)
+
+    def advance(self, count: int = 1) -> None:
+        """Count `count` more items; log a line if `interval` seconds have passed."""
+        self.done += count
+        now = time.monotonic()
+        if now - self.last >= self.interval and self.done < self.total:
+            self.last = now
+            left = duration((self.total - self.done) / self.rate)
+            share = self.done / self.total
+            log.info(
+                f"{self.label}: {self.done:,}/{self.total:,} {self.unit} ({share:.0%}), "
+                f"{self.rate:.3g}/s, {left} left"
+            )
+
+    def finish(self) -> None:
+        """Log the closing line: count, time and mean rate."""
+        elapsed = duration(time.monotonic() - self.start)
+        log.info(f"{self.label}: {self.done:,} {self.unit} in {elapsed} ({self.rate:.3g}/s)")

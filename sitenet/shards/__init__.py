@@ -1,0 +1,1 @@
+"""Featurised crystals on disk (Parquet) and in memory, and batches of them."""

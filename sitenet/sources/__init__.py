@@ -1,0 +1,1 @@
+"""Where crystals come from: one validated table of structures and labels."""
