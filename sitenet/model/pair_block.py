@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sitenet.model.layers import segment_softmax
+
 
 @dataclass(frozen=True)
 class PairWeights:
@@ -45,17 +47,6 @@ class Pairs:
     log_count: Tensor
 
 
-def segment_softmax(logits: Tensor, pairs: Pairs) -> Tensor:
-    """Softmax of logits (E, H) within each row of pairs; columns of a row sum to 1."""
-    rows = pairs.row_offsets.numel() - 1
-    index = pairs.row[:, None].expand_as(logits)
-    top = logits.new_full((rows, logits.shape[1]), -torch.inf)
-    top = top.scatter_reduce(0, index, logits.detach(), "amax")
-    weight = torch.exp(logits - top[pairs.row])
-    total = torch.zeros_like(top).index_add(0, pairs.row, weight)
-    return weight / total[pairs.row]
-
-
 def pair_block(
     project_i: Tensor, project_j: Tensor, interactions: Tensor, weights: PairWeights, pairs: Pairs
 ) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -80,8 +71,8 @@ def pair_block(
         if part.shape[1]
     ]
     logits = F.linear(parts[0], weights.logit_weight, weights.logit_bias)
-    attention = segment_softmax(logits + pairs.log_count[:, None], pairs)
-    weighted = (parts[1][:, :, None] * attention[:, None, :]).flatten(1)
     rows = pairs.row_offsets.numel() - 1
+    attention = segment_softmax(logits + pairs.log_count[:, None], pairs.row, rows)
+    weighted = (parts[1][:, :, None] * attention[:, None, :]).flatten(1)
     mixed = weighted.new_zeros(rows, weighted.shape[1]).index_add(0, pairs.row, weighted)
     return mixed, parts[2] if interaction_width else None, attention

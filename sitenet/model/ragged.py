@@ -1,0 +1,115 @@
+"""The engine: the same Site-Net over merged site classes and merged pairs, factorised.
+
+Equal to `DenseSiteNet` on the unmerged crystal up to rounding: sites of one class have equal
+features in every block, and merged pairs enter softmax and pooling with their counts.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sitenet.model.features import pair_features
+from sitenet.model.kernels import load
+from sitenet.model.layers import LMN, segment_softmax
+from sitenet.model.pair_block import Pairs, PairWeights, pair_block
+from sitenet.model.parameters import Block, SiteNetParameters
+from sitenet.shards.batch import RaggedBatch
+
+
+class SiteNet(SiteNetParameters):
+    """Site-Net on merged pairs (E pairs of R site classes)."""
+
+    def forward(self, batch: RaggedBatch) -> Tensor:
+        """Labels (B,) in their unit."""
+        return self.head(self.crystals(batch))
+
+    def crystals(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
+        """Crystal vectors (B, C); each block's attention (E, H) is appended to `attention`.
+
+        The attention of a merged pair is the sum over its atoms: divide by pair_count for one.
+        """
+        sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
+        pair_weight = batch.site_weight[batch.pair_row] * batch.pair_count
+        z = batch.numbers
+        inputs = pair_features(z[batch.pair_row], z[batch.pair_column], batch.pair_distance)
+        interactions = self.interaction_input(inputs.to(sites.dtype), pair_weight)
+        log_count = torch.log(batch.pair_count)
+        if self.settings.cutoff is not None:
+            beyond = batch.pair_distance > self.settings.cutoff
+            log_count = log_count.masked_fill(beyond, -torch.inf)
+        pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
+        layers = []
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            step = self._fused if self._fusable else self._general
+            mixed, new_interactions, weights = step(block, sites, interactions, pairs, pair_weight)
+            sites = block.sites(mixed, batch.site_weight)
+            layers.append(sites)
+            if new_interactions is not None:
+                interactions = new_interactions
+            if attention is not None:
+                attention.append(weights)
+        stacked = torch.cat(layers, 1)
+        return self.crystal_vectors(stacked, batch.site_weight, batch.crystal, batch.sizes)
+
+    @property
+    def _fusable(self) -> bool:
+        """Whether the pair networks have the shape the fused block computes."""
+        return self.settings.norm == "layer" and len(self.settings.attention_layers) == 1
+
+    def _fused(
+        self, block: Block, sites: Tensor, interactions: Tensor, pairs: Pairs, _: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        networks = _networks(block)
+        weight = torch.cat([network.linear.weight for network in networks])
+        bias = torch.cat([network.linear.bias for network in networks])
+        own, other, pair = weight.split([*[sites.shape[1]] * 2, interactions.shape[1]], 1)
+        weights = PairWeights(
+            weight=pair,
+            norm_weight=torch.cat([network.norm.weight for network in networks]),
+            norm_bias=torch.cat([network.norm.bias for network in networks]),
+            logit_weight=block.logits.weight,
+            logit_bias=block.logits.bias,
+            widths=_widths(networks),
+        )
+        compiled = load() if sites.device.type == "cpu" else None
+        compute = compiled or pair_block
+        return compute(
+            F.linear(sites, own, bias), F.linear(sites, other), interactions, weights, pairs
+        )
+
+    def _general(
+        self, block: Block, sites: Tensor, interactions: Tensor, pairs: Pairs, weight: Tensor
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Any norm and depth: the linear layers on B_ij are factorised, the rest is plain."""
+
+        def first(network: LMN) -> Tensor:
+            own, other, pair = network.linear.weight.split(
+                [*[sites.shape[1]] * 2, interactions.shape[1]], 1
+            )
+            site_part = F.linear(sites, own, network.linear.bias)[pairs.row]
+            linear = F.linear(interactions, pair) + site_part + F.linear(sites, other)[pairs.column]
+            return network.normalise(F.mish(linear), weight)
+
+        if len(block.attention):
+            hidden = first(block.attention[0])
+            for layer in list(block.attention)[1:]:
+                hidden = layer(hidden, weight)
+        else:
+            hidden = torch.cat([sites[pairs.row], sites[pairs.column], interactions], 1)
+        logits = block.logits(hidden) + pairs.log_count[:, None]
+        attention = segment_softmax(logits, pairs.row, sites.shape[0])
+        weighted = (first(block.values)[:, :, None] * attention[:, None, :]).flatten(1)
+        mixed = weighted.new_zeros(sites.shape[0], weighted.shape[1])
+        mixed = mixed.index_add(0, pairs.row, weighted)
+        return mixed, None if block.interactions is None else first(block.interactions), attention
+
+
+def _networks(block: Block) -> list[LMN]:
+    extra = [] if block.interactions is None else [block.interactions]
+    return [block.attention[0], block.values, *extra]
+
+
+def _widths(networks: list[LMN]) -> tuple[int, int, int]:
+    widths = [network.linear.out_features for network in networks]
+    return (*widths, 0) if len(widths) == 2 else tuple(widths)  # type: ignore[return-value]

@@ -1,0 +1,91 @@
+"""Batches of crystals: merged pairs for the engine, padded pairs for the dense reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class RaggedBatch:
+    """Crystals as concatenated site classes (R rows) and merged pairs (E), grouped by row.
+
+    numbers (R,) int64, oxidation (R,) in e, site_weight (R,) unique sites of each class,
+    crystal (R,) int64 index into the batch, sizes (B,) unique sites of each crystal;
+    row_offsets (R + 1,), pair_row (E,), pair_column (E,) int64 rows, pair_distance (E,) in A,
+    pair_count (E,) supercell atoms of each merged pair.
+    """
+
+    numbers: Tensor
+    oxidation: Tensor
+    site_weight: Tensor
+    crystal: Tensor
+    sizes: Tensor
+    row_offsets: Tensor
+    pair_row: Tensor
+    pair_column: Tensor
+    pair_distance: Tensor
+    pair_count: Tensor
+
+    def to(self, device: torch.device | str) -> "RaggedBatch":
+        """The same batch on `device`."""
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def double(self) -> "RaggedBatch":
+        """The same batch with float64 features."""
+        real = ("oxidation", "site_weight", "sizes", "pair_distance", "pair_count")
+        return replace(self, **{name: getattr(self, name).double() for name in real})
+
+
+@dataclass(frozen=True)
+class DenseBatch:
+    """Crystals with every pair of unique site i and supercell atom j, padded along j.
+
+    numbers, oxidation, crystal (R,) for the R unique sites of all crystals; sizes (B,);
+    distance (R, A) in A, column (R, A) int64 row of the unique site that atom j is an image of,
+    padding (R, A) bool, True beyond the crystal's own atoms.
+    """
+
+    numbers: Tensor
+    oxidation: Tensor
+    crystal: Tensor
+    sizes: Tensor
+    distance: Tensor
+    column: Tensor
+    padding: Tensor
+
+
+def dense_batch(
+    crystals: Sequence[tuple[NDArray, NDArray, NDArray]], dtype: torch.dtype = torch.float64
+) -> DenseBatch:
+    """Pad crystals given as (numbers (P,), oxidation (P,), distances (P, A)) to one batch.
+
+    Supercell atom j of a crystal is an image of its site j // (A / P) (images are contiguous).
+    """
+    widest = max(distances.shape[1] for _, _, distances in crystals)
+    rows = sum(len(numbers) for numbers, _, _ in crystals)
+    distance = torch.zeros(rows, widest, dtype=dtype)
+    column = torch.zeros(rows, widest, dtype=torch.int64)
+    padding = torch.ones(rows, widest, dtype=torch.bool)
+    start = 0
+    for numbers, _, distances in crystals:
+        sites, atoms = distances.shape
+        here = slice(start, start + sites)
+        distance[here, :atoms] = torch.as_tensor(distances, dtype=dtype)
+        column[here, :atoms] = start + torch.arange(atoms) // (atoms // sites)
+        column[here, atoms:] = start
+        padding[here, :atoms] = False
+        start += len(numbers)
+    sizes = torch.tensor([len(numbers) for numbers, _, _ in crystals])
+    return DenseBatch(
+        numbers=torch.as_tensor(np.concatenate([c[0] for c in crystals])).long(),
+        oxidation=torch.as_tensor(np.concatenate([c[1] for c in crystals])).to(dtype),
+        crystal=torch.repeat_interleave(torch.arange(len(crystals)), sizes),
+        sizes=sizes.to(dtype),
+        distance=distance,
+        column=column,
+        padding=padding,
+    )

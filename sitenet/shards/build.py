@@ -1,0 +1,118 @@
+"""structures.parquet -> one shard: featurise a share of the crystals on several processes."""
+
+import csv
+import multiprocessing
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
+from sitenet.files import atomic_path
+from sitenet.progress import Progress
+from sitenet.shards.schema import open_writer, to_table
+from sitenet.sources.cif import Crystal, RejectedCrystal
+
+ROW_GROUP = 1000  # crystals; bounds the memory of writer and reader
+CHUNK = 16  # crystals sent to a process at once
+
+
+class Outcome(NamedTuple):
+    """One crystal featurised, or the reason why it was not."""
+
+    id: str
+    crystal: MergedCrystal | None
+    reason: str
+
+
+def build_shard(
+    structures: Path,
+    part: int,
+    parts: int,
+    settings: FeatureSettings,
+    shard: Path,
+    rejected: Path,
+    workers: int = 1,
+) -> None:
+    """Featurise crystals of the `part`-th of `parts` equal shares (0-based) into `shard`.
+
+    Crystals keep their order; those that cannot be featurised go to `rejected` (id, reason).
+    """
+    rows = pq.ParquetFile(structures).metadata.num_rows
+    first, last = part * rows // parts, (part + 1) * rows // parts
+    label = f"featurising {structures.parent.name} N={settings.n_atoms} part {part + 1}/{parts}"
+    progress = Progress(last - first, label, "crystals")
+    work = partial(_featurise_all, settings=settings)
+    chunks = _chunks(_read_rows(structures, first, last, settings.oxidation))
+    with atomic_path(shard) as file, atomic_path(rejected) as reasons:
+        with open_writer(file) as writer, reasons.open("w", newline="") as listing:
+            table = csv.writer(listing)
+            table.writerow(["id", "reason"])
+            outcomes = chain.from_iterable(_run(work, chunks, workers))
+            while group := list(islice(_counted(outcomes, progress), ROW_GROUP)):
+                table.writerows((o.id, o.reason) for o in group if o.crystal is None)
+                kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
+                if kept:
+                    writer.write_table(to_table(*map(list, zip(*kept, strict=True))))
+    progress.finish()
+
+
+def _run(work: partial, chunks: Iterable[list], workers: int) -> Iterator[list[Outcome]]:
+    if workers <= 1:
+        yield from map(work, chunks)
+        return
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        pending = [pool.submit(work, chunk) for chunk in islice(chunks := iter(chunks), 4 * workers)]
+        while pending:
+            yield pending.pop(0).result()
+            pending.extend(pool.submit(work, chunk) for chunk in islice(chunks, 1))
+
+
+def _featurise_all(rows: list[tuple[str, Crystal]], settings: FeatureSettings) -> list[Outcome]:
+    return [_featurise_one(name, crystal, settings) for name, crystal in rows]
+
+
+def _featurise_one(name: str, crystal: Crystal, settings: FeatureSettings) -> Outcome:
+    try:
+        return Outcome(name, featurise(crystal, settings), "")
+    except RejectedCrystal as error:
+        return Outcome(name, None, str(error))
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        return Outcome(name, None, f"could not be featurised: {type(error).__name__}: {error}")
+
+
+def _read_rows(
+    structures: Path, first: int, last: int, oxidation: str
+) -> Iterator[tuple[str, Crystal]]:
+    """Crystals first..last - 1 of the table, with the chosen oxidation states."""
+    columns = ["id", "lattice", "numbers", "frac", f"oxidation_{oxidation}", "note"]
+    seen = 0
+    for batch in pq.ParquetFile(structures).iter_batches(ROW_GROUP, columns=columns):
+        start, stop = max(first - seen, 0), min(last - seen, batch.num_rows)
+        seen += batch.num_rows
+        if start < stop:
+            for row in batch.slice(start, stop - start).to_pylist():
+                yield row["id"], Crystal(
+                    lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
+                    numbers=np.array(row["numbers"], dtype=np.int64),
+                    frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
+                    oxidation=np.array(row[f"oxidation_{oxidation}"], dtype=np.float64),
+                    note=row["note"] or "",
+                )
+
+
+def _chunks(rows: Iterator[tuple[str, Crystal]]) -> Iterator[list[tuple[str, Crystal]]]:
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
+
+
+def _counted(outcomes: Iterator[Outcome], progress: Progress) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        progress.advance()
+        yield outcome

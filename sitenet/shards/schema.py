@@ -1,0 +1,104 @@
+"""The shard format: Parquet, one row per crystal, lists for its sites, classes and merged pairs.
+
+P unique sites, R site classes, E merged pairs of a crystal:
+
+=============== ============== ===================================================================
+column          type           meaning
+=============== ============== ===================================================================
+id              string         as in structures.parquet
+n_sites         int32          P, sites of the primitive cell
+n_atoms         int32          A = P * images, atoms of the supercell
+images          int32          primitive cells in the supercell
+supercell       list<int16>    9 integers, rows: supercell vectors in primitive vectors
+lattice         list<double>   9 numbers, rows: primitive vectors in A
+numbers         list<uint8>    P atomic numbers
+frac            list<double>   3 P fractional coordinates of the primitive cell
+oxidation       list<float>    P oxidation states in e
+site_class      list<uint16>   P classes, numbered by first appearance
+row_length      list<int32>    R, merged pairs of each class, in order of class
+pair_class      list<uint16>   E, class of the neighbour
+pair_distance   list<float>    E, minimum-image distance in A (0: the site itself)
+pair_count      list<uint16>   E, supercell atoms merged into the pair; a row's counts add up to A
+=============== ============== ===================================================================
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from sitenet.crystal.featurise import MergedCrystal
+
+LISTS: dict[str, pa.DataType] = {
+    "supercell": pa.int16(),
+    "lattice": pa.float64(),
+    "numbers": pa.uint8(),
+    "frac": pa.float64(),
+    "oxidation": pa.float32(),
+    "site_class": pa.uint16(),
+    "row_length": pa.int32(),
+    "pair_class": pa.uint16(),
+    "pair_distance": pa.float32(),
+    "pair_count": pa.uint16(),
+}
+SCALARS = {"n_sites": pa.int32(), "n_atoms": pa.int32(), "images": pa.int32()}
+SCHEMA = pa.schema(
+    [("id", pa.string()), *SCALARS.items(), *((n, pa.list_(t)) for n, t in LISTS.items())],
+    metadata={"format": "sitenet shard 1"},
+)
+
+
+def to_table(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> pa.Table:
+    """Crystals as an Arrow table of `SCHEMA`."""
+    sites = np.array([len(c.numbers) for c in crystals])
+    images = np.array([c.images for c in crystals])
+    columns = [pa.array(ids, pa.string())]
+    columns += [pa.array(v, t) for v, t in zip(
+        (sites, sites * images, images), SCALARS.values(), strict=True)]  # fmt: skip
+    for name, kind in LISTS.items():
+        parts = [np.ravel(getattr(c, name)) for c in crystals]
+        offsets = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int32)
+        values = pa.array(np.concatenate(parts).astype(kind.to_pandas_dtype()), kind)
+        columns.append(pa.ListArray.from_arrays(offsets, values))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def open_writer(path: Path) -> pq.ParquetWriter:
+    """A writer of shards: zstd, distances split by byte (they compress better so)."""
+    return pq.ParquetWriter(
+        path,
+        SCHEMA,
+        compression="zstd",
+        compression_level=5,
+        use_dictionary=["id"],
+        use_byte_stream_split=["pair_distance.list.element"],
+    )
+
+
+def read_lists(path: Path, columns: Sequence[str]) -> Iterator[dict[str, NDArray]]:
+    """Row groups of a shard as flat arrays; a list column `x` also gives its lengths `x.length`.
+
+    Raises ValueError, naming the file, if it is not a whole shard of this format.
+    """
+    try:
+        file = pq.ParquetFile(path)
+        if (file.schema_arrow.metadata or {}).get(b"format") != b"sitenet shard 1":
+            raise ValueError("it was written in another format")
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=list(columns)).combine_chunks()
+            arrays: dict[str, NDArray] = {}
+            for name in columns:
+                column = table.column(name).combine_chunks()
+                if name in LISTS:
+                    arrays[name] = column.flatten().to_numpy(zero_copy_only=False)
+                    arrays[f"{name}.length"] = np.diff(column.offsets.to_numpy())
+                else:
+                    arrays[name] = column.to_numpy(zero_copy_only=False)
+            yield arrays
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} is not a readable shard: {error}; delete it and run again") from (
+            error
+        )

@@ -1,0 +1,149 @@
+"""All crystals of a data set in a few flat tensors; a batch is index arithmetic on them."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sitenet.crystal.featurise import MergedCrystal
+from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.schema import LISTS, read_lists, to_table
+
+COLUMNS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "site_class", "row_length",
+           "pair_class", "pair_distance", "pair_count")  # fmt: skip
+
+
+def ranges(starts: Tensor, lengths: Tensor) -> Tensor:
+    """The integers of [start, start + length) of every entry, concatenated (int64)."""
+    ends = lengths.cumsum(0)
+    shift = torch.repeat_interleave(starts - (ends - lengths), lengths)
+    return shift + torch.arange(shift.numel(), device=shift.device)
+
+
+def offsets(lengths: Tensor) -> Tensor:
+    """[0, l0, l0 + l1, ...] of lengths (n,): (n + 1,) int64."""
+    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+
+
+class CrystalStore:
+    """Merged crystals on one device.
+
+    `ids` (B,), `sites` (B,) unique sites, `atoms` (B,) supercell atoms, `pairs` (B,) merged
+    pairs; everything else is flat: site classes of all crystals, and merged pairs of all classes.
+    """
+
+    def __init__(self, groups: Iterator[dict[str, NDArray]], keep: Collection[str] | None) -> None:
+        parts: dict[str, list[NDArray]] = {name: [] for name in (
+            "ids", "sites", "atoms", "classes", "numbers", "oxidation", "site_weight",
+            "row_length", "pair_class", "pair_distance", "pair_count")}  # fmt: skip
+        for group in groups:
+            for name, array in _class_level(_select(group, keep)).items():
+                parts[name].append(array)
+        if not parts["ids"]:
+            raise ValueError("the shards hold no crystal")
+        flat = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+        self.ids: list[str] = flat.pop("ids").tolist()
+        self.index = {name: k for k, name in enumerate(self.ids)}
+        tensors = {name: torch.from_numpy(array) for name, array in flat.items()}
+        self.sites, self.atoms = tensors["sites"].long(), tensors["atoms"].long()
+        self._classes = tensors["classes"].long()
+        self._class_offset = offsets(self._classes)
+        self._numbers, self._oxidation = tensors["numbers"], tensors["oxidation"]
+        self._site_weight = tensors["site_weight"]
+        self._row_length = tensors["row_length"].long()
+        self._row_offset = offsets(self._row_length)
+        self._pair_class, self._pair_count = tensors["pair_class"], tensors["pair_count"]
+        self._pair_distance = tensors["pair_distance"]
+        pair_offset = self._row_offset[self._class_offset]
+        self.pairs = pair_offset[1:] - pair_offset[:-1]
+
+    @classmethod
+    def from_shards(
+        cls, shards: Sequence[Path], keep: Collection[str] | None = None
+    ) -> "CrystalStore":
+        """Read shards; `keep` restricts to these ids. ValueError if a shard is unreadable."""
+        return cls((group for shard in shards for group in read_lists(shard, COLUMNS)), keep)
+
+    @classmethod
+    def from_crystals(cls, ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> "CrystalStore":
+        """Crystals in memory, through the same conversion as shards."""
+        table = to_table(ids, crystals)
+        arrays: dict[str, NDArray] = {}
+        for name in COLUMNS:
+            column = table.column(name).combine_chunks()
+            flat = column.flatten() if name in LISTS else column
+            arrays[name] = flat.to_numpy(zero_copy_only=False)
+            if name in LISTS:
+                arrays[f"{name}.length"] = np.diff(column.offsets.to_numpy())
+        return cls(iter([arrays]), None)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, device: torch.device | str) -> "CrystalStore":
+        """Move all tensors to `device`, in place."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
+    def batch(self, crystals: Tensor) -> RaggedBatch:
+        """The crystals with these indices (B,) int64 as one batch, in this order."""
+        crystals = crystals.to(self._classes.device)
+        classes = self._classes[crystals]
+        rows = ranges(self._class_offset[crystals], classes)
+        crystal = torch.repeat_interleave(torch.arange(len(classes), device=rows.device), classes)
+        lengths = self._row_length[rows]
+        pairs = ranges(self._row_offset[rows], lengths)
+        pair_row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), lengths)
+        first_row = offsets(classes)[:-1]
+        return RaggedBatch(
+            numbers=self._numbers[rows].long(),
+            oxidation=self._oxidation[rows],
+            site_weight=self._site_weight[rows],
+            crystal=crystal,
+            sizes=self.sites[crystals].float(),
+            row_offsets=offsets(lengths),
+            pair_row=pair_row,
+            pair_column=self._pair_class[pairs].long() + first_row[crystal[pair_row]],
+            pair_distance=self._pair_distance[pairs],
+            pair_count=self._pair_count[pairs].float(),
+        )
+
+
+def _select(group: dict[str, NDArray], keep: Collection[str] | None) -> dict[str, NDArray]:
+    """The crystals of a row group whose id is in `keep`."""
+    if keep is None:
+        return group
+    chosen = np.array([name in keep for name in group["id"]], dtype=bool)
+    if chosen.all():
+        return group
+    out = {}
+    for name, array in group.items():
+        lengths = group.get(f"{name}.length")
+        out[name] = array[chosen if lengths is None else np.repeat(chosen, lengths)]
+    return out
+
+
+def _class_level(group: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Columns of a row group with sites collapsed to their classes."""
+    sites, classes = group["site_class.length"], group["row_length.length"]
+    start = np.repeat(np.cumsum(classes) - classes, sites)  # first class of the site's crystal
+    of_site = start + group["site_class"]
+    _, first, weight = np.unique(of_site, return_index=True, return_counts=True)
+    return {
+        "ids": group["id"],
+        "sites": group["n_sites"],
+        "atoms": group["n_atoms"],
+        "classes": classes,
+        "numbers": group["numbers"][first],
+        "oxidation": group["oxidation"][first],
+        "site_weight": weight.astype(np.float32),
+        "row_length": group["row_length"],
+        "pair_class": group["pair_class"].astype(np.int16),
+        "pair_distance": group["pair_distance"],
+        "pair_count": group["pair_count"].astype(np.int16),
+    }

@@ -1,0 +1,93 @@
+"""Site-Net as a Lightning module: MAE on the clamped output (10.1039/d3dd00005b)."""
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from sitenet.model.ragged import SiteNet
+from sitenet.shards.batch import RaggedBatch
+from sitenet.train.data import Batches
+from sitenet.train.optimiser import make_optimiser, make_schedule
+from sitenet.train.settings import TrainingSettings
+
+Batch = tuple[RaggedBatch, Tensor, Tensor]
+
+
+class SupervisedModule(pl.LightningModule):
+    """Trains `model` on the batches of `train`, watched on those of `validation`.
+
+    `train_mae` and `val_mae` hold the latest epoch's errors in the label's unit.
+    """
+
+    def __init__(
+        self, model: SiteNet, settings: TrainingSettings, train: Batches, validation: Batches
+    ) -> None:
+        super().__init__()
+        self.model, self.settings = model, settings
+        self.train_batches, self.validation_batches = train, validation
+        self.train_mae = self.val_mae = float("nan")
+        self._error = self._count = torch.zeros(())
+
+    def setup(self, stage: str) -> None:
+        """Move the crystals to this process's device and take its share of the batches."""
+        device = self.trainer.strategy.root_device
+        self.train_batches.data.store.to(device)
+        for batches in (self.train_batches, self.validation_batches):
+            batches.targets = batches.targets.to(device)
+        self.train_batches.rank = self.trainer.global_rank
+        self.train_batches.world = self.trainer.world_size
+
+    def train_dataloader(self) -> Batches:
+        """Batches of the training part, repacked in every epoch."""
+        return self.train_batches
+
+    def val_dataloader(self) -> Batches:
+        """Batches of the validation part; every process evaluates all of them."""
+        return self.validation_batches
+
+    def configure_optimizers(self) -> dict:
+        """AdamW and a schedule that moves with every step."""
+        optimiser = make_optimiser(self.model, self.settings)
+        schedule = make_schedule(optimiser, self.settings, len(self.train_batches))
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_train_epoch_start(self) -> None:
+        """Shuffle by the epoch's number, so that a resumed run sees the same batches."""
+        self.train_batches.epoch = self.current_epoch
+        self._start()
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """MAE of a batch in units of the label scale."""
+        error = self._absolute_errors(batch)
+        return error.mean() / self.model.label_scale
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Add a batch to the epoch's error."""
+        self._absolute_errors(batch)
+
+    def on_validation_epoch_start(self) -> None:
+        """Close the training epoch's error: validation runs at the end of it."""
+        self.train_mae = self._mean()
+        self._start()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the MAE that checkpoints and early stopping watch."""
+        self.val_mae = self._mean()
+        self.log("val_mae", self.val_mae)
+
+    def _absolute_errors(self, batch: Batch) -> Tensor:
+        crystals, target, _ = batch
+        error = (self.model(crystals) - target).abs()
+        self._error = self._error + error.detach().sum()
+        self._count = self._count + len(target)
+        return error
+
+    def _start(self) -> None:
+        self._error = torch.zeros((), device=self.device)
+        self._count = torch.zeros((), device=self.device)
+
+    def _mean(self) -> float:
+        return float(self._error / self._count)

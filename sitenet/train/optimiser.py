@@ -1,0 +1,38 @@
+"""AdamW and the learning-rate schedule."""
+
+import math
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from sitenet.train.settings import TrainingSettings
+
+
+def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW over all parameters of `model` (10.1039/d3dd00005b: amsgrad, eps 1e-7)."""
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        amsgrad=settings.amsgrad,
+        eps=settings.eps,
+    )
+
+
+def make_schedule(
+    optimiser: torch.optim.Optimizer, settings: TrainingSettings, steps_per_epoch: int
+) -> LambdaLR:
+    """Learning-rate factor per step: constant, or linear warm-up and then half a cosine to 0."""
+    warmup = settings.warmup_epochs * steps_per_epoch
+    total = settings.max_epochs * steps_per_epoch
+
+    def factor(step: int) -> float:
+        if settings.schedule == "constant":
+            return 1.0
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        share = min((step - warmup) / max(total - warmup, 1), 1.0)
+        return 0.5 * (1 + math.cos(math.pi * share))
+
+    return LambdaLR(optimiser, factor)

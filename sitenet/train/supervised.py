@@ -1,0 +1,234 @@
+"""One supervised run: from shards, labels and a split to a model, predictions and metrics."""
+
+import logging
+import resource
+import shutil
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+from sitenet.files import atomic_path, write_json
+from sitenet.model.files import save_model
+from sitenet.model.ragged import SiteNet
+from sitenet.model.settings import ModelSettings
+from sitenet.progress import duration, log
+from sitenet.train.baselines import baselines
+from sitenet.train.callbacks import History
+from sitenet.train.data import Batches, TaskData, load_task
+from sitenet.train.metrics import regression_metrics
+from sitenet.train.module import SupervisedModule
+from sitenet.train.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """Data of a run: `column` of `structures` is the label (in `unit`), N = `n_atoms`."""
+
+    structures: Path
+    shards: tuple[Path, ...]
+    split: Path
+    column: str
+    unit: str
+    n_atoms: int
+
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """Files of a run; `checkpoints` is a folder that lives only while the run is unfinished."""
+
+    weights: Path
+    description: Path
+    metrics: Path
+    predictions: Path
+    history: Path
+    checkpoints: Path
+
+
+def train(
+    inputs: RunInputs,
+    outputs: RunOutputs,
+    model_settings: ModelSettings,
+    settings: TrainingSettings,
+    accelerator: str = "cpu",
+    label: str = "training",
+) -> None:
+    """Train, keep the weights of the best validation epoch, predict every labelled crystal.
+
+    A run that was killed continues after its last finished epoch, exactly as if undisturbed.
+    Crystals whose primitive cell has more than N sites are left out of training, not of tests.
+    Raises ValueError if the data does not allow a run.
+    """
+    _quiet()
+    start = time.monotonic()
+    pl.seed_everything(settings.seed, verbose=False)
+    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
+    fitting, watched = data.indices("train", inputs.n_atoms), data.indices("val", inputs.n_atoms)
+    log.info(
+        f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
+        f"{len(data.indices('test')):,} test crystals, N={inputs.n_atoms}, on {accelerator}"
+    )
+    module = SupervisedModule(
+        _new_model(model_settings, settings, data, fitting),
+        settings,
+        Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
+        Batches(data, watched, settings.batch_sites),
+    )
+    history = History(outputs.history, label, inputs.unit)
+    best = _fit(module, settings, history, outputs.checkpoints, accelerator)
+    module.load_state_dict(best["state_dict"])
+    predictions = predict(module.model, data, settings.batch_sites, accelerator)
+    write_predictions(predictions, outputs.predictions)
+    seconds = sum(row["seconds"] for row in history.rows)
+    record = {
+        "splits": _split_metrics(predictions, settings.seed),
+        "baselines": _baselines(predictions),
+        "unit": inputs.unit,
+        "epochs": len(history.rows),
+        "best_epoch": history.best()["epoch"],
+        "structures_per_second": float(
+            np.median([row["structures_per_second"] for row in history.rows])
+        ),
+        "seconds": seconds,
+        "peak_memory_bytes": _peak_memory(accelerator),
+        "device": _device_name(accelerator),
+        "parameters": sum(p.numel() for p in module.model.parameters()),
+    }
+    save_model(
+        module.model.float(),
+        model_settings,
+        outputs.weights,
+        outputs.description,
+        training=settings.to_dict(),
+        data={"column": inputs.column, "unit": inputs.unit, "n_atoms": inputs.n_atoms},
+    )
+    write_json(outputs.metrics, record)
+    shutil.rmtree(outputs.checkpoints, ignore_errors=True)
+    test = record["splits"]["test"]  # type: ignore[index]
+    log.info(
+        f"{label}: test MAE {test['mae']:.4g} {inputs.unit} (mean of the training labels: "
+        f"{record['baselines']['mean']:.4g}) after {len(history.rows)} epochs, "  # type: ignore[index]
+        f"{duration(time.monotonic() - start)}"
+    )
+
+
+def _new_model(
+    model_settings: ModelSettings, settings: TrainingSettings, data: TaskData, fitting: torch.Tensor
+) -> SiteNet:
+    model = SiteNet(model_settings)
+    targets = data.table.target.to_numpy()[fitting.numpy()]
+    if settings.label_scaling == "standard" and targets.std() > 0:
+        model.label_shift.fill_(float(targets.mean()))
+        model.label_scale.fill_(float(targets.std()))
+    return model
+
+
+def _fit(
+    module: SupervisedModule,
+    settings: TrainingSettings,
+    history: History,
+    checkpoints: Path,
+    accelerator: str,
+) -> dict[str, Any]:
+    """Run or resume the training; returns the best checkpoint."""
+    keeper = ModelCheckpoint(
+        checkpoints,
+        filename="best",
+        monitor="val_mae",
+        save_last=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
+    )
+    stopper = EarlyStopping("val_mae", patience=settings.patience, check_on_train_epoch_end=True)
+    trainer = pl.Trainer(
+        accelerator=accelerator,
+        devices=settings.devices,
+        strategy="auto" if settings.devices == 1 else "ddp_spawn",
+        precision=settings.precision,  # type: ignore[arg-type]
+        max_epochs=settings.max_epochs,
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=[history, stopper, keeper],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        deterministic="warn" if accelerator != "cpu" else False,
+    )
+    last = _readable(checkpoints / "last.ckpt")
+    if last is not None:
+        log.info(f"{history.label}: continuing from {last}")
+    trainer.fit(module, ckpt_path=last, weights_only=True)
+    return torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+
+
+def _readable(checkpoint: Path) -> Path | None:
+    """`checkpoint` if it is whole; a broken one is deleted with a warning."""
+    if not checkpoint.exists():
+        return None
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for truncated files
+        log.warning(f"{checkpoint} is damaged ({type(error).__name__}): starting over without it")
+        checkpoint.unlink()
+        return None
+    return checkpoint
+
+
+def predict(model: SiteNet, data: TaskData, batch_sites: int, accelerator: str) -> pd.DataFrame:
+    """Predictions of every crystal of `data`: id, split, formula, target, prediction, n_sites."""
+    device = "cuda" if accelerator in ("gpu", "cuda") else "cpu"
+    model = model.to(device).eval()
+    data.store.to(device)
+    values = np.empty(len(data.table))
+    everyone = Batches(data, torch.arange(len(data.table)), batch_sites)
+    with torch.inference_mode():
+        for batch, _, crystals in everyone:
+            values[crystals.numpy()] = model(batch).cpu().numpy()
+    return data.table[["id", "split", "formula", "target", "n_sites"]].assign(prediction=values)
+
+
+def write_predictions(predictions: pd.DataFrame, path: Path) -> None:
+    """Write predictions as Parquet, atomically."""
+    with atomic_path(path) as temporary:
+        predictions.to_parquet(temporary, index=False)
+
+
+def _split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:
+    return {
+        str(part): regression_metrics(rows.target.to_numpy(), rows.prediction.to_numpy(), seed)
+        for part, rows in predictions.groupby("split")
+    }
+
+
+def _baselines(predictions: pd.DataFrame) -> dict[str, float]:
+    train, test = (predictions[predictions.split == part] for part in ("train", "test"))
+    return baselines(
+        train.formula.tolist(), train.target.to_numpy(), test.formula.tolist(), test.target.to_numpy()
+    )
+
+
+def _peak_memory(accelerator: str) -> int:
+    if accelerator in ("gpu", "cuda"):
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _device_name(accelerator: str) -> str:
+    if accelerator in ("gpu", "cuda"):
+        return torch.cuda.get_device_name()
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def _quiet() -> None:
+    """Silence Lightning's advice that does not apply to batches made by index arithmetic."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
