@@ -70,7 +70,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return content.get("state_dict", content)
 
 
-def infer_settings(state: dict[str, Tensor], output: str) -> ModelSettings:
+def infer_settings(
+    state: dict[str, Tensor], output: str, cutoff: float | None
+) -> ModelSettings:
     """Settings that fit weights under our names; the originals use raw site features."""
 
     def widths(stack: str) -> tuple[int, ...]:
@@ -91,18 +93,20 @@ def infer_settings(state: dict[str, Tensor], output: str) -> ModelSettings:
         norm="batch" if "site_input.norm.running_mean" in state else norm,
         site_feature_scaling="raw",
         output=output,
+        cutoff=cutoff,
     )
 
 
-def import_original(path: Path, output: str) -> SiteNet:
+def import_original(path: Path, output: str, cutoff: float | None = None) -> SiteNet:
     """Site-Net with the weights of an original checkpoint, its settings read off the shapes.
 
-    `output` is `nonnegative` for band gaps, `linear` for formation energies. The last block's gI
-    is dropped: the original holds it but never uses it. Raises ValueError for other models.
+    `output` is `nonnegative` for band gaps, `linear` for formation energies; `cutoff` (A) if the
+    model was trained with one. The last block's gI is dropped: the original holds it but never
+    uses it. Raises ValueError for other models.
     """
     state = {our_name(name): tensor for name, tensor in read_weights(Path(path)).items()
              if not name.endswith("num_batches_tracked")}  # fmt: skip
-    settings = infer_settings(state, output)
+    settings = infer_settings(state, output, cutoff)
     dead = f"blocks.{settings.blocks - 1}.interactions."
     model = SiteNet(settings)
     live = {name: tensor for name, tensor in state.items() if not name.startswith(dead)}

@@ -1,12 +1,14 @@
 """Batches of crystals: merged pairs for the engine, padded pairs for the dense reference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from sitenet.crystal.merging import MergedPairs
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,10 @@ class RaggedBatch:
         """The same batch on `device`."""
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
-    def double(self) -> "RaggedBatch":
-        """The same batch with float64 features."""
+    def cast(self, dtype: torch.dtype) -> "RaggedBatch":
+        """The same batch with real-valued features of `dtype`."""
         real = ("oxidation", "site_weight", "sizes", "pair_distance", "pair_count")
-        return replace(self, **{name: getattr(self, name).double() for name in real})
+        return replace(self, **{name: getattr(self, name).to(dtype) for name in real})
 
 
 @dataclass(frozen=True)
@@ -88,4 +90,33 @@ def dense_batch(
         distance=distance,
         column=column,
         padding=padding,
+    )
+
+
+def ragged_batch(crystals: Sequence[tuple[NDArray, NDArray, MergedPairs]]) -> RaggedBatch:
+    """Crystals given as (numbers (P,), oxidation (P,), merged pairs) as one float64 batch.
+
+    For crystals in memory at full precision; a `CrystalStore` makes batches of many.
+    """
+    first = [np.unique(pairs.site_class, return_index=True)[1] for _, _, pairs in crystals]
+    classes = torch.tensor([len(f) for f in first])
+    lengths = torch.from_numpy(np.concatenate([p.row_length for _, _, p in crystals])).long()
+    start = torch.cat([classes.new_zeros(1), classes.cumsum(0)])[:-1]
+    entries = torch.tensor([len(p.pair_class) for _, _, p in crystals])
+
+    def joined(arrays: Iterable[NDArray]) -> Tensor:
+        return torch.from_numpy(np.concatenate(list(arrays)))
+
+    column = joined(p.pair_class for _, _, p in crystals).long()
+    return RaggedBatch(
+        numbers=joined(z[f] for (z, _, _), f in zip(crystals, first, strict=True)).long(),
+        oxidation=joined(o[f] for (_, o, _), f in zip(crystals, first, strict=True)).double(),
+        site_weight=joined(np.bincount(p.site_class) for _, _, p in crystals).double(),
+        crystal=torch.repeat_interleave(torch.arange(len(crystals)), classes),
+        sizes=torch.tensor([len(z) for z, _, _ in crystals]).double(),
+        row_offsets=torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
+        pair_row=torch.repeat_interleave(torch.arange(len(lengths)), lengths),
+        pair_column=column + torch.repeat_interleave(start, entries),
+        pair_distance=joined(p.pair_distance for _, _, p in crystals).double(),
+        pair_count=joined(p.pair_count for _, _, p in crystals).double(),
     )
