@@ -143,8 +143,9 @@ def test_long_range_coefficients(shared, crystals, weights):
     with torch.no_grad():
         model.crystals(batch, attention)
     crystal = batch.crystal[batch.pair_row]
+    distance = batch.pair_distance.float().double()
     for k, weight in enumerate(attention):
-        reach = weight / batch.pair_count[:, None] * batch.pair_distance[:, None]
+        reach = weight / batch.pair_count[:, None] * distance[:, None]
         top = torch.zeros(5, 3, dtype=torch.float64)
         top = top.scatter_reduce(0, crystal[:, None].expand_as(reach), reach, "amax")
         assert (top - expected[k]).abs().max() < 1e-10

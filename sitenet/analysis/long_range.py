@@ -1,0 +1,69 @@
+"""The long-range coefficient of every crystal (eq 8 of 10.1039/d3dd00005b), batch by batch."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from sitenet.files import atomic_path
+from sitenet.model.files import load_model
+from sitenet.model.layers import segment_max
+from sitenet.model.ragged import SiteNet
+from sitenet.progress import Progress
+from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.packing import pack
+from sitenet.shards.store import CrystalStore
+
+
+def long_range_per_head(model: SiteNet, batch: RaggedBatch) -> Tensor:
+    """max_ij(a_ijh d_ij) of every crystal, block and head: (B, blocks, H), in A.
+
+    The attention of a merged pair is shared equally by its atoms, so one atom has w / count.
+    """
+    attention: list[Tensor] = []
+    model.crystals(batch, attention)
+    crystal = batch.crystal[batch.pair_row]
+    reach = (batch.pair_distance / batch.pair_count)[:, None]
+    crystals = batch.sizes.numel()
+    return torch.stack([segment_max(w * reach, crystal, crystals) for w in attention], 1)
+
+
+def _batches(store: CrystalStore, chosen: Tensor, sites: int) -> Iterator[Tensor]:
+    for indices in pack(store.sites[chosen].cpu().numpy(), sites, None):
+        yield chosen[torch.from_numpy(indices)]
+
+
+def write(
+    weights: Path,
+    shards: Sequence[Path],
+    ids: Sequence[str],
+    out: Path,
+    batch_sites: int = 1200,
+    device: str = "cpu",
+) -> None:
+    """Long-range coefficients of the crystals `ids` under a trained model, as Parquet.
+
+    Columns: id, long_range_coefficient (sum over the heads of the last block, in A), and
+    block{b}_head{h} with each head's largest a_ijh d_ij in A.
+    """
+    model = load_model(weights).to(device)
+    store = CrystalStore.from_shards(shards, keep=set(ids)).to(device)
+    progress = Progress(len(store), "long-range coefficients", "crystals")
+    parts = []
+    with torch.inference_mode():
+        for crystals in _batches(store, torch.arange(len(store)), batch_sites):
+            parts.append(long_range_per_head(model, store.batch(crystals)).cpu())
+            progress.advance(len(crystals))
+    progress.finish()
+    reach = torch.cat(parts)
+    columns = {
+        f"block{b}_head{h}": reach[:, b, h].numpy()
+        for b in range(reach.shape[1])
+        for h in range(reach.shape[2])
+    }
+    total = reach[:, -1].sum(1).numpy()
+    table = pd.DataFrame({"id": store.ids, "long_range_coefficient": total, **columns})
+    with atomic_path(out) as temporary:
+        table.to_parquet(temporary, index=False)
