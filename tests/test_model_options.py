@@ -71,7 +71,9 @@ def test_merged_equals_dense(batches, options, training):
     for name, expected in gradients[0].items():
         torch.testing.assert_close(gradients[1][name], expected, rtol=1e-9, atol=1e-10, msg=name)
     for name, buffer in dense.named_buffers():
-        torch.testing.assert_close(dict(merged.named_buffers())[name], buffer, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(
+            dict(merged.named_buffers())[name], buffer, rtol=1e-10, atol=1e-12
+        )
 
 
 def test_unknown_choices_are_refused():

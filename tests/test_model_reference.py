@@ -79,10 +79,10 @@ def test_dense_model_reproduces_every_intermediate(shared, crystals, weights, dt
     kept = ~expected["attention_mask"]
     assert torch.equal(kept, ~batch.padding)
     names = {"site_embedding": "site_input", "interaction_embedding": "interaction_input"}
+    stages = {"site": "site", "logits_premask": "logits", "attention": "attention",
+              "interaction": "interaction"}  # fmt: skip
     for k in range(2):
-        for theirs, ours in (("site", "site"), ("logits_premask", "logits"),
-                             ("attention", "attention"), ("interaction", "interaction")):  # fmt: skip
-            names[f"block{k}_{theirs}"] = f"{ours}{k}"
+        names |= {f"block{k}_{theirs}": f"{ours}{k}" for theirs, ours in stages.items()}
     del names["block1_interaction"]  # computed by the original, never used
     for theirs, ours in names.items():
         mask = kept if trace[ours].dim() == 3 else slice(None)
@@ -116,7 +116,9 @@ def test_gradients_and_one_optimiser_step(shared, crystals, weights, kind):
         step = {key: torch.from_numpy(np.asarray(file[key])) for key in file.files}
     model = (engine if kind == "merged" else dense)(weights, torch.float32).train()
     batch: RaggedBatch | DenseBatch = (
-        merged(crystals, torch.float32) if kind == "merged" else dense_batch(crystals, torch.float32)
+        merged(crystals, torch.float32)
+        if kind == "merged"
+        else dense_batch(crystals, torch.float32)
     )
     optimiser = make_optimiser(model, TrainingSettings())
     loss = (model(batch) - step["targets"]).abs().mean()

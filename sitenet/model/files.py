@@ -14,7 +14,9 @@ from sitenet.model.settings import ModelSettings
 def save_model(model: nn.Module, settings: ModelSettings, weights: Path, description: Path,
                **more: Any) -> None:  # fmt: skip
     """Write the weights and a JSON with key `model` (the settings) and `more`."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
     with atomic_path(weights) as temporary:
         save_file(state, temporary)
     write_json(description, {"model": settings.to_dict(), **more})

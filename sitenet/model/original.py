@@ -70,9 +70,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return content.get("state_dict", content)
 
 
-def infer_settings(
-    state: dict[str, Tensor], output: str, cutoff: float | None
-) -> ModelSettings:
+def infer_settings(state: dict[str, Tensor], output: str, cutoff: float | None) -> ModelSettings:
     """Settings that fit weights under our names; the originals use raw site features."""
 
     def widths(stack: str) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ which is exact: equal logits and values sum to count times one of them.
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -56,7 +55,6 @@ def pair_block(
     interactions (E, K). Returns the mixed values X (R, value * H) with index H * e + h, the new
     interactions (E, interaction) or None, and the attention (E, H) summed over merged atoms.
     """
-    hidden_width, value_width, interaction_width = weights.widths
     activated = F.mish(
         F.linear(interactions, weights.weight) + project_i[pairs.row] + project_j[pairs.column]
     )
@@ -75,4 +73,4 @@ def pair_block(
     attention = segment_softmax(logits + pairs.log_count[:, None], pairs.row, rows)
     weighted = (parts[1][:, :, None] * attention[:, None, :]).flatten(1)
     mixed = weighted.new_zeros(rows, weighted.shape[1]).index_add(0, pairs.row, weighted)
-    return mixed, parts[2] if interaction_width else None, attention
+    return mixed, parts[2] if weights.widths[2] else None, attention

@@ -2,7 +2,7 @@
 
 import csv
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain, islice
@@ -49,26 +49,30 @@ def build_shard(
     progress = Progress(last - first, label, "crystals")
     work = partial(_featurise_all, settings=settings)
     chunks = _chunks(_read_rows(structures, first, last, settings.oxidation))
-    with atomic_path(shard) as file, atomic_path(rejected) as reasons:
-        with open_writer(file) as writer, reasons.open("w", newline="") as listing:
-            table = csv.writer(listing)
-            table.writerow(["id", "reason"])
-            outcomes = chain.from_iterable(_run(work, chunks, workers))
-            while group := list(islice(_counted(outcomes, progress), ROW_GROUP)):
-                table.writerows((o.id, o.reason) for o in group if o.crystal is None)
-                kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
-                if kept:
-                    writer.write_table(to_table(*map(list, zip(*kept, strict=True))))
+    with (
+        atomic_path(shard) as file,
+        atomic_path(rejected) as reasons,
+        open_writer(file) as writer,
+        reasons.open("w", newline="") as listing,
+    ):
+        table = csv.writer(listing)
+        table.writerow(["id", "reason"])
+        outcomes = _counted(chain.from_iterable(_run(work, chunks, workers)), progress)
+        while group := list(islice(outcomes, ROW_GROUP)):
+            table.writerows((o.id, o.reason) for o in group if o.crystal is None)
+            kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
+            if kept:
+                writer.write_table(to_table(*map(list, zip(*kept, strict=True))))
     progress.finish()
 
 
-def _run(work: partial, chunks: Iterable[list], workers: int) -> Iterator[list[Outcome]]:
+def _run(work: partial, chunks: Iterator[list], workers: int) -> Iterator[list[Outcome]]:
     if workers <= 1:
         yield from map(work, chunks)
         return
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        pending = [pool.submit(work, chunk) for chunk in islice(chunks := iter(chunks), 4 * workers)]
+        pending = [pool.submit(work, chunk) for chunk in islice(chunks, 4 * workers)]
         while pending:
             yield pending.pop(0).result()
             pending.extend(pool.submit(work, chunk) for chunk in islice(chunks, 1))
@@ -98,12 +102,15 @@ def _read_rows(
         seen += batch.num_rows
         if start < stop:
             for row in batch.slice(start, stop - start).to_pylist():
-                yield row["id"], Crystal(
-                    lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
-                    numbers=np.array(row["numbers"], dtype=np.int64),
-                    frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
-                    oxidation=np.array(row[f"oxidation_{oxidation}"], dtype=np.float64),
-                    note=row["note"] or "",
+                yield (
+                    row["id"],
+                    Crystal(
+                        lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
+                        numbers=np.array(row["numbers"], dtype=np.int64),
+                        frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
+                        oxidation=np.array(row[f"oxidation_{oxidation}"], dtype=np.float64),
+                        note=row["note"] or "",
+                    ),
                 )
 
 

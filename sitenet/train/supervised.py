@@ -5,7 +5,7 @@ import resource
 import shutil
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
+from sitenet.crystal.featurise import FeatureSettings
 from sitenet.files import atomic_path, write_json
 from sitenet.model.files import save_model
 from sitenet.model.ragged import SiteNet
@@ -30,14 +31,14 @@ from sitenet.train.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class RunInputs:
-    """Data of a run: `column` of `structures` is the label (in `unit`), N = `n_atoms`."""
+    """Data of a run: `column` of `structures` is the label in `unit`; `shards` were made so."""
 
     structures: Path
     shards: tuple[Path, ...]
     split: Path
     column: str
     unit: str
-    n_atoms: int
+    features: FeatureSettings
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ def train(
     start = time.monotonic()
     pl.seed_everything(settings.seed, verbose=False)
     data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
-    fitting, watched = data.indices("train", inputs.n_atoms), data.indices("val", inputs.n_atoms)
+    n_atoms = inputs.features.n_atoms
+    fitting, watched = data.indices("train", n_atoms), data.indices("val", n_atoms)
     log.info(
         f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
-        f"{len(data.indices('test')):,} test crystals, N={inputs.n_atoms}, on {accelerator}"
+        f"{len(data.indices('test')):,} test crystals, N={n_atoms}, on {accelerator}"
     )
     module = SupervisedModule(
         _new_model(model_settings, settings, data, fitting),
@@ -107,7 +109,8 @@ def train(
         outputs.weights,
         outputs.description,
         training=settings.to_dict(),
-        data={"column": inputs.column, "unit": inputs.unit, "n_atoms": inputs.n_atoms},
+        features=asdict(inputs.features),
+        label={"column": inputs.column, "unit": inputs.unit},
     )
     write_json(outputs.metrics, record)
     shutil.rmtree(outputs.checkpoints, ignore_errors=True)
@@ -211,7 +214,10 @@ def _split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:
 def _baselines(predictions: pd.DataFrame) -> dict[str, float]:
     train, test = (predictions[predictions.split == part] for part in ("train", "test"))
     return baselines(
-        train.formula.tolist(), train.target.to_numpy(), test.formula.tolist(), test.target.to_numpy()
+        train.formula.tolist(),
+        train.target.to_numpy(),
+        test.formula.tolist(),
+        test.target.to_numpy(),
     )
 
 
