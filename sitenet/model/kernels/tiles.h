@@ -1,0 +1,198 @@
+// Tiles of pairs against packed weights: the matrix products, one lane a channel.
+//
+// The channels of the three networks are padded, each to whole vectors. A tile holds its channels
+// as z[vector][pair], so that every loop below runs over contiguous memory.
+#pragma once
+
+#include <algorithm>
+
+#include "vectors.h"
+
+constexpr int tile_pairs = 48;
+
+// Accumulators of a register block: rows (pairs or inputs) times vectors of channels.
+constexpr int block_rows = many_registers ? 8 : 4;
+constexpr int block_vectors = 3;
+static_assert(tile_pairs % block_rows == 0);
+
+struct Sizes {
+  int64_t rows, pairs, inputs, heads, widths[3];
+};
+
+template <class T>
+struct Layout : Sizes {
+  static constexpr int64_t L = lanes<T>;
+  int64_t vectors[3], first[3], total, input_vectors;
+
+  explicit Layout(const Sizes& sizes) : Sizes(sizes), total(0) {
+    for (int n = 0; n < 3; ++n) {
+      vectors[n] = (widths[n] + L - 1) / L;
+      first[n] = total;
+      total += vectors[n];
+    }
+    input_vectors = (inputs + L - 1) / L;
+  }
+  int64_t channels() const { return widths[0] + widths[1] + widths[2]; }
+  int64_t padded_inputs() const { return input_vectors * L; }
+  int64_t padded_channels() const { return total * L; }
+
+  // One row of channels to whole vectors, zero in the padding, and back.
+  void pad(T* out, const T* in) const {
+    std::fill(out, out + padded_channels(), T(0));
+    for (int n = 0; n < 3; in += widths[n++]) std::copy(in, in + widths[n], out + first[n] * L);
+  }
+  void unpad(T* out, const T* in) const {
+    for (int n = 0; n < 3; out += widths[n++])
+      std::copy_n(in + first[n] * L, widths[n], out);
+  }
+};
+
+template <class T>
+struct Tile {
+  const Layout<T>& layout;
+  int64_t begin = 0;
+  int count = 0;
+  Buffer<T> inputs;                 // [pair][padded input], zero past `count`
+  Buffer<T> z;                      // [vector][pair][lane]
+  int64_t row[tile_pairs], column[tile_pairs];  // past `count` those of the first pair
+
+  explicit Tile(const Layout<T>& l)
+      : layout(l),
+        inputs(tile_pairs * l.padded_inputs()),
+        z(tile_pairs * l.padded_channels()) {
+    std::fill(inputs.get(), inputs.get() + tile_pairs * l.padded_inputs(), T(0));
+  }
+
+  Vec<T>* panel(int64_t vector) const { return z.vectors() + vector * tile_pairs; }
+
+  // Takes pairs begin .. begin + count; `current` is the row of the first and moves along.
+  void fill(int64_t start, int64_t end, const T* interactions, const int64_t* offsets,
+            const int64_t* columns, int64_t& current) {
+    const int64_t K = layout.inputs, Kp = layout.padded_inputs();
+    begin = start;
+    count = int(std::min<int64_t>(tile_pairs, end - start));
+    for (int p = 0; p < count; ++p) {
+      while (offsets[current + 1] <= begin + p) ++current;
+      row[p] = current;
+      column[p] = columns[begin + p];
+      std::memcpy(inputs.get() + p * Kp, interactions + (begin + p) * K, K * sizeof(T));
+    }
+    for (int p = count; p < tile_pairs; ++p) {
+      row[p] = row[0];
+      column[p] = column[0];
+      std::fill(inputs.get() + p * Kp, inputs.get() + (p + 1) * Kp, T(0));
+    }
+  }
+};
+
+// Calls f.operator()<n>() with n = 1 .. limit for each run of `count` things.
+template <int limit, class F>
+INLINE void in_blocks(int64_t count, F&& f) {
+  int64_t start = 0;
+  for (; start + limit <= count; start += limit) f.template operator()<limit>(start);
+  if constexpr (limit > 3)
+    if (count - start == 3) f.template operator()<3>(start);
+  if constexpr (limit > 2)
+    if (count - start == 2) f.template operator()<2>(start);
+  if constexpr (limit > 1)
+    if (count - start == 1) f.template operator()<1>(start);
+}
+
+// z = own[row] + other[column] + weight * inputs; weight [vector][input][lane].
+template <class T, int B>
+void project_block(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own,
+                   const Vec<T>* other, int64_t v) {
+  const int64_t K = tile.layout.inputs, Kp = tile.layout.padded_inputs(), N = tile.layout.total;
+  const Vec<T>* w = weight + v * Kp;
+  for (int p = 0; p < tile_pairs; p += block_rows) {
+    Vec<T> sum[block_rows][B];
+#pragma GCC unroll 8
+    for (int i = 0; i < block_rows; ++i)
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b)
+        sum[i][b] = own[tile.row[p + i] * N + v + b] + other[tile.column[p + i] * N + v + b];
+    const T* x = tile.inputs.get() + p * Kp;
+    for (int64_t k = 0; k < K; ++k) {
+      Vec<T> column[B];
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b) column[b] = w[b * Kp + k];
+#pragma GCC unroll 8
+      for (int i = 0; i < block_rows; ++i)
+#pragma GCC unroll 8
+        for (int b = 0; b < B; ++b) sum[i][b] += x[i * Kp + k] * column[b];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < block_rows; ++i)
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b) tile.panel(v + b)[p + i] = sum[i][b];
+  }
+}
+
+template <class T>
+void project(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own, const Vec<T>* other) {
+  in_blocks<block_vectors>(tile.layout.total, [&]<int B>(int64_t v) {
+    project_block<T, B>(tile, weight, own, other, v);
+  });
+}
+
+// out[pair][input] = sum over channels of z * weight; weight [channel][padded input].
+template <class T, int B>
+void inputs_gradient_block(const Tile<T>& tile, const Vec<T>* weight, T* out, int64_t j) {
+  const int64_t Kv = tile.layout.input_vectors, L = lanes<T>;
+  for (int p = 0; p < tile_pairs; p += block_rows) {
+    Vec<T> sum[block_rows][B] = {};
+    for (int64_t v = 0; v < tile.layout.total; ++v) {
+      const T* z = reinterpret_cast<const T*>(tile.panel(v) + p);
+      const Vec<T>* w = weight + v * L * Kv + j;
+      for (int64_t lane = 0; lane < L; ++lane, ++z, w += Kv) {
+#pragma GCC unroll 8
+        for (int i = 0; i < block_rows; ++i)
+#pragma GCC unroll 8
+          for (int b = 0; b < B; ++b) sum[i][b] += z[i * L] * w[b];
+      }
+    }
+    const int64_t K = tile.layout.inputs, start = j * L;
+    const int64_t bytes = std::min<int64_t>(B * L, K - start) * sizeof(T);
+#pragma GCC unroll 8
+    for (int i = 0; i < block_rows; ++i)
+      if (p + i < tile.count) std::memcpy(out + (tile.begin + p + i) * K + start, sum[i], bytes);
+  }
+}
+
+template <class T>
+void inputs_gradient(const Tile<T>& tile, const Vec<T>* weight, T* out) {
+  in_blocks<block_vectors>(tile.layout.input_vectors, [&]<int B>(int64_t j) {
+    inputs_gradient_block<T, B>(tile, weight, out, j);
+  });
+}
+
+// sum[vector][input][lane] += z * inputs over the pairs of the tile.
+template <class T, int B>
+void weight_gradient_block(const Tile<T>& tile, Vec<T>* sums, int64_t v) {
+  constexpr int rows = block_rows < lanes<T> ? block_rows : lanes<T>;
+  const int64_t Kp = tile.layout.padded_inputs();
+  for (int64_t k = 0; k < Kp; k += rows) {
+    Vec<T> sum[rows][B] = {};
+    const T* x = tile.inputs.get() + k;
+    for (int p = 0; p < tile_pairs; ++p, x += Kp) {
+      Vec<T> z[B];
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b) z[b] = tile.panel(v + b)[p];
+#pragma GCC unroll 8
+      for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 8
+        for (int b = 0; b < B; ++b) sum[i][b] += x[i] * z[b];
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows; ++i)
+#pragma GCC unroll 8
+      for (int b = 0; b < B; ++b) sums[(v + b) * Kp + k + i] += sum[i][b];
+  }
+}
+
+template <class T>
+void weight_gradient(const Tile<T>& tile, Vec<T>* sums) {
+  in_blocks<block_vectors>(tile.layout.total, [&]<int B>(int64_t v) {
+    weight_gradient_block<T, B>(tile, sums, v);
+  });
+}
