@@ -1,0 +1,85 @@
+"""Distances in a periodic supercell and the Coulomb feature made from them."""
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitenet.crystal.reduction import HALF_OF_NEIGHBOURS, hermite, minkowski
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+BOHR = 0.529177210544
+"""Bohr radius in A (CODATA 2022)."""
+
+ORIGINAL_BOHR = BOHR / 1.00001495
+"""Bohr radius in A that the published Site-Net code works with."""
+
+BLOCK = 8192
+"""Differences handled at once: their temporaries stay in the processor's cache."""
+
+
+def lattice_points(matrix: Int) -> Int:
+    """The K lattice points (K, 3) inside a supercell, in primitive vectors, the origin first.
+
+    One of each class of primitive lattice vectors that differ by supercell vectors (rows of
+    `matrix`); K = |det matrix|.
+    """
+    basis = hermite(matrix)
+    ranges = [range(basis[i, i]) for i in range(3)]
+    return np.array(list(itertools.product(*ranges)), dtype=np.int64)
+
+
+def atom_distances(lattice: Float, frac: Float, matrix: Int, rows: Int | None = None) -> Float:
+    """Minimum-image distances from unique sites to all supercell atoms.
+
+    Over the supercell's own lattice: its Minkowski-reduced basis, the difference vector brought
+    into [-1/2, 1/2] along each vector, and all 27 images around it, which suffice for such a
+    basis (Nguyen and Stehlé 2009, doi:10.1145/1597036.1597050).
+
+    Args:
+        lattice: (3, 3) primitive rows in A; frac: (P, 3) sites.
+        matrix: (3, 3) integer, rows are supercell vectors in primitive vectors.
+        rows: (R,) sites to give rows for; all P if None.
+
+    Returns:
+        (R, P K) in A; atom j is image j % K of site j // K. Exactly 0 for a site's own first
+        image and nowhere else.
+    """
+    rows = np.arange(len(frac)) if rows is None else rows
+    axes = matrix @ lattice
+    axes = minkowski(axes @ axes.T) @ axes
+    metric = axes @ axes.T
+    to_axes = lattice @ np.linalg.inv(axes)
+    sites = frac @ to_axes
+    atoms = (sites[:, None] + lattice_points(matrix) @ to_axes).reshape(-1, 3)
+    steps = metric @ HALF_OF_NEIGHBOURS.T
+    squares = (HALF_OF_NEIGHBOURS * steps.T).sum(axis=1)
+    result = np.empty((len(rows), len(atoms)))
+    chunk = max(1, BLOCK // len(atoms))
+    for start in range(0, len(rows), chunk):
+        apart = (atoms - sites[rows[start : start + chunk], None]).reshape(-1, 3)
+        apart -= np.rint(apart)
+        # |d + n|^2 = d^2 + n^2 + 2 d.n, least over the images n and -n: d^2 + n^2 - 2 |d.n|
+        gain = squares - 2.0 * abs(apart @ steps)
+        square = ((apart @ metric) * apart).sum(axis=1) + np.minimum(gain.min(axis=1), 0.0)
+        result[start : start + chunk] = np.sqrt(np.maximum(square, 0.0)).reshape(-1, len(atoms))
+    return result
+
+
+def log_coulomb(first: Int, second: Int, distance: Float, bohr: float = BOHR) -> Float:
+    """Logarithm of the Coulomb matrix, clip(ln(x + 1e-8), -10, 10).
+
+    x = Z_i Z_j / d with d in bohr, and 0.5 Z^2.4 where d = 0 (Rupp et al. 2012,
+    doi:10.1103/PhysRevLett.108.058301, eq 1).
+
+    Args:
+        first, second: atomic numbers Z_i, Z_j; distance: in A; all broadcast together.
+        bohr: Bohr radius in A.
+    """
+    product = np.asarray(first, dtype=np.float64) * second
+    itself = distance == 0.0
+    coulomb = product * bohr / np.where(itself, 1.0, distance)
+    coulomb = np.where(itself, 0.5 * product**1.2, coulomb)
+    return np.clip(np.log(coulomb + 1e-8), -10.0, 10.0)

@@ -1,0 +1,101 @@
+"""One crystal to the merged pairs that the model reads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.elements import HEAVIEST, missing_property
+from sitenet.crystal.greedy import greedy, pymatgen_primitive
+from sitenet.crystal.merging import merge
+from sitenet.crystal.primitive import primitive_cell
+from sitenet.crystal.supercell import optimal
+from sitenet.sources.cif import Crystal, RejectedCrystal
+from sitenet.sources.oxidation import guess_oxidation
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """How crystals become numbers; lengths in A.
+
+    supercell: optimal, or greedy as in the published code (with its primitive cell).
+    oxidation: guess from the composition, or given by the CIF (0 where it carries none).
+    missing_elements: impute Magpie's gaps, or drop crystals with such elements.
+    """
+
+    n_atoms: int = 100
+    supercell: str = "optimal"
+    primitive_tolerance: float = 0.01
+    merge_tolerance: float = 1e-5
+    oxidation: str = "guess"
+    missing_elements: str = "impute"
+
+
+@dataclass(frozen=True)
+class MergedCrystal:
+    """P sites of the primitive cell, R classes of equal sites, E merged pairs grouped by class.
+
+    lattice (3, 3) primitive rows in A; numbers (P,); frac (P, 3); oxidation (P,) in e;
+    supercell (3, 3) integer, rows are supercell vectors in primitive vectors; images K.
+    site_class (P,) numbered by first appearance; row_length (R,) pairs of each class; pair_class
+    (E,) class of the neighbour; pair_distance (E,) in A; pair_count (E,) supercell atoms in the
+    pair, P K over a row.
+    """
+
+    lattice: Float
+    numbers: Int
+    frac: Float
+    oxidation: Float
+    supercell: Int
+    images: int
+    site_class: Int
+    row_length: Int
+    pair_class: Int
+    pair_distance: Float
+    pair_count: Int
+
+
+def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
+    """Primitive cell, supercell, distances and merged pairs of one crystal.
+
+    Raises:
+        RejectedCrystal: an element beyond Es or, with missing_elements "drop", one that lacks a
+            Magpie value.
+    """
+    _check_elements(crystal.numbers, settings.missing_elements)
+    guessed = settings.oxidation == "guess"
+    oxidation = guess_oxidation(crystal.numbers) if guessed else crystal.oxidation
+    given = crystal.lattice, crystal.numbers, crystal.frac, oxidation
+    if settings.supercell == "greedy":
+        lattice, numbers, frac, oxidation = pymatgen_primitive(*given)
+        matrix = greedy(lattice, len(numbers), settings.n_atoms)
+        orbits = np.arange(len(numbers))
+    else:
+        cell = primitive_cell(*given, settings.primitive_tolerance)
+        lattice, numbers, frac, oxidation = cell.lattice, cell.numbers, cell.frac, cell.oxidation
+        supercell = optimal(cell, settings.n_atoms)
+        matrix = supercell.matrix
+        orbits = np.unique(cell.images[supercell.keeps].min(axis=0), return_inverse=True)[1]
+    images = abs(round(float(np.linalg.det(matrix))))
+    rows = np.unique(orbits, return_index=True)[1]
+    merged = merge(
+        numbers,
+        oxidation,
+        atom_distances(lattice, frac, matrix, rows),
+        images,
+        settings.merge_tolerance,
+        orbits,
+    )
+    return MergedCrystal(lattice, numbers, frac, oxidation, matrix, images, **vars(merged))
+
+
+def _check_elements(numbers: Int, missing: str) -> None:
+    if numbers.max() > HEAVIEST:
+        raise RejectedCrystal(f"element {numbers.max()} is heavier than einsteinium (99)")
+    lacking = missing_property(numbers) if missing == "drop" else None
+    if lacking is not None:
+        raise RejectedCrystal(f"element {lacking[0]} has no Magpie {lacking[1]}")

@@ -1,0 +1,111 @@
+"""The primitive cell of a crystal, made exactly symmetric."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import spglib
+from numpy.typing import NDArray
+
+from sitenet.crystal.reduction import hermite, minkowski
+from sitenet.crystal.symmetry import IDENTITY, SHRINK, point_operations, site_maps
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PrimitiveCell:
+    """P sites and the G symmetry operations that hold for them to rounding.
+
+    lattice (3, 3) rows in A; numbers (P,); frac (P, 3); oxidation (P,) in e;
+    rotations (G, 3, 3) acting on columns of fractional coordinates; images (G, P) the site that
+    each operation sends site i to.
+    """
+
+    lattice: Float
+    numbers: Int
+    frac: Float
+    oxidation: Float
+    rotations: Int
+    images: Int
+
+
+def primitive_cell(
+    lattice: Float, numbers: Int, frac: Float, oxidation: Float, tolerance: float
+) -> PrimitiveCell:
+    """Niggli-reduced primitive cell, projected onto the symmetry found within `tolerance`.
+
+    The metric becomes the mean of W^T G W over the rotations, the positions the mean of their
+    images under all operations. Distances that symmetry makes equal are then equal to about
+    1e-12 A, and the result does not depend on the origin, basis, orientation or order of sites
+    that the crystal came in. Sites of one element with different oxidation states stay different.
+
+    Args:
+        lattice: (3, 3) rows a, b, c in A; numbers: (n,); frac: (n, 3); oxidation: (n,) in e.
+        tolerance: in A, largest displacement of a site or strain of the cell.
+    """
+    _, species = np.unique(
+        np.column_stack([numbers, np.round(oxidation, 3)]), axis=0, return_inverse=True
+    )
+    basis, positions, sites = _primitive_basis(
+        lattice @ lattice.T, frac, species.ravel(), tolerance
+    )
+    lattice = basis @ lattice
+    change = _niggli(lattice)
+    lattice, positions = change @ lattice, positions @ np.linalg.inv(change)
+
+    metric = lattice @ lattice.T
+    found = point_operations(metric, positions, species.ravel()[sites], tolerance)
+    symmetric = (found.rotations.transpose(0, 2, 1) @ metric @ found.rotations).mean(axis=0)
+    strained = np.linalg.cholesky(symmetric) @ np.linalg.inv(np.linalg.cholesky(metric)) @ lattice
+
+    missed = found.offsets - found.offsets[:, :1]
+    missed -= np.rint(missed)
+    missed -= missed.mean(axis=1, keepdims=True)
+    moved = np.empty_like(missed)
+    np.put_along_axis(moved, found.images[:, :, None], missed, axis=1)
+    return PrimitiveCell(
+        lattice=strained,
+        numbers=np.asarray(numbers)[sites],
+        frac=(positions - moved.mean(axis=0)) % 1.0,
+        oxidation=np.asarray(oxidation, dtype=np.float64)[sites],
+        rotations=found.rotations,
+        images=found.images,
+    )
+
+
+def _primitive_basis(
+    metric: Float, frac: Float, species: Int, tolerance: float
+) -> tuple[Float, Float, Int]:
+    """Basis (3, 3) of the primitive lattice in the given one, positions in it, and their sites.
+
+    Positions are the mean over the translations, sites (P,) the first of each set of copies.
+    """
+    every = np.arange(len(frac))
+    if np.gcd.reduce(np.bincount(species)) == 1:
+        return np.eye(3), frac, every
+    while True:
+        found = site_maps(metric, frac, species, IDENTITY[None], tolerance)
+        copies = len(found.images)
+        steps = np.rint(found.offsets[:, 0] * copies).astype(np.int64)
+        basis = hermite(np.vstack([steps, copies * IDENTITY]))
+        if round(np.linalg.det(basis)) == copies**2:
+            break
+        tolerance *= SHRINK
+    if copies == 1:
+        return np.eye(3), frac, every
+    change = basis / copies
+    inside = frac @ np.linalg.inv(change)
+    sites = np.unique(found.images.min(axis=0))
+    apart = inside[found.images[:, sites]] - inside[sites]
+    apart -= np.rint(apart)
+    return change, inside[sites] + apart.mean(axis=0), sites
+
+
+def _niggli(lattice: Float) -> Float:
+    """Integer matrix of determinant +1 that makes `lattice` Niggli reduced."""
+    reduced = spglib.niggli_reduce(lattice)
+    if reduced is None:
+        return minkowski(lattice @ lattice.T).astype(np.float64)
+    change = np.rint(reduced @ np.linalg.inv(lattice))
+    return change * np.sign(np.linalg.det(change))

@@ -1,0 +1,88 @@
+"""Reduced bases of three-dimensional lattices."""
+
+import itertools
+from math import floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+HALF_OF_NEIGHBOURS = np.array(
+    [n for n in itertools.product((-1, 0, 1), repeat=3) if n > (0, 0, 0)], dtype=np.float64
+)
+"""(13, 3) one of each pair +n, -n of the nonzero vectors with components -1, 0, 1."""
+
+SHORTER = 1.0 - 1e-9
+"""A vector replaces another only if it is shorter by more than rounding."""
+
+
+def minkowski(metric: Float) -> Int:
+    """Integer matrix T, det +-1, such that the rows T A of a lattice A are Minkowski reduced.
+
+    The greedy algorithm of Nguyen and Stehlé (2009), doi:10.1145/1597036.1597050: reduce the two
+    shortest vectors by Gauss's rule, subtract from the longest the closest vector of their plane,
+    repeat while that shortens it. The rows come out sorted by length; in three dimensions they
+    attain the successive minima.
+
+    Args:
+        metric: (3, 3) matrix A A^T of dot products in A^2.
+    """
+    g = metric.tolist()
+    basis = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+    def dot(u: list[int], v: list[int]) -> float:
+        return sum(u[i] * (g[i][0] * v[0] + g[i][1] * v[1] + g[i][2] * v[2]) for i in range(3))
+
+    while True:
+        basis.sort(key=lambda v: dot(v, v))
+        a, b = _gauss(basis[0], basis[1], dot)
+        c = basis[2]
+        aa, ab, bb, ac, bc = dot(a, a), dot(a, b), dot(b, b), dot(a, c), dot(b, c)
+        area = aa * bb - ab * ab
+        x, y = floor((ac * bb - bc * ab) / area), floor((bc * aa - ac * ab) / area)
+        corners = [
+            [r - m * p - n * q for p, q, r in zip(a, b, c, strict=True)]
+            for m in (x, x + 1)
+            for n in (y, y + 1)
+        ]
+        shortest = min(corners, key=lambda v: dot(v, v))
+        if dot(shortest, shortest) >= SHORTER * dot(c, c):
+            return np.array(sorted([a, b, c], key=lambda v: dot(v, v)), dtype=np.int64)
+        basis = [a, b, shortest]
+
+
+def _gauss(a: list[int], b: list[int], dot) -> tuple[list[int], list[int]]:  # type: ignore[no-untyped-def]
+    """Reduced basis of the plane of a and b, shorter vector first."""
+    while True:
+        steps = round(dot(a, b) / dot(a, a))
+        shorter = [q - steps * p for p, q in zip(a, b, strict=True)]
+        if dot(shorter, shorter) >= SHORTER * dot(b, b):
+            return a, b
+        a, b = (shorter, a) if dot(shorter, shorter) < dot(a, a) else (a, shorter)
+
+
+def hermite(rows: NDArray[np.integer]) -> Int:
+    """Upper triangular basis, positive diagonal, of the lattice spanned by integer rows (m, 3).
+
+    Raises:
+        ValueError: the rows do not span three dimensions.
+    """
+    todo = [[int(v) for v in row] for row in rows]
+    basis = []
+    for column in range(3):
+        while True:
+            used = [row for row in todo if row[column]]
+            if not used:
+                raise ValueError("the vectors lie in a plane")
+            pivot = min(used, key=lambda row: abs(row[column]))
+            if len(used) == 1:
+                break
+            for row in used:
+                if row is not pivot:
+                    times = row[column] // pivot[column]
+                    row[:] = [r - times * p for r, p in zip(row, pivot, strict=True)]
+        todo = [row for row in todo if row is not pivot and any(row)]
+        basis.append([-v for v in pivot] if pivot[column] < 0 else pivot)
+    return np.array(basis, dtype=np.int64)
