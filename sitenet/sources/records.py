@@ -10,6 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class RejectedCrystal(Exception):
+    """The crystal cannot be used; the message is the reason, for a person to read."""
+
+    @property
+    def reason(self) -> str:
+        """The message."""
+        return str(self)
+
+
 @dataclass(frozen=True)
 class RawRecord:
     """One crystal as its source has it, unchecked."""
