@@ -93,9 +93,9 @@ def segment_softmax(logits: Tensor, segment: Tensor, segments: int) -> Tensor:
     An entry that stands for n equal ones has ln(n) added to its logits; its result is their sum.
     """
     top = segment_max(logits.detach(), segment, segments)
-    weight = torch.exp(logits - top[segment])
+    weight = torch.exp(logits - top.index_select(0, segment))
     total = torch.zeros_like(top).index_add(0, segment, weight)
-    return weight / total[segment]
+    return weight / total.index_select(0, segment)
 
 
 class Nonnegative(torch.autograd.Function):

@@ -9,10 +9,15 @@ which is exact: equal logits and values sum to count times one of them.
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from sitenet.model.layers import segment_softmax
+
+
+CHUNK = 8192  # pairs
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,68 @@ def pair_block(
     project_i, project_j (R, C): site parts of the pre-activations, biases included in the first.
     interactions (E, K). Returns the mixed values X (R, value * H) with index H * e + h, the new
     interactions (E, interaction) or None, and the attention (E, H) summed over merged atoms.
+
+    Works through a few thousand pairs at a time, which stay in the cache, and computes them again
+    in the backward pass instead of storing the [E, C] tensors.
     """
+    chunks = []
+    for first, last in _row_chunks(pairs.row_offsets):
+        start, stop = int(pairs.row_offsets[first]), int(pairs.row_offsets[last])
+        chunks.append(
+            checkpoint(
+                _pair_rows,
+                project_i[first:last],
+                project_j,
+                interactions[start:stop],
+                weights,
+                pairs.row[start:stop] - first,
+                pairs.column[start:stop],
+                pairs.log_count[start:stop],
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+        )
+    mixed, new, attention = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+    return mixed, new if weights.widths[2] else None, attention
+
+
+def _row_chunks(row_offsets: Tensor) -> list[tuple[int, int]]:
+    """Ranges of rows with about `CHUNK` pairs each; at least one range, so that none is fine."""
+    ends = row_offsets.tolist()
+    chunks, first = [], 0
+    for row in range(1, len(ends)):
+        if ends[row] - ends[first] >= CHUNK or row == len(ends) - 1:
+            chunks.append((first, row))
+            first = row
+    return chunks or [(0, 0)]
+
+
+def _pair_rows(
+    own: Tensor,
+    project_j: Tensor,
+    interactions: Tensor,
+    weights: PairWeights,
+    row: Tensor,
+    column: Tensor,
+    log_count: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`pair_block` of some rows: own (rows, C), row (pairs,) counted from the first of them."""
     activated = F.mish(
-        F.linear(interactions, weights.weight) + project_i[pairs.row] + project_j[pairs.column]
+        F.linear(interactions, weights.weight)
+        + own.index_select(0, row)
+        + project_j.index_select(0, column)
     )
-    parts = [
-        F.layer_norm(part, (part.shape[1],), scale, shift)
+    hidden, value, new = (
+        F.layer_norm(part, (part.shape[1],), scale, shift) if part.shape[1] else part
         for part, scale, shift in zip(
             activated.split(weights.widths, 1),
             weights.norm_weight.split(weights.widths),
             weights.norm_bias.split(weights.widths),
             strict=True,
         )
-        if part.shape[1]
-    ]
-    logits = F.linear(parts[0], weights.logit_weight, weights.logit_bias)
-    rows = pairs.row_offsets.numel() - 1
-    attention = segment_softmax(logits + pairs.log_count[:, None], pairs.row, rows)
-    weighted = (parts[1][:, :, None] * attention[:, None, :]).flatten(1)
-    mixed = weighted.new_zeros(rows, weighted.shape[1]).index_add(0, pairs.row, weighted)
-    return mixed, parts[2] if weights.widths[2] else None, attention
+    )
+    logits = F.linear(hidden, weights.logit_weight, weights.logit_bias)
+    attention = segment_softmax(logits + log_count[:, None], row, own.shape[0])
+    weighted = (value[:, :, None] * attention[:, None, :]).flatten(1)
+    mixed = weighted.new_zeros(own.shape[0], weighted.shape[1]).index_add(0, row, weighted)
+    return mixed, new, attention
