@@ -1,0 +1,186 @@
+"""The embedded data set: AFLOW prototypes and ionic substitutions of them, with computed labels.
+
+The 288 crystals of the AFLOW library of prototypes (M. J. Mehl et al., Comput. Mater. Sci. 136
+(2017) S1, doi:10.1016/j.commatsci.2017.01.017) come with pymatgen. They are real. The other
+crystals are made from them by putting likely ions in the places of others, charge-balanced, at a
+predicted volume (`sitenet.sources.substitution`): plausible, not known to exist, not relaxed.
+
+Both labels are computed here from the geometry and the formal charges; nothing was measured or
+calculated from first principles:
+
+ewald_energy         eV/atom  electrostatic energy of the formal charges as points, summed without
+                              any cutoff: long-ranged
+instability_index    v.u.     global instability index: how far the bond valence sums are from the
+                              formal charges; ends with the first shell: short-ranged
+
+The formal charge of an element is what `guess_oxidation` makes of the composition (the mean over
+the element's sites), so both labels are functions of what a CIF without charges says. The CIF
+text carries the same charges.
+
+A crystal is left out when
+- its composition has no charge balance, or leaves an element without a charge;
+- an element lacks bond-valence parameters;
+- its instability index exceeds `LARGEST_MISFIT` times the root mean square formal charge: the
+  atoms are so close or so far that the charges do not describe the crystal.
+The prototypes among these are reported as rejected, the substitutions are passed over.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from pymatgen.analysis.prototypes._data import AFLOW_PROTOTYPE_LIBRARY
+from pymatgen.core import Composition, Element
+
+from sitenet.progress import Progress
+from sitenet.sources.bond_valence import instability_index, without_parameters
+from sitenet.sources.oxidation import guess_oxidation
+from sitenet.sources.p1 import write_cif
+from sitenet.sources.periodic import ewald_energy
+from sitenet.sources.records import RawRecord, Rejection
+from sitenet.sources.substitution import IonicCrystal, Substitution, assignments
+
+LARGEST_MISFIT = 0.5
+"""Largest instability index kept, as a share of the root mean square formal charge."""
+
+ATTEMPTS = 200
+"""Substitutions tried at most for one prototype."""
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """One crystal of the AFLOW library."""
+
+    number: int
+    """Row in the library."""
+    label: str
+    """AFLOW name: stoichiometry, Pearson symbol, space group, Wyckoff positions."""
+    crystal: IonicCrystal
+
+    @property
+    def id(self) -> str:
+        """Unique: no two prototypes share both AFLOW name and formula."""
+        return f"{self.label}-{formula(self.crystal)}"
+
+
+def records(source: Mapping[str, Any]) -> Iterator[RawRecord | Rejection]:
+    """Yield `source["crystals"]` labelled crystals: the prototypes, then substitutions of them.
+
+    Deterministic in `source["seed"]`. An id is the AFLOW name of the geometry and the formula, as
+    in `AB_cF8_225_a_b-KCl`; no id, hence no set of elements on a geometry, comes twice. Columns
+    beside the labels: `parent` (id of the prototype) and `origin` (prototype or substituted).
+    Prototypes that cannot have labels are yielded as rejections.
+    """
+    wanted = int(source["crystals"])
+    progress = Progress(wanted, "prototypes", "crystals")
+    library = [_prototype(number, entry) for number, entry in enumerate(AFLOW_PROTOTYPE_LIBRARY)]
+    for record in chain(_originals(library), _substituted(library, int(source["seed"]))):
+        if progress.done == wanted:
+            break
+        yield record
+        progress.advance(isinstance(record, RawRecord))
+    progress.finish()
+
+
+def formula(crystal: IonicCrystal) -> str:
+    """Reduced formula without brackets, as in CaFeSi2O6; safe in a file name."""
+    symbols = Counter(Element.from_Z(int(z)).symbol for z in crystal.numbers)
+    reduced = Composition(symbols).reduced_composition
+    return "".join(
+        f"{element.symbol}{int(n) if n > 1 else ''}" for element, n in sorted(reduced.items())
+    )
+
+
+def labels(crystal: IonicCrystal) -> dict[str, float] | None:
+    """The two labels, or None where the charges do not describe the geometry.
+
+    That is where the instability index exceeds `LARGEST_MISFIT` times the root mean square
+    charge.
+    """
+    parts = (crystal.lattice, crystal.frac, crystal.numbers, crystal.charges)
+    instability = instability_index(*parts)
+    if instability > LARGEST_MISFIT * np.sqrt(np.mean(crystal.charges**2)):
+        return None
+    energy = ewald_energy(crystal.lattice, crystal.frac, crystal.charges)
+    return {"ewald_energy": energy, "instability_index": instability}
+
+
+def _prototype(number: int, entry: dict[str, Any]) -> Prototype:
+    """The crystal of one library entry with its guessed charges, zeros where there is no guess."""
+    structure = entry["snl"].structure
+    numbers = np.array(structure.atomic_numbers, dtype=np.int64)
+    frac = structure.frac_coords % 1.0
+    for third in (1 / 3, 2 / 3):  # written as 0.33333; the reader of the CIF will repair it too
+        frac[np.abs(frac - third) < 1e-4] = third
+    crystal = IonicCrystal(
+        lattice=structure.lattice.matrix,
+        frac=frac,
+        numbers=numbers,
+        charges=guess_oxidation(numbers),
+    )
+    return Prototype(number, entry["tags"]["aflow"], crystal)
+
+
+def _originals(library: list[Prototype]) -> Iterator[RawRecord | Rejection]:
+    """Each prototype with its labels, or with the reason why it has none."""
+    for prototype in library:
+        crystal, where = prototype.crystal, f"AFLOW library entry {prototype.number}"
+        unknown = without_parameters(crystal.numbers)
+        if not crystal.charges.all():
+            reason = "elements without a charge-balanced set of oxidation states: no ionic labels"
+        elif unknown:
+            reason = f"no bond-valence parameters for {', '.join(unknown)}"
+        elif (values := labels(crystal)) is None:
+            reason = (
+                "bond valence sums miss the formal charges by more than "
+                f"{LARGEST_MISFIT:.0%}: not an ionic crystal"
+            )
+        else:
+            yield _record(prototype.id, crystal, values, prototype, "prototype")
+            continue
+        yield Rejection(prototype.id, reason, where)
+
+
+def _substituted(library: list[Prototype], seed: int) -> Iterator[RawRecord]:
+    """New crystals, one of each prototype in turn until none has any left."""
+    taken = {prototype.id for prototype in library}
+    families = [
+        _children(prototype, np.random.default_rng([seed, prototype.number]), taken)
+        for prototype in library
+        if prototype.crystal.charges.all()
+    ]
+    while families:
+        born = [next(family, None) for family in families]
+        yield from (record for record in born if record is not None)
+        families = [f for f, record in zip(families, born, strict=True) if record is not None]
+
+
+def _children(
+    prototype: Prototype, rng: np.random.Generator, taken: set[str]
+) -> Iterator[RawRecord]:
+    """Labelled substitutions of one prototype; adds their ids to `taken` and repeats none of it."""
+    substitution = Substitution(prototype.crystal)
+    for new in assignments(prototype.crystal, ATTEMPTS, rng):
+        crystal = substitution.crystal(new)
+        name = f"{prototype.label}-{formula(crystal)}"
+        if name in taken or not np.allclose(guess_oxidation(crystal.numbers), crystal.charges):
+            continue
+        if (values := labels(crystal)) is not None:
+            taken.add(name)
+            yield _record(name, crystal, values, prototype, "substituted")
+
+
+def _record(
+    name: str, crystal: IonicCrystal, values: dict[str, float], parent: Prototype, origin: str
+) -> RawRecord:
+    symbols = [Element.from_Z(int(z)).symbol for z in crystal.numbers]
+    return RawRecord(
+        id=name,
+        cif=write_cif(name, crystal.lattice, symbols, crystal.frac, crystal.charges),
+        labels=values,
+        extra={"parent": parent.id, "origin": origin},
+        where=f"AFLOW library entry {parent.number}",
+    )
