@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sitenet.sources.elements import elements
+from sitenet.sources.elements import ISOTOPES, elements
 from sitenet.sources.overlap import heights, overlapping_pair
 from sitenet.sources.plain_cif import Array, ParsedCif, parse_plain
 from sitenet.sources.records import RejectedCrystal
@@ -81,14 +81,15 @@ def _checked(parsed: ParsedCif) -> Crystal:
     if not finite.all():
         label = parsed.labels[int(finite.argmin())]
         raise RejectedCrystal(f"the position of {label} is not finite")
-    thickness = heights(parsed.lattice).min()
+    height = heights(parsed.lattice)
+    thickness = height.min()
     if not thickness >= THINNEST:
         raise RejectedCrystal(f"the cell has no volume (it is {thickness:.2g} A thick)")
     frac = parsed.frac - np.floor(parsed.frac)
     frac[frac == 1.0] = 0.0
-    if pair := overlapping_pair(parsed.lattice, frac, CLOSEST):
+    if pair := overlapping_pair(parsed.lattice, frac, height, CLOSEST):
         raise RejectedCrystal(_overlap(*pair, parsed.labels))
-    isotopes = Counter(symbol for symbol in parsed.symbols if symbol in ("D", "T"))
+    isotopes = Counter(symbol for symbol in parsed.symbols if symbol in ISOTOPES)
     return Crystal(
         lattice=parsed.lattice,
         numbers=np.array([number[symbol] for symbol in parsed.symbols], dtype=np.int64),

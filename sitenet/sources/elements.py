@@ -3,6 +3,9 @@
 from functools import lru_cache
 from typing import NamedTuple
 
+ISOTOPES = ("D", "T")
+"""Symbols of heavy hydrogen."""
+
 
 class ElementFacts(NamedTuple):
     """What reading a crystal needs to know of an element."""
@@ -21,11 +24,11 @@ def elements() -> dict[str, ElementFacts]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pymatgen warns of each missing electronegativity
-        known = [*Element, Element("D"), Element("T")]
-        return {e.symbol: ElementFacts(int(e.Z), float(e.X)) for e in known}
+        facts = {e.symbol: ElementFacts(int(e.Z), float(e.X)) for e in Element}
+    return facts | dict.fromkeys(ISOTOPES, facts["H"])
 
 
 @lru_cache(maxsize=1)
 def symbols() -> dict[int, str]:
     """Symbol by atomic number."""
-    return {e.number: symbol for symbol, e in elements().items() if symbol not in ("D", "T")}
+    return {e.number: symbol for symbol, e in elements().items() if symbol not in ISOTOPES}

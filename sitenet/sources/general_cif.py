@@ -32,11 +32,13 @@ def parse_general(text: str) -> ParsedCif:
         try:
             parser = CifParser.from_str(text, check_cif=False)
             block = next(iter(parser.as_dict().values()))
-            _check_block(block)
+        except Exception:  # it raises whatever its own code runs into, here and below
+            raise RejectedCrystal("malformed CIF: one of its loops is empty or cut off") from None
+        _check_cell(block)
+        _check_symbols(block)
+        try:
             structure = parser.parse_structures(primitive=False, on_error="raise")[0]
-        except RejectedCrystal:
-            raise
-        except Exception as error:  # it raises whatever its own code runs into
+        except Exception as error:
             raise RejectedCrystal(_explanation(error)) from None
         return _ordered(structure)
 
@@ -54,21 +56,36 @@ def _only_structure(text: str) -> str:
     return found[0]
 
 
-def _check_block(block: dict[str, Any]) -> None:
-    """Raise for what CifParser would silently misread: cell, symbols, lacking hydrogens."""
+def _check_cell(block: dict[str, Any]) -> None:
+    """Raise where parameters are absent (unless a crystal system stands in) or impossible."""
     from pymatgen.io.cif import str2float
 
-    if all(key in block for key in CELL):
-        check_parameters(*(str2float(block[key]) for key in CELL))
-    symbols = block.get("_atom_site_type_symbol") or block.get("_atom_site_label", ())
+    missing = [key for key in CELL if key not in block]
+    if not missing:
+        try:
+            cell = [str2float(block[key]) for key in CELL]
+        except ValueError as error:
+            raise RejectedCrystal(f"the cell cannot be read: {error}") from None
+        check_parameters(*cell)
+    elif not {"_symmetry_cell_setting", "_space_group_crystal_system"} & set(block):
+        raise RejectedCrystal(f"the CIF lacks {missing[0]}")
+
+
+def _check_symbols(block: dict[str, Any]) -> None:
+    """Raise for what CifParser would pass over or take for another element."""
+    symbols = block.get("_atom_site_type_symbol")
+    pattern = r"[A-Za-z]+" if symbols else r"[A-Za-z][a-z]?"  # a label goes on: FeA, O1W
+    symbols = symbols or block.get("_atom_site_label", ())
     for symbol in dict.fromkeys([symbols] if isinstance(symbols, str) else symbols):
-        if symbol[:3] in ("Wat", "wat", "O-H"):
-            raise RejectedCrystal(f"site {symbol} stands for a molecule with hydrogens not listed")
-        match = re.match(r"[A-Za-z][a-z]?", symbol)
-        if match is None and not re.match(r"[\d.]+[A-Z]", symbol):
-            raise RejectedCrystal(f"{symbol!r} is not an element")
-        if match and match[0].title() not in elements():
-            raise RejectedCrystal(f"{match[0]} (in {symbol!r}) is not an element")
+        if " + " in symbol:
+            raise RejectedCrystal(
+                f"a site is shared by {symbol} (partial occupancy is not supported)"
+            )
+        if re.match("OH|O-H|Wat|wat", symbol):
+            raise RejectedCrystal(f"site {symbol} stands for hydrogens that are not listed")
+        match = re.match(pattern, symbol)
+        if match is None or match[0].title() not in elements():
+            raise RejectedCrystal(f"{symbol} is not an element")
 
 
 def _ordered(structure: "Structure") -> ParsedCif:
@@ -97,12 +114,13 @@ def _occupants(species: Any) -> str:
 
 def _explanation(error: Exception) -> str:
     """One line on why CifParser gave up."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    detail = lines[-1] if lines else type(error).__name__
+    detail = (str(error).strip().splitlines() or [type(error).__name__])[-1]
     if match := re.search(r"Occupancy ([\d.]+) exceeded", detail):
         return f"the occupancies of a site add up to {float(match[1]):g}"
     if "below threshold" in detail:
         return "the cell has no volume (it is less than 0.01 A thick)"
-    if isinstance(error, KeyError) or detail.startswith(("'_", "CIF key")):
-        return f"the CIF lacks {detail.strip(chr(39))}"
+    if match := re.fullmatch(r"'(_\w+)'", detail):
+        return f"the CIF lacks {match[1]}"
+    if match := re.search(r"could not convert string to float: (.*)", detail):
+        return f"malformed CIF: {match[1][:40]} is not a number"
     return f"malformed CIF: {detail[:160]}"

@@ -1,5 +1,6 @@
 """Finds atoms that lie on one another in a periodic crystal."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ def heights(lattice: Array) -> Array:
     return np.abs(faces[0] @ a) / np.maximum(area, np.finfo(float).tiny)
 
 
-def overlapping_pair(lattice: Array, frac: Array, limit: float) -> tuple[int, int, float] | None:
+def overlapping_pair(
+    lattice: Array, frac: Array, height: Array, limit: float
+) -> tuple[int, int, float] | None:
     """Two atoms closer than `limit` over all periodic images, and their distance in A.
 
     The two indices are equal where an atom meets its own image. None where no such pair exists.
@@ -29,9 +32,10 @@ def overlapping_pair(lattice: Array, frac: Array, limit: float) -> tuple[int, in
     Args:
         lattice: (3, 3) rows a, b, c in A, of non-zero volume.
         frac: (n, 3) fractional positions.
+        height: (3,) `heights(lattice)`.
         limit: in A.
     """
-    reach = limit / heights(lattice)
+    reach = limit / height
     if reach.max() >= 0.5:
         lattice, frac = _reduced(lattice, frac)
         reach = limit / heights(lattice)
@@ -41,8 +45,8 @@ def overlapping_pair(lattice: Array, frac: Array, limit: float) -> tuple[int, in
     if len(frac) < 2:
         return None
     # |delta_k + integer| <= distance / height_k, so a close pair is close in every fraction.
-    span = np.floor(reach + 0.5).astype(int)
-    images = np.mgrid[tuple(slice(-s, s + 1) for s in span)].reshape(3, -1).T
+    spans = [range(-int(r + 0.5), int(r + 0.5) + 1) for r in reach]
+    images = list(product(*spans))
     rows = max(1, _PAIRS // len(frac))
     for start in range(0, len(frac), rows):
         delta = frac[None, :, :] - frac[start : start + rows, None, :]
