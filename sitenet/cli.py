@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -16,16 +16,12 @@ from sitenet.model.original import import_original
 from sitenet.progress import log, setup_logging
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
-from sitenet.sources.cif import Crystal, RejectedCrystal, read_cif
-from sitenet.sources.oxidation import guess_oxidation
+from sitenet.sources.cif import RejectedCrystal, read_cif
 
 
 def read_crystal(path: Path, settings: FeatureSettings) -> MergedCrystal:
     """A CIF file featurised as the model's training data were. Raises RejectedCrystal."""
-    crystal: Crystal = read_cif(path.read_bytes())
-    if settings.oxidation == "guess":
-        crystal = replace(crystal, oxidation=guess_oxidation(crystal.numbers))
-    return featurise(crystal, settings)
+    return featurise(read_cif(path.read_bytes()), settings)
 
 
 def predict(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:

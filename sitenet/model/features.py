@@ -31,7 +31,7 @@ class SiteFeatures(nn.Module):
             ("factor", factor),
         ):
             # float32 in double precision too: the published models saw the rounded values.
-            buffer = torch.as_tensor(values, dtype=torch.float32)
+            buffer = torch.tensor(values, dtype=torch.float32)
             self.register_buffer(name, buffer, persistent=False)
         self.outputs = embedding_size + self.shift.numel()
 

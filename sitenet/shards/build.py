@@ -48,7 +48,7 @@ def build_shard(
     label = f"featurising {structures.parent.name} N={settings.n_atoms} part {part + 1}/{parts}"
     progress = Progress(last - first, label, "crystals")
     work = partial(_featurise_all, settings=settings)
-    chunks = _chunks(_read_rows(structures, first, last, settings.oxidation))
+    chunks = _chunks(_read_rows(structures, first, last))
     with (
         atomic_path(shard) as file,
         atomic_path(rejected) as reasons,
@@ -91,11 +91,9 @@ def _featurise_one(name: str, crystal: Crystal, settings: FeatureSettings) -> Ou
         return Outcome(name, None, f"could not be featurised: {type(error).__name__}: {error}")
 
 
-def _read_rows(
-    structures: Path, first: int, last: int, oxidation: str
-) -> Iterator[tuple[str, Crystal]]:
-    """Crystals first..last - 1 of the table, with the chosen oxidation states."""
-    columns = ["id", "lattice", "numbers", "frac", f"oxidation_{oxidation}", "note"]
+def _read_rows(structures: Path, first: int, last: int) -> Iterator[tuple[str, Crystal]]:
+    """Crystals first..last - 1 of the table."""
+    columns = ["id", "lattice", "numbers", "frac", "oxidation_given", "note"]
     seen = 0
     for batch in pq.ParquetFile(structures).iter_batches(ROW_GROUP, columns=columns):
         start, stop = max(first - seen, 0), min(last - seen, batch.num_rows)
@@ -108,7 +106,7 @@ def _read_rows(
                         lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
                         numbers=np.array(row["numbers"], dtype=np.int64),
                         frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
-                        oxidation=np.array(row[f"oxidation_{oxidation}"], dtype=np.float64),
+                        oxidation=np.array(row["oxidation_given"], dtype=np.float64),
                         note=row["note"] or "",
                     ),
                 )
