@@ -45,9 +45,8 @@ def element_features(missing: str = "impute") -> Float:
     """
     table = np.zeros((HEAVIEST + 1, len(PROPERTIES)))
     source = resources.files("sitenet.crystal") / "elemental_properties.csv"
-    with source.open(newline="") as file:
-        for row in csv.DictReader(file):
-            table[int(row["Z"])] = [float(row[name]) for name in PROPERTIES]
+    for row in csv.DictReader(source.read_text().splitlines()):
+        table[int(row["Z"])] = [float(row[name]) for name in PROPERTIES]
     if missing == "impute":
         gaps = np.isnan(table[1:])
         table[1:][gaps] = np.broadcast_to(np.nanmean(table[1:], axis=0), gaps.shape)[gaps]

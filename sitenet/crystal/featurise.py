@@ -73,23 +73,16 @@ def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
     if settings.supercell == "greedy":
         lattice, numbers, frac, oxidation = pymatgen_primitive(*given)
         matrix = greedy(lattice, len(numbers), settings.n_atoms)
-        orbits = np.arange(len(numbers))
+        rows = orbits = np.arange(len(numbers))
     else:
         cell = primitive_cell(*given, settings.primitive_tolerance)
         lattice, numbers, frac, oxidation = cell.lattice, cell.numbers, cell.frac, cell.oxidation
         supercell = optimal(cell, settings.n_atoms)
         matrix = supercell.matrix
-        orbits = np.unique(cell.images[supercell.keeps].min(axis=0), return_inverse=True)[1]
-    images = abs(round(float(np.linalg.det(matrix))))
-    rows = np.unique(orbits, return_index=True)[1]
-    merged = merge(
-        numbers,
-        oxidation,
-        atom_distances(lattice, frac, matrix, rows),
-        images,
-        settings.merge_tolerance,
-        orbits,
-    )
+        rows, orbits, _ = supercell.orbits(cell)
+    distances = atom_distances(lattice, frac, matrix, rows)
+    images = distances.shape[1] // len(numbers)
+    merged = merge(numbers, oxidation, distances, images, settings.merge_tolerance, orbits)
     return MergedCrystal(lattice, numbers, frac, oxidation, matrix, images, **vars(merged))
 
 

@@ -128,17 +128,16 @@ def _merge_pairs(
     keys = _keys(distances, np.repeat(site_class, images), longest)
     starts = np.ones(keys.shape, dtype=np.bool_)
     starts[:, 1:] = np.diff(keys, axis=1) > tolerance
-    starts = starts.ravel()
-    keys = keys.ravel()
-    first = np.flatnonzero(starts)
+    fresh, keys = starts.ravel(), keys.ravel()
+    first = np.flatnonzero(fresh)
     count = np.diff(first, append=len(keys))
     if (keys[first + count - 1] - keys[first] > tolerance).any():
         # a chain of near distances: cut it into pieces of the tolerance's width
         piece = ((keys - np.repeat(keys[first], count)) / tolerance).astype(np.int64)
-        starts[1:] |= np.diff(piece) != 0
-        first = np.flatnonzero(starts)
+        fresh[1:] |= np.diff(piece) != 0
+        first = np.flatnonzero(fresh)
         count = np.diff(first, append=len(keys))
     pair_class = (keys[first] / step).astype(np.int64)
     mean = np.add.reduceat(keys - np.repeat(pair_class * step, count), first) / count
-    row_length = starts.reshape(distances.shape).sum(axis=1)
+    row_length = fresh.reshape(distances.shape).sum(axis=1)
     return row_length, pair_class, mean, count

@@ -7,7 +7,7 @@ import spglib
 from numpy.typing import NDArray
 
 from sitenet.crystal.reduction import hermite, minkowski
-from sitenet.crystal.symmetry import IDENTITY, SHRINK, point_operations, site_maps
+from sitenet.crystal.symmetry import IDENTITY, SHRINK, is_group, point_operations, site_maps
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -59,8 +59,7 @@ def primitive_cell(
     symmetric = (found.rotations.transpose(0, 2, 1) @ metric @ found.rotations).mean(axis=0)
     strained = np.linalg.cholesky(symmetric) @ np.linalg.inv(np.linalg.cholesky(metric)) @ lattice
 
-    missed = found.offsets - found.offsets[:, :1]
-    missed -= np.rint(missed)
+    missed = _wrapped(found.offsets - found.offsets[:, :1])
     missed -= missed.mean(axis=1, keepdims=True)
     moved = np.empty_like(missed)
     np.put_along_axis(moved, found.images[:, :, None], missed, axis=1)
@@ -86,20 +85,27 @@ def _primitive_basis(
         return np.eye(3), frac, every
     while True:
         found = site_maps(metric, frac, species, IDENTITY[None], tolerance)
-        copies = len(found.images)
-        steps = np.rint(found.offsets[:, 0] * copies).astype(np.int64)
-        basis = hermite(np.vstack([steps, copies * IDENTITY]))
-        if round(np.linalg.det(basis)) == copies**2:
+        # a translation is known by where it sends site 0
+        if is_group(found.images[:, 0], found.images[:, found.images[:, 0]], found.images):
             break
         tolerance *= SHRINK
+    copies = len(found.images)
     if copies == 1:
         return np.eye(3), frac, every
-    change = basis / copies
+    steps = found.offsets[:, :1] + _wrapped(found.offsets - found.offsets[:, :1]).mean(
+        axis=1, keepdims=True
+    )
+    steps = np.rint(copies * steps[:, 0]).astype(np.int64)
+    change = hermite(np.vstack([steps, copies * IDENTITY])) / copies
     inside = frac @ np.linalg.inv(change)
     sites = np.unique(found.images.min(axis=0))
-    apart = inside[found.images[:, sites]] - inside[sites]
-    apart -= np.rint(apart)
+    apart = _wrapped(inside[found.images[:, sites]] - inside[sites])
     return change, inside[sites] + apart.mean(axis=0), sites
+
+
+def _wrapped(difference: Float) -> Float:
+    """Fractional differences brought into [-1/2, 1/2]."""
+    return difference - np.rint(difference)
 
 
 def _niggli(lattice: Float) -> Float:

@@ -1,13 +1,12 @@
 """The supercell of at most N atoms that is both largest and most cubic."""
 
-import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.crystal.distances import atom_distances, lattice_points
+from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.primitive import PrimitiveCell
 from sitenet.crystal.reduction import minkowski
 
@@ -18,7 +17,7 @@ TIE = 1e-5
 """Relative difference below which two scores are equal."""
 
 TYPICAL_LOSS = 0.35
-"""1 - score of the best supercell of K cells, times sqrt(K), on ordinary crystals: where to start."""
+"""1 - score of the best supercell of K cells, times sqrt(K), for most crystals: where to start."""
 
 ROUNDING = 1.0 + 1e-9
 
@@ -48,6 +47,12 @@ class Supercell:
     def images(self) -> int:
         """Primitive cells in the supercell."""
         return abs(round(float(np.linalg.det(self.matrix))))
+
+    def orbits(self, cell: PrimitiveCell) -> tuple[Int, Int, Int]:
+        """Sites with equal surroundings: the first of each orbit (Q,), the orbit of each site
+        (P,), the size of each orbit (Q,)."""
+        smallest = cell.images[self.keeps].min(axis=0)
+        return np.unique(smallest, return_inverse=True, return_counts=True)
 
 
 def optimal(cell: PrimitiveCell, n_atoms: int) -> Supercell:
@@ -174,19 +179,15 @@ def _choose(cell: PrimitiveCell, matrices: Int) -> Supercell:
     """Of equally good supercells, the one named in `optimal`."""
     keeps = _maps_onto(matrices, matrices, cell.rotations)
     rank = keeps.sum(axis=1) * 10**6 + _cells(matrices)
-    best = np.flatnonzero(rank == rank.max())
-    if len(best) > 1:
-        first = matrices[best[:1]]
-        related = _maps_onto(
-            np.broadcast_to(first, matrices[best].shape), matrices[best], cell.rotations
-        )
-        others = best[~related.any(axis=1)]
-        best = np.concatenate([best[:1], others])
-    if len(best) > 1:
-        prints = [fingerprint(cell, matrices[b]) for b in best]
-        best = best[[int(np.argmax(np.round(prints, 6)))]]
-    chosen = matrices[best[0]]
-    return Supercell(chosen, keeps[best[0]])
+    left = np.flatnonzero(rank == rank.max())
+    different = []
+    while len(left):
+        different.append(Supercell(matrices[left[0]], keeps[left[0]]))
+        turned = np.broadcast_to(different[-1].matrix, (len(left), 3, 3))
+        left = left[~_maps_onto(turned, matrices[left], cell.rotations).any(axis=1)]
+    if len(different) == 1:
+        return different[0]
+    return max(different, key=lambda supercell: fingerprint(cell, supercell))
 
 
 def _cells(matrices: Int) -> Int:
@@ -203,12 +204,13 @@ def _maps_onto(one: Int, other: Int, rotations: Int) -> NDArray[np.bool_]:
     return (turned @ adjugate[:, None] % _cells(other)[:, None, None, None] == 0).all(axis=(2, 3))
 
 
-def fingerprint(cell: PrimitiveCell, matrix: Int) -> float:
-    """Sum of Z_i Z_j / (1 + d_ij) over the pairs of the supercell, relative to that of 1 / d -> 0.
+def fingerprint(cell: PrimitiveCell, supercell: Supercell) -> float:
+    """Mean of Z_i Z_j cos(5 d_ij), d in A, over all pairs of the supercell.
 
-    Equal for equal crystals however described, different for supercells with other distances.
+    The same for every description of one crystal, to rounding, but not for other distances.
     """
-    distances = atom_distances(cell.lattice, cell.frac, matrix)
+    rows, _, sizes = supercell.orbits(cell)
+    distances = atom_distances(cell.lattice, cell.frac, supercell.matrix, rows)
     charge = cell.numbers + 0.1 * cell.oxidation
-    weight = np.repeat(charge, len(lattice_points(matrix)))
-    return float(charge @ (1.0 / (1.0 + distances)) @ weight / (charge.sum() * weight.sum()))
+    pairs = np.cos(5.0 * distances).reshape(len(rows), len(charge), -1).mean(axis=2)
+    return float((charge[rows] * sizes) @ pairs @ charge)

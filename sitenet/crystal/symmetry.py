@@ -122,11 +122,26 @@ def point_operations(metric: Float, frac: Float, species: Int, tolerance: float)
     while True:
         rotations = lattice_rotations(metric, tolerance)
         found = site_maps(metric, frac, species, rotations, tolerance)
-        codes = _codes(found.rotations)
-        products = found.rotations[:, None] @ found.rotations[None]
-        if len(np.unique(codes)) == len(codes) and np.isin(_codes(products), codes).all():
+        products = _codes(found.rotations[:, None] @ found.rotations)
+        if is_group(_codes(found.rotations), products, found.images):
             return found
         tolerance *= SHRINK
+
+
+def is_group(names: Int, products: Int, images: Int) -> bool:
+    """Whether operations are a group that permutes the sites.
+
+    Args:
+        names: (G,) number that identifies each operation; products: (G, G) that of operation a
+            after operation b.
+        images: (G, P) the site each operation sends site i to.
+    """
+    order = np.argsort(names)
+    found = np.minimum(np.searchsorted(names[order], products), len(names) - 1)
+    both = order[found]
+    distinct = len(np.unique(names)) == len(names)
+    closed = bool((names[both] == products).all())
+    return distinct and closed and bool((images[both] == images[:, images]).all())
 
 
 def _codes(matrices: Int) -> Int:
