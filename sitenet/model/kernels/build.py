@@ -9,9 +9,17 @@ from pathlib import Path
 
 from sitenet.files import atomic_path
 
-SOURCES = tuple(Path(__file__).with_name(n) for n in ("pair_block.cpp", "tiles.h", "vectors.h"))
-FLAGS = ("-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-fno-strict-aliasing")
-FLAGS += ("-fopenmp", "-fPIC", "-shared")
+SOURCE = Path(__file__).with_name("pair_block.cpp")
+FLAGS = (
+    "-std=c++20",
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-fno-strict-aliasing",
+    "-fopenmp",
+    "-fPIC",
+    "-shared",
+)
 
 
 class NoCompiler(RuntimeError):
@@ -30,7 +38,7 @@ def library() -> Path:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(target) as temporary:
-                _run([compiler, *FLAGS, "-o", str(temporary), str(SOURCES[0])])
+                _run([compiler, *FLAGS, "-o", str(temporary), str(SOURCE)])
         except OSError as error:
             raise NoCompiler(f"cannot write {target}: {error}") from error
     return target
@@ -50,7 +58,7 @@ def _cache() -> Path:
 
 def _key(compiler: str) -> str:
     parts = [_run([compiler, "--version"]), *FLAGS, _cpu()]
-    parts += [path.read_text() for path in SOURCES]
+    parts += [path.read_text() for path in (SOURCE, *sorted(SOURCE.parent.glob("*.h")))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -71,7 +71,7 @@ def _forward(
     log_count: Tensor,
     widths: list[int],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Mixed values, new interactions, attention, and what the gradient needs (E, 6 + heads)."""
+    """Mixed values, new interactions, attention, and what the gradient needs (6 + heads, E)."""
     real = [project_i, project_j, interactions, weight, norm_weight, norm_bias, logit_weight]
     sizes = _sizes(interactions, logit_weight, row_offsets, widths)
     _check([*real, log_count], [row_offsets, column], _shapes(sizes))
@@ -171,7 +171,7 @@ def _outputs(
         interactions.new_empty(row_offsets.shape[0] - 1, value * heads),
         interactions.new_empty(pairs, interaction),
         interactions.new_empty(pairs, heads),
-        interactions.new_empty(pairs, 6 + heads),
+        interactions.new_empty(6 + heads, pairs),
     )
 
 

@@ -13,7 +13,9 @@ constexpr int tile_pairs = 48;
 // Accumulators of a register block: rows (pairs or inputs) times vectors of channels.
 constexpr int block_rows = many_registers ? 8 : 4;
 constexpr int block_vectors = 3;
-static_assert(tile_pairs % block_rows == 0);
+constexpr int mish_block = 4;  // vectors whose Mish is computed side by side
+static_assert(tile_pairs % block_rows == 0 && tile_pairs % mish_block == 0);
+static_assert(tile_pairs % lanes<float> == 0);
 
 struct Sizes {
   int64_t rows, pairs, inputs, heads, widths[3];
@@ -75,7 +77,7 @@ struct Tile {
       while (offsets[current + 1] <= begin + p) ++current;
       row[p] = current;
       column[p] = columns[begin + p];
-      std::memcpy(inputs.get() + p * Kp, interactions + (begin + p) * K, K * sizeof(T));
+      copy(inputs.get() + p * Kp, interactions + (begin + p) * K, K);
     }
     for (int p = count; p < tile_pairs; ++p) {
       row[p] = row[0];
@@ -106,8 +108,7 @@ void project_block(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own,
   const Vec<T>* w = weight + v * Kp;
   for (int p = 0; p < tile_pairs; p += block_rows) {
     Vec<T> sum[block_rows][B];
-#pragma GCC unroll 8
-    for (int i = 0; i < block_rows; ++i)
+    EACH(block_rows)
 #pragma GCC unroll 8
       for (int b = 0; b < B; ++b)
         sum[i][b] = own[tile.row[p + i] * N + v + b] + other[tile.column[p + i] * N + v + b];
@@ -152,10 +153,11 @@ void inputs_gradient_block(const Tile<T>& tile, const Vec<T>* weight, T* out, in
       }
     }
     const int64_t K = tile.layout.inputs, start = j * L;
-    const int64_t bytes = std::min<int64_t>(B * L, K - start) * sizeof(T);
+    const int64_t width = std::min<int64_t>(B * L, K - start);
 #pragma GCC unroll 8
     for (int i = 0; i < block_rows; ++i)
-      if (p + i < tile.count) std::memcpy(out + (tile.begin + p + i) * K + start, sum[i], bytes);
+      if (p + i < tile.count)
+        copy(out + (tile.begin + p + i) * K + start, reinterpret_cast<const T*>(sum[i]), width);
   }
 }
 

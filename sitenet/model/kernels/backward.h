@@ -1,0 +1,252 @@
+// The backward pass over one part's rows: computes the activations again, tile by tile.
+#pragma once
+
+#include "problem.h"
+
+template <class T>
+struct BackwardInputs {
+  const T *mixed, *attention, *saved;  // as forward gave them
+  const T *grad_mixed, *grad_fresh;
+};
+
+template <class T>
+struct BackwardPart {
+  using V = Vec<T>;
+  const Problem<T>& problem;
+  const Layout<T>& layout;
+  BackwardInputs<T> in;
+  T* grad_interactions;
+  V* grad_own;  // [row][vector], all rows
+  Part part;
+  Tile<T> tile;
+  Buffer<T> grad_other;              // [column - part.first_column][vector]
+  Buffer<T> grad_weight;             // [vector][padded input][lane]
+  Buffer<T> grad_scale, grad_shift;  // [padded channel], value and interaction networks
+  Buffer<T> grad_logit;  // [head][hidden channel]: sum of (gradient of logit) * normalised hidden
+  Buffer<T> row_gradient, row_dot;   // of mixed: [row of part][head][value channel], [row][head]
+  Buffer<T> slopes, incoming;        // of one network: [vector][pair][lane]
+  Buffer<T> saved, share, logit_gradient;  // [quantity][pair], [head][pair], [head][pair]
+  alignas(64) T by_mean[tile_pairs], by_normal[tile_pairs];
+
+  BackwardPart(const Problem<T>& p, const Part& rows, const BackwardInputs<T>& inputs,
+               T* out_interactions, V* out_own)
+      : problem(p),
+        layout(p.layout),
+        in(inputs),
+        grad_interactions(out_interactions),
+        grad_own(out_own),
+        part(rows),
+        tile(p.layout) {
+    const int64_t Cp = layout.padded_channels(), H = layout.heads, L = layout.L;
+    const int64_t count = part.last_row - part.first_row;
+    const int64_t most = std::max({int64_t(1), layout.vectors[1], layout.vectors[2]});
+    grad_other = Buffer<T>((part.last_column - part.first_column) * Cp);
+    grad_weight = Buffer<T>(Cp * layout.padded_inputs());
+    grad_scale = Buffer<T>(Cp);
+    grad_shift = Buffer<T>(Cp);
+    grad_logit = Buffer<T>(H * layout.vectors[0] * L);
+    row_gradient = Buffer<T>(count * H * layout.vectors[1] * L);
+    row_dot = Buffer<T>(count * H);
+    slopes = Buffer<T>(most * tile_pairs * L);
+    incoming = Buffer<T>(most * tile_pairs * L);
+    saved = Buffer<T>(problem.saved_quantities() * tile_pairs);
+    share = Buffer<T>(H * tile_pairs);
+    logit_gradient = Buffer<T>(H * tile_pairs);
+  }
+
+  void run() {
+    prepare();
+    const int64_t end = problem.offsets[part.last_row];
+    int64_t current = part.first_row;
+    for (int64_t start = problem.offsets[part.first_row]; start < end; start += tile_pairs) {
+      tile.fill(start, end, problem.interactions, problem.offsets, problem.columns, current);
+      project(tile, problem.weights.forward.vectors(), problem.own.vectors(),
+              problem.other.vectors());
+      restore_saved();
+      values();
+      if (layout.widths[2]) interactions();
+      for (int64_t v = 0; v < layout.vectors[0]; ++v) hidden(v);
+      inputs_gradient(tile, problem.weights.backward.vectors(), grad_interactions);
+      weight_gradient(tile, grad_weight.vectors());
+      scatter();
+    }
+  }
+
+ private:
+  // Zeroes the sums and lays out the gradient of the mixed values by head.
+  void prepare() {
+    const int64_t Cp = layout.padded_channels(), H = layout.heads, E = layout.widths[1];
+    const int64_t Ep = layout.vectors[1] * layout.L, count = part.last_row - part.first_row;
+    std::fill_n(grad_other.get(), (part.last_column - part.first_column) * Cp, T(0));
+    std::fill_n(grad_own + part.first_row * layout.total, count * layout.total, V{});
+    std::fill_n(grad_weight.get(), Cp * layout.padded_inputs(), T(0));
+    std::fill_n(grad_scale.get(), Cp, T(0));
+    std::fill_n(grad_shift.get(), Cp, T(0));
+    std::fill_n(grad_logit.get(), H * layout.vectors[0] * layout.L, T(0));
+    std::fill_n(row_gradient.get(), count * H * Ep, T(0));
+    std::fill_n(row_dot.get(), count * H, T(0));
+    for (int64_t r = 0; r < count; ++r) {
+      const int64_t from = (part.first_row + r) * E * H;
+      for (int64_t e = 0; e < E; ++e)
+        for (int64_t h = 0; h < H; ++h) {
+          const T gradient = in.grad_mixed[from + e * H + h];
+          row_gradient.get()[(r * H + h) * Ep + e] = gradient;
+          row_dot.get()[r * H + h] += gradient * in.mixed[from + e * H + h];
+        }
+    }
+  }
+
+  // What forward kept of these pairs; zeros past the tile's end, where nothing may be added.
+  void restore_saved() {
+    const int64_t H = layout.heads, quantities = problem.saved_quantities();
+    for (int64_t q = 0; q < quantities; ++q) {
+      T* to = saved.get() + q * tile_pairs;
+      copy(to, in.saved + q * layout.pairs + tile.begin, tile.count);
+      std::fill(to + tile.count, to + tile_pairs, T(0));
+    }
+    std::fill_n(share.get(), H * tile_pairs, T(0));
+    for (int p = 0; p < tile.count; ++p)
+      for (int64_t h = 0; h < H; ++h)
+        share.get()[h * tile_pairs + p] = in.attention[(tile.begin + p) * H + h];
+  }
+
+  const T* kept(int64_t quantity) const { return saved.get() + quantity * tile_pairs; }
+
+  static void reduce(const V* sum, T* to) {
+    for (int p = 0; p < tile_pairs; p += lanes<T>)
+      *reinterpret_cast<V*>(to + p) = totals<T>(sum + p);
+  }
+
+  // z becomes the normalised activation, without scale and shift; `slope` that of Mish.
+  INLINE void restore(int n, V* z, V* slope) {
+    const T *mean = kept(2 * n), *inverse = kept(2 * n + 1);
+    for (int p = 0; p < tile_pairs; p += mish_block) {
+      V x[mish_block], s[mish_block];
+      EACH(mish_block) x[i] = z[p + i];
+      mish<T, mish_block, true>(x, s);
+      EACH(mish_block) z[p + i] = (x[i] - mean[p + i]) * inverse[p + i];
+      EACH(mish_block) slope[p + i] = s[i] * inverse[p + i];
+    }
+  }
+
+  void values() {
+    const int64_t vectors = layout.vectors[1], H = layout.heads, first = layout.first[1];
+    const V *scale = problem.weights.scale.vectors() + first;
+    const V *shift = problem.weights.shift.vectors() + first;
+    for (int64_t v = 0; v < vectors; ++v)
+      restore(1, tile.panel(first + v), slopes.vectors() + v * tile_pairs);
+    std::fill_n(incoming.vectors(), vectors * tile_pairs, V{});
+    std::fill_n(by_mean, tile_pairs, T(0));
+    std::fill_n(by_normal, tile_pairs, T(0));
+    for (int64_t h = 0; h < H; ++h) {
+      const T *weight = share.get() + h * tile_pairs, *logit = kept(6 + h);
+      T* gradient = logit_gradient.get() + h * tile_pairs;
+      V dot[tile_pairs];
+      for (int p = 0; p < tile_pairs; ++p) {
+        const V* of_row =
+            row_gradient.vectors() + ((tile.row[p] - part.first_row) * H + h) * vectors;
+        V sum = {};
+        for (int64_t v = 0; v < vectors; ++v) {
+          sum += (tile.panel(first + v)[p] * scale[v] + shift[v]) * of_row[v];
+          incoming.vectors()[v * tile_pairs + p] += weight[p] * of_row[v];
+        }
+        dot[p] = sum;
+      }
+      reduce(dot, gradient);
+      const T mean = problem.weights.logit_mean[h];
+      for (int p = 0; p < tile_pairs; ++p) {
+        gradient[p] =
+            weight[p] * (gradient[p] - row_dot.get()[(tile.row[p] - part.first_row) * H + h]);
+        by_mean[p] += gradient[p] * mean;
+        by_normal[p] += gradient[p] * logit[p] / T(layout.widths[0]);
+      }
+    }
+    norm_gradient(1);
+  }
+
+  void interactions() {
+    const int64_t width = layout.widths[2], L = layout.L;
+    for (int64_t v = 0; v < layout.vectors[2]; ++v) {
+      V* panel = incoming.vectors() + v * tile_pairs;
+      restore(2, tile.panel(layout.first[2] + v), slopes.vectors() + v * tile_pairs);
+      std::fill_n(panel, tile_pairs, V{});
+      for (int p = 0; p < tile.count; ++p)
+        copy(reinterpret_cast<T*>(panel + p), in.grad_fresh + (tile.begin + p) * width + v * L,
+             std::min(L, width - v * L));
+    }
+    norm_gradient(2);
+  }
+
+  // From the gradient of the norm's output (`incoming`) to that of the pre-activations, into z.
+  void norm_gradient(int n) {
+    const T width = T(layout.widths[n]);
+    V sum[tile_pairs] = {}, dot[tile_pairs] = {};
+    alignas(64) T mean[tile_pairs], along[tile_pairs];
+    for (int64_t v = 0; v < layout.vectors[n]; ++v) {
+      const V* x = tile.panel(layout.first[n] + v);
+      V* gradient = incoming.vectors() + v * tile_pairs;
+      const V scale = problem.weights.scale.vectors()[layout.first[n] + v];
+      V scales = {}, shifts = {};
+      for (int p = 0; p < tile_pairs; ++p) {
+        scales += gradient[p] * x[p];
+        shifts += gradient[p];
+        gradient[p] *= scale;
+        sum[p] += gradient[p];
+        dot[p] += gradient[p] * x[p];
+      }
+      grad_scale.vectors()[layout.first[n] + v] += scales;
+      grad_shift.vectors()[layout.first[n] + v] += shifts;
+    }
+    reduce(sum, mean);
+    reduce(dot, along);
+    for (int p = 0; p < tile_pairs; ++p) {
+      mean[p] /= width;
+      along[p] /= width;
+    }
+    for (int64_t v = 0; v < layout.vectors[n]; ++v) {
+      V* z = tile.panel(layout.first[n] + v);
+      const V *gradient = incoming.vectors() + v * tile_pairs;
+      const V *slope = slopes.vectors() + v * tile_pairs;
+      for (int p = 0; p < tile_pairs; ++p)
+        z[p] = slope[p] * (gradient[p] - mean[p] - z[p] * along[p]);
+    }
+  }
+
+  // The hidden network: its incoming gradient is the heads' sum of logit gradient * logit weight.
+  void hidden(int64_t v) {
+    V *z = tile.panel(v), *slope = slopes.vectors();
+    V to[tile_pairs];
+    restore(0, z, slope);
+    for (int p = 0; p < tile_pairs; ++p) to[p] = -(z[p] * by_normal[p] + by_mean[p]);
+    in_blocks<4>(layout.heads, [&]<int H>(int64_t h) {
+      V weight[H], sum[H] = {};
+      const T* gradient = logit_gradient.get() + h * tile_pairs;
+      EACH(H) weight[i] = problem.weights.logit.vectors()[(h + i) * layout.vectors[0] + v];
+      for (int p = 0; p < tile_pairs; ++p) {
+        EACH(H) sum[i] += gradient[i * tile_pairs + p] * z[p];
+        EACH(H) to[p] += gradient[i * tile_pairs + p] * weight[i];
+      }
+      EACH(H) grad_logit.vectors()[(h + i) * layout.vectors[0] + v] += sum[i];
+    });
+    for (int p = 0; p < tile_pairs; ++p) z[p] = slope[p] * to[p];
+  }
+
+  // Adds the gradient of the pre-activations to both sites of each pair.
+  void scatter() {
+    const int64_t N = layout.total;
+    for (int p = 0; p < tile.count;) {
+      int end = p + 1;
+      while (end < tile.count && tile.row[end] == tile.row[p]) ++end;
+      for (int64_t v = 0; v < N; ++v) {
+        V sum = {};
+        for (int i = p; i < end; ++i) sum += tile.panel(v)[i];
+        grad_own[tile.row[p] * N + v] += sum;
+      }
+      p = end;
+    }
+    for (int p = 0; p < tile.count; ++p) {
+      V* to = grad_other.vectors() + (tile.column[p] - part.first_column) * N;
+      for (int64_t v = 0; v < N; ++v) to[v] += tile.panel(v)[p];
+    }
+  }
+};
