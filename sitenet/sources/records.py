@@ -19,6 +19,10 @@ class RejectedCrystal(Exception):
         return str(self)
 
 
+class SourceError(Exception):
+    """The source as a whole cannot be used: a file is absent, a column is missing, and so on."""
+
+
 @dataclass(frozen=True)
 class RawRecord:
     """One crystal as its source has it, unchecked."""
