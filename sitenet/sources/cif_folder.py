@@ -1,0 +1,111 @@
+"""Source `cif_folder`: a folder of *.cif files and a table of labels.
+
+Keys of the configuration's `source` section:
+
+path    the folder; the id of a crystal is the name of its file without `.cif`
+labels  the table: `id_prop.csv` in the folder if not given. A file of that name has no header: id
+        and value, as for CGCNN. Any other .csv or .parquet file has a header.
+id      column of the ids in a table with a header, its first column if not given
+extra   further columns to keep, as text
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sitenet.sources.records import RawRecord, Rejection, SourceError
+from sitenet.sources.table import as_number, as_text, column_names, read_rows
+
+HEADERLESS = "id_prop.csv"
+
+Row = tuple[dict[str, float | None], dict[str, str]]
+"""Labels and further columns of one id."""
+
+
+def records(source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
+    """Yield the files by name, then rejections of labels without a file.
+
+    Without label columns and a table the files are all there is.
+
+    Args:
+        source: see above.
+        columns: of the labels; `id_prop.csv` has just one, which can have any name here.
+
+    Raises:
+        SourceError: there is no such folder, table or column.
+    """
+    folder = Path(source["path"])
+    files = cif_files(folder)
+    if not columns and "labels" not in source:
+        for name, path in files.items():
+            yield RawRecord(name, path.read_bytes(), {}, {}, path.name)
+        return
+    table = Path(source.get("labels") or folder / HEADERLESS)
+    if table.name == HEADERLESS:
+        labelled = _headerless(table, columns)
+    else:
+        labelled = _labelled(table, source, columns)
+    rows: dict[str, Row] = {}
+    for where, name, row in labelled:
+        if name in rows:
+            yield Rejection(name, "a second row of labels", where)
+        else:
+            rows[name] = row
+    for name, path in files.items():
+        if name in rows:
+            yield RawRecord(name, path.read_bytes(), *rows.pop(name), path.name)
+        else:
+            yield Rejection(name, f"no row in {table.name}", path.name)
+    for name in rows:
+        yield Rejection(name, f"listed in {table.name}, but there is no such CIF file", table.name)
+
+
+def count(source: Mapping[str, Any]) -> int:
+    """Number of CIF files."""
+    return len(cif_files(Path(source["path"])))
+
+
+def cif_files(folder: Path) -> dict[str, Path]:
+    """The CIF files of a folder by id, sorted. Raises SourceError where there are none."""
+    if not folder.is_dir():
+        raise SourceError(f"there is no folder {folder}")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".cif")
+    files = {path.stem: path for path in paths if path.is_file()}
+    if not files:
+        raise SourceError(f"{folder} holds no .cif files")
+    return files
+
+
+def _headerless(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, Row]]:
+    if not path.is_file():
+        raise SourceError(f"there is no table of labels {path}")
+    if len(columns) > 1:
+        raise SourceError(
+            f"{path} has one value per crystal, but the tasks ask for {', '.join(columns)}: "
+            "give a table with a header as `labels`"
+        )
+    with path.open(newline="", encoding="utf-8-sig", errors="backslashreplace") as file:
+        for number, cells in enumerate(csv.reader(file), start=1):
+            if cells:
+                value = as_number(cells[1]) if len(cells) > 1 else None
+                row: Row = (dict.fromkeys(columns, value), {})
+                yield f"{path.name}, line {number}", _stem(cells[0]), row
+
+
+def _labelled(
+    path: Path, source: Mapping[str, Any], columns: Sequence[str]
+) -> Iterator[tuple[str, str, Row]]:
+    names = column_names(path)
+    key, extra = source.get("id") or names[0], source.get("extra", ())
+    wanted = list(dict.fromkeys([key, *columns, *extra]))
+    if missing := [name for name in wanted if name not in names]:
+        raise SourceError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
+    for number, row in enumerate(read_rows(path, wanted), start=1):
+        labels = {column: as_number(row[column]) for column in columns}
+        further = {column: as_text(row[column]) for column in extra}
+        yield f"{path.name}, row {number}", _stem(as_text(row[key])), (labels, further)
+
+
+def _stem(name: str) -> str:
+    return name.strip().removesuffix(".cif")

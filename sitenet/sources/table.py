@@ -1,0 +1,180 @@
+"""Source `table`: a Parquet or CSV file with one CIF per row.
+
+Keys of the configuration's `source` section:
+
+path   the file, .parquet or .csv
+id     column of the ids; without it `id` or `material_id`, whichever is there
+cif    column of the CIF texts, `cif` if not given
+extra  further columns to keep, as text, such as a given `split`
+ids    {path, id}: a CSV file that selects the rows whose id is in its column `id`; its other
+       columns are kept too
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from sitenet.sources.records import RawRecord, Rejection, SourceError
+
+BATCH = 500
+"""Rows turned into Python objects at once."""
+
+LARGEST_ROW = 2**24
+"""Bytes of CSV read at once; no row can be longer."""
+
+
+def records(source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
+    """Yield the rows in the order of the file, then rejections of what is not there or broken.
+
+    Args:
+        source: see above.
+        columns: of the labels.
+
+    Raises:
+        SourceError: there is no such file or column.
+    """
+    path = Path(source["path"])
+    selected = _selected(source)
+    joined = next(iter(selected.values()), {}) if selected is not None else {}
+    extra = [name for name in source.get("extra", ()) if name not in joined]
+    names = column_names(path)
+    name_of_id = source.get("id") or ("material_id" if "id" not in names else "id")
+    name_of_cif = source.get("cif", "cif")
+    wanted = list(dict.fromkeys([name_of_id, name_of_cif, *columns, *extra]))
+    if missing := [name for name in wanted if name not in names]:
+        raise SourceError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
+    broken: list[Rejection] = []
+    absent = dict.fromkeys(selected or ())
+    for number, row in enumerate(_rows(path, wanted, broken), start=1):
+        name = as_text(row[name_of_id])
+        if selected is None or name in selected:
+            absent.pop(name, None)
+            yield RawRecord(
+                id=name,
+                cif=row[name_of_cif] or "",
+                labels={column: as_number(row[column]) for column in columns},
+                extra={column: as_text(row[column]) for column in extra}
+                | (selected[name] if selected is not None else {}),
+                where=f"{path.name}, row {number}",
+            )
+    yield from broken
+    for name in absent:
+        yield Rejection(name, f"listed in {source['ids']['path']}, not in the table", path.name)
+
+
+def count(source: Mapping[str, Any]) -> int:
+    """Number of records to come; 0 if only reading the table would tell."""
+    path = Path(source["path"])
+    if (selected := _selected(source)) is not None:
+        return len(selected)
+    return pq.read_metadata(path).num_rows if column_names(path) and _is_parquet(path) else 0
+
+
+def column_names(path: Path) -> list[str]:
+    """Names of a table's columns.
+
+    Raises:
+        SourceError: there is no such file, or it is not a table.
+    """
+    if not path.is_file():
+        raise SourceError(f"there is no file {path}")
+    try:
+        if _is_parquet(path):
+            return list(pq.read_schema(path).names)
+        if path.suffix == ".csv":
+            with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+                return next(csv.reader(file), [])
+    except pa.ArrowException as error:
+        raise SourceError(f"{path} cannot be read: {error}") from None
+    raise SourceError(f"{path}: a table is a .parquet or .csv file")
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Rows of a small table; broken rows of a CSV are an error.
+
+    Raises:
+        SourceError: a row does not have the columns of the header.
+    """
+    broken: list[Rejection] = []
+    yield from _rows(path, columns, broken)
+    if broken:
+        raise SourceError(f"{path}: {broken[0].reason} ({broken[0].where})")
+
+
+def as_text(value: Any) -> str:
+    """A cell as text: empty for None, bytes that are not UTF-8 as escapes."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
+    return "" if value is None else str(value)
+
+
+def as_number(value: Any) -> float | None:
+    """A cell as a number, None where it is none; truth values are 1 and 0."""
+    if isinstance(value, bytes):
+        value = {b"true": b"1", b"false": b"0"}.get(value.strip().lower(), value)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix in (".parquet", ".pq")
+
+
+def _rows(path: Path, wanted: Sequence[str], broken: list[Rejection]) -> Iterator[dict[str, Any]]:
+    """Rows as dictionaries, text as bytes; rows with too few or many cells go to `broken`."""
+    try:
+        for batch in _batches(path, list(wanted), broken):
+            for start in range(0, batch.num_rows, BATCH):
+                yield from batch.slice(start, BATCH).to_pylist()
+    except pa.ArrowException as error:
+        raise SourceError(f"{path} cannot be read: {error}") from None
+
+
+def _batches(path: Path, wanted: list[str], broken: list[Rejection]) -> Iterator[pa.RecordBatch]:
+    if _is_parquet(path):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(BATCH, columns=wanted):
+                yield pa.RecordBatch.from_arrays(
+                    [_text_as_bytes(c) for c in batch], batch.schema.names
+                )
+        return
+
+    def skip(row: pacsv.InvalidRow) -> str:
+        reason = f"the row has {row.actual_columns} cells instead of {row.expected_columns}"
+        broken.append(Rejection("unknown", reason, f"{path.name}: {row.text[:60]!r}"))
+        return "skip"
+
+    with pacsv.open_csv(
+        path,
+        pacsv.ReadOptions(block_size=LARGEST_ROW),
+        pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        pacsv.ConvertOptions(
+            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.binary())
+        ),
+    ) as reader:
+        yield from reader
+
+
+def _text_as_bytes(column: pa.Array) -> pa.Array:
+    """Strings undecoded: one that is not UTF-8 must not stop the others."""
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    return column.cast(pa.large_binary()) if text else column
+
+
+def _selected(source: Mapping[str, Any]) -> dict[str, dict[str, str]] | None:
+    """Further columns by id of the file `ids`; None without one."""
+    if (ids := source.get("ids")) is None:
+        return None
+    path, key = Path(ids["path"]), ids.get("id", "id")
+    names = column_names(path)
+    if key not in names:
+        raise SourceError(f"{path} has no column {key!r}; it has {', '.join(names)}")
+    rows = [{k: as_text(v) for k, v in row.items()} for row in read_rows(path, names)]
+    return {row.pop(key): row for row in rows}
