@@ -4,7 +4,7 @@ Every orbit k of sites under the space group has a multiplicity m_k in the primi
 arity A_k, the number of its free coordinates. Entropies of how the sites and the free coordinates
 are shared among the orbits measure how complex a structure is:
 combinatorial (S. V. Krivovichev 2012, doi:10.1107/S0108767312012044), coordinational and
-configurational (W. Hornfeck 2020, doi:10.1107/S2053273319016634), as computed by CrystIT
+configurational (W. Hornfeck 2020, doi:10.1107/S2053273320006634), as computed by CrystIT
 (C. Kaussler & G. Kieslich 2021, doi:10.1107/S1600576720016386).
 """
 
