@@ -1,0 +1,56 @@
+# make run     set up .venv from the lock file, then the whole pipeline on config.yaml
+# make report  the same, and results/report.html with every figure and table
+# make test    set up, then all checks and tests
+# make bench   set up, then the benchmarks
+# make lock    write requirements.lock anew from pyproject.toml
+
+PYTHON ?= python3
+CORES ?= all
+GPUS ?= 1
+TORCH ?= 2.13.0
+BIN := .venv/bin
+
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
+CREATE_VENV = $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Say which one to use: make PYTHON=python3.12 ...")' && $(PYTHON) -m venv
+
+.PHONY: run report test check bench lock setup
+
+run: setup
+	$(SNAKEMAKE)
+
+report: setup
+	$(SNAKEMAKE) --report results/report.html --report-after-run
+
+setup: .venv/.installed
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(CREATE_VENV) .venv
+	@cmp -s requirements.lock .venv/requirements.lock || echo "Installing packages into .venv (some minutes, once)"
+	@cmp -s requirements.lock .venv/requirements.lock || $(BIN)/pip install --quiet -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --editable .
+	@cp requirements.lock .venv/requirements.lock
+	@touch $@
+
+test: setup check
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python benchmarks/run.py
+
+# torch is given without its local version, and the CUDA packages that it pins itself are left out:
+# the same file then installs a CPU or a CUDA build.
+lock:
+	@rm -rf .venv-lock
+	@$(CREATE_VENV) .venv-lock
+	.venv-lock/bin/pip install --quiet torch==$(TORCH) '.[dev]'
+	.venv-lock/bin/pip freeze --exclude sitenet \
+		| sed -E 's/\+[a-z0-9.]+$$//' \
+		| grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
+	@rm -rf .venv-lock

@@ -1,0 +1,45 @@
+# From crystals to trained Site-Nets, tables and figures.
+#
+#   snakemake --cores 8 --resources gpu=1                     everything in config.yaml
+#   snakemake --cores 8 --configfile config/own_cifs.yaml     another configuration
+#   snakemake results/figures/fig7.pdf --cores 2              one file and what it needs
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+# GPUs are counted per machine: a cluster gives every job its own.
+resource_scopes:
+    gpu="local",
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    task="[A-Za-z0-9_-]+",
+    variant="[A-Za-z0-9_-]+",
+    n=r"\d+",
+    seed=r"\d+",
+    part=r"\d{3}",
+
+
+localrules:
+    all,
+    tables,
+    figures,
+
+
+include: "rules/data.smk"
+include: "rules/features.smk"
+include: "rules/supervised.smk"
+include: "rules/attention.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,

@@ -1,0 +1,144 @@
+# Helpers of the rules: the checked configuration and the parts of it that a rule depends on.
+
+import os
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from sitenet.config import ConfigError, checked, overlaid
+
+ROOT = Path(workflow.basedir)
+RUN = "results/{dataset}/n{n}/{task}/{variant}/seed{seed}"
+
+with open(ROOT / "workflow" / "schemas" / "config.schema.yaml") as file:
+    SCHEMA = yaml.safe_load(file)
+
+try:
+    config = checked(config, SCHEMA, " + ".join(map(str, workflow.configfiles)))
+except ConfigError as error:
+    raise WorkflowError(error) from None
+
+
+def code(*names):
+    """Files of the package, relative to the working folder: an edit of one re-runs the rule."""
+    found = []
+    for name in names:
+        path = ROOT / "sitenet" / name
+        found += sorted(path.glob("*.py")) if path.is_dir() else [path]
+    return [os.path.relpath(path) for path in found]
+
+
+def entry(section, name):
+    """An entry of the configuration that a requested path names."""
+    if name not in section:
+        raise WorkflowError(f"{name} is not in the configuration; it has {', '.join(section)}")
+    return section[name]
+
+
+def dataset_section(wildcards):
+    return entry(config["datasets"], wildcards.dataset)
+
+
+def source_section(wildcards):
+    """What decides the table of structures."""
+    section = dataset_section(wildcards)
+    tasks = {
+        name: {"column": task["column"], "unit": task["unit"]}
+        for name, task in section["tasks"].items()
+    }
+    return {
+        "source": section["source"],
+        "tasks": tasks,
+        "max_rejected_fraction": section["max_rejected_fraction"],
+    }
+
+
+def source_files(wildcards):
+    """Files of the user that the table of structures is made from."""
+    source = dataset_section(wildcards)["source"]
+    if source["kind"] == "table":
+        return [section["path"] for section in (source, source.get("ids")) if section]
+    if source["kind"] == "cif_folder":
+        return [source["path"], source["labels"] or os.path.join(source["path"], "id_prop.csv")]
+    return []
+
+
+def source_code(wildcards):
+    """Files of the package that decide the table of structures, other than helpers."""
+    kind = dataset_section(wildcards)["source"]["kind"]
+    return code("sources/collect.py", "sources/cif.py", f"sources/{kind}.py")
+
+
+def split_section(wildcards):
+    return dataset_section(wildcards)["split"]
+
+
+def task_section(wildcards):
+    return entry(dataset_section(wildcards)["tasks"], wildcards.task)
+
+
+def shard_count(wildcards):
+    return dataset_section(wildcards)["shards"]
+
+
+def shard_files(wildcards):
+    """All shards of a data set at one N."""
+    return expand(
+        "results/{dataset}/n{n}/shards/part-{part:03d}.parquet",
+        dataset=wildcards.dataset,
+        n=wildcards.n,
+        part=range(shard_count(wildcards)),
+    )
+
+
+def feature_section(wildcards):
+    """What decides the shards."""
+    options = dict(config["features"])
+    del options["site_feature_scaling"]
+    return {"n_atoms": int(wildcards.n), **options}
+
+
+def variant_section(wildcards, section):
+    """A section of the configuration as a variant has it."""
+    overlay = entry(config["variants"], wildcards.variant)
+    return overlaid(config[section], overlay.get(section, {}))
+
+
+def model_section(wildcards):
+    """What decides the network."""
+    return {
+        **variant_section(wildcards, "model"),
+        "site_feature_scaling": config["features"]["site_feature_scaling"],
+        "output": task_section(wildcards)["output"],
+    }
+
+
+def training_section(wildcards):
+    """What decides the training of one run."""
+    return {**variant_section(wildcards, "training"), "seed": int(wildcards.seed)}
+
+
+def batch_sites(wildcards):
+    return variant_section(wildcards, "training")["batch_sites"]
+
+
+def gpu_count(wildcards):
+    return variant_section(wildcards, "training")["devices"]
+
+
+def of_runs(name):
+    """A file of every configured run, in the order of the configuration."""
+    folders = [
+        RUN.format(seed=seed, task=task, **{k: run[k] for k in ("dataset", "n", "variant")})
+        for run in config["runs"]
+        for task in run["tasks"]
+        for seed in run["seeds"]
+    ]
+    return [f"{folder}/{name}" for folder in dict.fromkeys(folders)]
+
+
+def of_datasets(name):
+    """A file of every data set that a configured run uses, in the order of the runs."""
+    names = dict.fromkeys(run["dataset"] for run in config["runs"])
+    return [f"results/{dataset}/{name}" for dataset in names]

@@ -1,0 +1,168 @@
+"""The pipeline's configuration: checked against a JSON schema, defaults filled, overlays applied.
+
+Mistakes are told with the name of the option and what is allowed there, all at once.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
+
+KINDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a section of options",
+    "null": "null",
+}
+"""JSON types in words."""
+
+BOUNDS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+}
+
+
+class ConfigError(Exception):
+    """The configuration has mistakes; the message lists them, one a line."""
+
+
+def checked(config: Mapping[str, Any], schema: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """A copy of `config` that conforms to `schema`, with the schema's defaults filled in.
+
+    Args:
+        config: as read from the files.
+        schema: JSON schema (draft 2020-12) whose objects are closed.
+        origin: where the configuration is from, for messages.
+
+    Raises:
+        ConfigError: a key is unknown or missing, a value is of a wrong kind or out of bounds, or a
+            run names a data set, task or variant that is not there.
+    """
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
+    problems = [problem for error in errors for problem in _in_words(error)]
+    if not problems:
+        config = with_defaults(config, schema)
+        problems = list(_dangling(config))
+    if problems:
+        raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems))
+    return dict(config)
+
+
+def with_defaults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a valid `config` with the schema's defaults, except in `variants` (overlays)."""
+    filled = copy.deepcopy(dict(config))
+    variants = filled.pop("variants", {})
+    filler = extend(Draft202012Validator, {"properties": _fill_then_descend})
+    list(filler(schema).iter_errors(filled))
+    filled["variants"].update(variants)
+    return filled
+
+
+def _fill_then_descend(
+    validator: Any, properties: Mapping[str, Any], instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if isinstance(instance, dict):
+        for name, option in properties.items():
+            if "default" in option:
+                instance.setdefault(name, copy.deepcopy(option["default"]))
+    yield from Draft202012Validator.VALIDATORS["properties"](
+        validator, properties, instance, schema
+    )
+
+
+def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `overlay` in place of its own; sections are merged."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = overlaid(merged[key], value) if nested else value
+    return merged
+
+
+def _in_words(error: Any) -> Iterator[str]:
+    """What is wrong, for a person, after the dotted name of the option."""
+    where = _dotted(error.path)
+    value = error.instance
+    if error.validator == "additionalProperties":
+        allowed = sorted(error.schema["properties"])
+        for key in sorted(set(map(str, value)) - set(allowed)):
+            name = f"{where}.{key}" if where else key
+            close = get_close_matches(key, allowed, 1)
+            meant = f" (did you mean {close[0]}?)" if close else ""
+            yield f"{name} is unknown{meant}; allowed: {', '.join(allowed)}"
+    elif error.validator == "required":
+        for key in error.validator_value:
+            if key not in value:
+                yield f"{where + '.' if where else ''}{key} is missing"
+    elif error.validator == "propertyNames" or "propertyNames" in error.schema_path:
+        yield f"{where}: the name {value!r} may hold letters, digits, - and _ only"
+    else:
+        yield f"{where} must be {_expected(error)}, not {_shown(value)}"
+
+
+def _expected(error: Any) -> str:
+    rule, allowed = error.validator, error.validator_value
+    if rule == "type":
+        kinds = [allowed] if isinstance(allowed, str) else allowed
+        return " or ".join(KINDS[kind] for kind in kinds)
+    if rule == "enum":
+        return "one of " + ", ".join(map(str, allowed))
+    if rule in BOUNDS:
+        return f"{BOUNDS[rule]} {allowed}"
+    if rule in ("minItems", "minProperties", "minLength"):
+        return "given" if allowed == 1 else f"at least {allowed} long"
+    return f"such that {rule} is {allowed}"
+
+
+def _shown(value: Any) -> str:
+    """A value in a message; YAML reads 1e-4 as text, which deserves a hint."""
+    if isinstance(value, str) and _is_number(value):
+        return f"the text {value!r} (YAML wants a point and a sign, as in 1.0e-4)"
+    if value in ({}, [], ""):
+        return "empty"
+    return repr(value) if len(repr(value)) < 80 else repr(value)[:77] + "..."
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _dotted(path: Any) -> str:
+    """datasets.mp.tasks, runs[0].n."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
+    """Names in `runs` that the rest of the configuration lacks."""
+    for number, run in enumerate(config["runs"]):
+        datasets = config["datasets"]
+        if run["dataset"] not in datasets:
+            yield _no_such(f"runs[{number}].dataset", run["dataset"], "data sets", datasets)
+            continue
+        tasks = datasets[run["dataset"]]["tasks"]
+        for task in run["tasks"]:
+            if task not in tasks:
+                yield _no_such(f"runs[{number}].tasks", task, f"tasks of {run['dataset']}", tasks)
+        if run["variant"] not in config["variants"]:
+            yield _no_such(
+                f"runs[{number}].variant", run["variant"], "variants", config["variants"]
+            )
+
+
+def _no_such(where: str, name: str, what: str, known: Mapping[str, Any]) -> str:
+    return f"{where}: there is no {name!r}; {what}: {', '.join(known) or 'none'}"

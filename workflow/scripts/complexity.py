@@ -1,0 +1,15 @@
+"""Complexity of every crystal of a data set."""
+
+from pathlib import Path
+
+from job import job
+from snakemake.script import snakemake
+
+from sitenet.analysis.complexity_table import write
+
+with job(snakemake.log[0]):
+    write(
+        Path(snakemake.input.structures),
+        Path(snakemake.output.table),
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,20 @@
+"""Featurise one share of the crystals of a data set."""
+
+from pathlib import Path
+
+from job import job
+from snakemake.script import snakemake
+
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.shards.build import build_shard
+
+with job(snakemake.log[0]):
+    build_shard(
+        Path(snakemake.input.structures),
+        part=int(snakemake.wildcards.part),
+        parts=snakemake.params.parts,
+        settings=FeatureSettings(**snakemake.params.features),
+        shard=Path(snakemake.output.shard),
+        rejected=Path(snakemake.output.rejected),
+        workers=snakemake.threads,
+    )

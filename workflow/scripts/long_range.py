@@ -1,0 +1,20 @@
+"""Long-range coefficients of the test crystals under a trained model."""
+
+from pathlib import Path
+
+import pandas as pd
+from job import accelerator, job
+from snakemake.script import snakemake
+
+from sitenet.analysis.long_range import write
+
+with job(snakemake.log[0]):
+    parts = pd.read_csv(snakemake.input.split, dtype=str, keep_default_na=False)
+    write(
+        Path(snakemake.input.weights),
+        [Path(shard) for shard in snakemake.input.shards],
+        parts.id[parts.split == "test"].tolist(),
+        Path(snakemake.output.table),
+        batch_sites=snakemake.params.batch_sites,
+        device="cuda" if accelerator(snakemake.resources.gpu) == "gpu" else "cpu",
+    )

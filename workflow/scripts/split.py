@@ -1,0 +1,17 @@
+"""Decide which labelled crystals train, validate and test."""
+
+from pathlib import Path
+
+from job import job
+from snakemake.script import snakemake
+
+from sitenet.sources.splits import SplitSettings, make_split
+
+with job(snakemake.log[0]):
+    make_split(
+        Path(snakemake.input.structures),
+        snakemake.wildcards.task,
+        SplitSettings(**snakemake.params.section),
+        out_csv=Path(snakemake.output.split),
+        out_report=Path(snakemake.output.report),
+    )

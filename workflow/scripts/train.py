@@ -1,0 +1,36 @@
+"""Train one model; evaluate it on every labelled crystal."""
+
+from pathlib import Path
+
+from job import accelerator, job
+from snakemake.script import snakemake
+
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.model.settings import ModelSettings
+from sitenet.train.settings import TrainingSettings
+from sitenet.train.supervised import RunInputs, RunOutputs, train
+
+with job(snakemake.log[0]):
+    names = snakemake.wildcards
+    train(
+        RunInputs(
+            structures=Path(snakemake.input.structures),
+            shards=tuple(map(Path, snakemake.input.shards)),
+            split=Path(snakemake.input.split),
+            column=names.task,
+            unit=snakemake.params.task["unit"],
+            features=FeatureSettings(**snakemake.params.features),
+        ),
+        RunOutputs(
+            weights=Path(snakemake.output.weights),
+            description=Path(snakemake.output.description),
+            metrics=Path(snakemake.output.metrics),
+            predictions=Path(snakemake.output.predictions),
+            history=Path(snakemake.output.history),
+            checkpoints=Path(snakemake.output.weights).with_name(".checkpoints"),
+        ),
+        ModelSettings.from_dict(snakemake.params.model),
+        TrainingSettings(**snakemake.params.training),
+        accelerator=accelerator(snakemake.resources.gpu),
+        label=f"{names.dataset} {names.task} {names.variant} seed {names.seed}",
+    )
