@@ -37,11 +37,11 @@ def element_features(missing: str = "impute") -> Float:
     """Features 1-8 of every element: (100, 8), indexed by atomic number, row 0 zeros.
 
     Magpie's tables as matminer ships them (Ward et al. 2016, doi:10.1038/npjcompumats.2016.28;
-    Ward et al. 2018, doi:10.1016/j.commatsci.2018.05.018), where 16 values are missing.
+    Ward et al. 2018, doi:10.1016/j.commatsci.2018.05.018), where 19 values are missing.
 
     Args:
-        missing: "impute" puts the mean over the elements Z <= 99 that have a value; "drop" leaves
-            NaN.
+        missing: "impute" puts the mean over the elements Z <= 99 that have a value (matminer's own
+            mean goes on to Z = 118, a difference below 2 %); "drop" leaves NaN.
     """
     table = np.zeros((HEAVIEST + 1, len(PROPERTIES)))
     source = resources.files("sitenet.crystal") / "elemental_properties.csv"

@@ -12,6 +12,7 @@ from sitenet.crystal.merging import merge
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal
 from sitenet.sources.cif import Crystal, RejectedCrystal
+from sitenet.sources.elements import symbols
 from sitenet.sources.oxidation import guess_oxidation
 
 Float = NDArray[np.float64]
@@ -88,7 +89,7 @@ def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
 
 def _check_elements(numbers: Int, missing: str) -> None:
     if numbers.max() > HEAVIEST:
-        raise RejectedCrystal(f"element {numbers.max()} is heavier than einsteinium (99)")
+        raise RejectedCrystal(f"element {numbers.max()} is heavier than einsteinium ({HEAVIEST})")
     lacking = missing_property(numbers) if missing == "drop" else None
     if lacking is not None:
-        raise RejectedCrystal(f"element {lacking[0]} has no Magpie {lacking[1]}")
+        raise RejectedCrystal(f"{symbols()[lacking[0]]} has no Magpie {lacking[1]}")

@@ -110,7 +110,10 @@ def _wrapped(difference: Float) -> Float:
 
 def _niggli(lattice: Float) -> Float:
     """Integer matrix of determinant +1 that makes `lattice` Niggli reduced."""
-    reduced = spglib.niggli_reduce(lattice)
+    try:
+        reduced = spglib.niggli_reduce(lattice)
+    except Exception:  # spglib 3 will raise an error of its own where spglib 2 returns None
+        reduced = None
     if reduced is None:
         return minkowski(lattice @ lattice.T).astype(np.float64)
     change = np.rint(reduced @ np.linalg.inv(lattice))

@@ -103,7 +103,7 @@ def _diagonals(most: int) -> tuple[Int, Int]:
     ]
     diagonal = np.array(triples, dtype=np.int64)
     matrices = np.concatenate([diagonal[:, :, None] * c for c in CENTRINGS])
-    cells = np.rint(abs(np.linalg.det(matrices))).astype(np.int64)
+    cells = _cells(matrices)
     useful = (cells <= most) & (2 * cells > most)
     return matrices[useful], cells[useful]
 
@@ -168,7 +168,7 @@ def _search(
     pair, k = np.nonzero(third)
     triples = vectors[np.stack([i[pair], j[pair], k], axis=1)]
 
-    cells = abs((triples[:, 0] * np.cross(triples[:, 1], triples[:, 2])).sum(axis=1))
+    cells = _cells(triples)
     mean = (square[i[pair]] + square[j[pair]] + square[k]) / 3
     scores = cells**2 / most * volume / mean**1.5
     good = (cells <= most) & (scores >= floor)
@@ -191,17 +191,19 @@ def _choose(cell: PrimitiveCell, matrices: Int) -> Supercell:
 
 
 def _cells(matrices: Int) -> Int:
-    return abs((matrices[:, 0] * np.cross(matrices[:, 1], matrices[:, 2])).sum(axis=1))
+    """Primitive cells in each supercell (m, 3, 3): (m,)."""
+    return np.rint(abs(np.linalg.det(matrices))).astype(np.int64)
 
 
 def _maps_onto(one: Int, other: Int, rotations: Int) -> NDArray[np.bool_]:
     """Whether each rotation maps lattice `one[m]` onto lattice `other[m]` of equal volume: (m, G).
 
-    Lattice M is mapped into M' if M W^T M'^-1 is an integer matrix; adj(M') = det(M') M'^-1.
+    Lattice M is mapped into M' if M W^T M'^-1 is an integer matrix.
     """
-    adjugate = np.stack([np.cross(other[:, i - 2], other[:, i - 1]) for i in range(3)], axis=2)
-    turned = one[:, None] @ rotations.transpose(0, 2, 1)[None]
-    return (turned @ adjugate[:, None] % _cells(other)[:, None, None, None] == 0).all(axis=(2, 3))
+    cells = _cells(other)[:, None, None]
+    adjugate = np.rint(np.linalg.inv(other) * cells).astype(np.int64)
+    turned = one[:, None] @ rotations.transpose(0, 2, 1)
+    return (turned @ adjugate[:, None] % cells[:, None] == 0).all(axis=(2, 3))
 
 
 def fingerprint(cell: PrimitiveCell, supercell: Supercell) -> float:

@@ -20,6 +20,9 @@ UNIT_VECTORS = np.array(
 """(26, 3) where a symmetry can send a basis vector of a reduced cell."""
 
 IDENTITY = np.eye(3, dtype=np.int64)
+BLOCK = 16384
+"""Differences handled at once: their temporaries stay in the processor's cache."""
+
 SHRINK = 0.7
 """Factor on the tolerance when the operations found do not form a group."""
 
@@ -93,7 +96,7 @@ def site_maps(
     reach = (2 * tolerance) ** 2
 
     for sites in members:  # one site of each kind weeds out nearly all wrong shifts
-        landed = turned[rotation, sites[0]] + shifts
+        landed = turned[rotation, sites[-1]] + shifts
         kept = _nearest(metric, landed[:, None], frac[sites])[1][:, 0] <= reach
         rotation, shifts, images = rotation[kept], shifts[kept], images[kept]
     for sites in members:
@@ -154,8 +157,13 @@ def _nearest(metric: Float, landed: Float, sites: Float) -> tuple[Int, Float]:
 
     Right for distances far below the cell's size: the nearest image is found component-wise.
     """
-    apart = landed[:, :, None] - sites
-    apart -= np.rint(apart)
-    square = ((apart @ metric) * apart).sum(axis=-1)
-    nearest = square.argmin(axis=2)
-    return nearest, np.take_along_axis(square, nearest[:, :, None], axis=2)[:, :, 0]
+    flat = landed.reshape(-1, 3)
+    nearest, square = np.empty(len(flat), dtype=np.int64), np.empty(len(flat))
+    chunk = max(1, BLOCK // len(sites))
+    for start in range(0, len(flat), chunk):
+        block = slice(start, start + chunk)
+        apart = flat[block, None] - sites
+        apart -= np.rint(apart)
+        squares = ((apart @ metric) * apart).sum(axis=-1)
+        nearest[block], square[block] = squares.argmin(axis=1), squares.min(axis=1)
+    return nearest.reshape(landed.shape[:2]), square.reshape(landed.shape[:2])
