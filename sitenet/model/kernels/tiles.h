@@ -13,7 +13,7 @@ constexpr int tile_pairs = 48;
 // Accumulators of a register block: rows (pairs or inputs) times vectors of channels.
 constexpr int block_rows = many_registers ? 8 : 4;
 constexpr int block_vectors = 3;
-constexpr int mish_block = 4;  // vectors whose Mish is computed side by side
+constexpr int mish_block = many_registers ? 4 : 2;  // vectors whose Mish is computed side by side
 static_assert(tile_pairs % block_rows == 0 && tile_pairs % mish_block == 0);
 static_assert(tile_pairs % lanes<float> == 0);
 
