@@ -1,8 +1,6 @@
 """Complexity and primitive volume of every crystal of a data set, as one table."""
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,11 @@ import pyarrow.parquet as pq
 
 from sitenet.crystal.complexity import Complexity, NoSymmetry, complexity
 from sitenet.files import atomic_path
+from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 
 COLUMNS = ["id", *(field.name for field in fields(Complexity))]
-GROUP = 2000  # crystals in memory at once
-CHUNK = 32  # crystals sent to a process at once
-
-Row = dict[str, Any]
+CHUNK = 64  # crystals sent to a process at once
 
 
 def write(structures: Path, out: Path, rejected: Path, workers: int = 1) -> None:
@@ -50,22 +46,21 @@ def write(structures: Path, out: Path, rejected: Path, workers: int = 1) -> None
 def _measured(structures: Path, workers: int) -> Iterator[tuple[str, Complexity | str]]:
     """Id and measures (or why there are none) of each crystal."""
     batches = pq.ParquetFile(structures).iter_batches(
-        GROUP, columns=["id", "lattice", "numbers", "frac"]
+        CHUNK, columns=["id", "lattice", "numbers", "frac"]
     )
-    if workers <= 1:
-        for batch in batches:
-            yield from map(_measure, batch.to_pylist())
-        return
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for batch in batches:
-            yield from pool.map(_measure, batch.to_pylist(), chunksize=CHUNK)
+    chunks = (batch.to_pylist() for batch in batches)
+    for results in ordered_map(_measure_all, chunks, workers):
+        yield from results
 
 
-def _measure(row: Row) -> tuple[str, Complexity | str]:
+def _measure_all(rows: list[dict[str, Any]]) -> list[tuple[str, Complexity | str]]:
+    return [(row["id"], _measure(row)) for row in rows]
+
+
+def _measure(row: dict[str, Any]) -> Complexity | str:
     lattice = np.array(row["lattice"], dtype=np.float64).reshape(3, 3)
     frac = np.array(row["frac"], dtype=np.float64).reshape(-1, 3)
     try:
-        return row["id"], complexity(lattice, np.array(row["numbers"], dtype=np.int64), frac)
+        return complexity(lattice, np.array(row["numbers"], dtype=np.int64), frac)
     except NoSymmetry as error:
-        return row["id"], str(error)
+        return str(error)
