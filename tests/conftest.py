@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -15,3 +16,8 @@ def shared() -> Path:
     if not (folder / "reference").is_dir():
         pytest.skip("no shared reference folder (SITENET_SHARED)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _messages_reach_caplog() -> None:
+    logging.getLogger("sitenet").propagate = True

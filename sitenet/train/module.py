@@ -76,7 +76,7 @@ class SupervisedModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the MAE that checkpoints and early stopping watch."""
         self.val_mae = self._mean()
-        self.log("val_mae", self.val_mae)
+        self.log("val_mae", self.val_mae, sync_dist=True)
 
     def _absolute_errors(self, batch: Batch) -> Tensor:
         crystals, target, _ = batch

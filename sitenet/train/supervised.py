@@ -141,14 +141,17 @@ def _fit(
     accelerator: str,
 ) -> dict[str, Any]:
     """Run or resume the training; returns the best checkpoint."""
-    keeper = ModelCheckpoint(
-        checkpoints,
-        filename="best",
-        monitor="val_mae",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
+    # Two keepers, since Lightning's `save_last` only follows the best one.
+    keepers = [
+        ModelCheckpoint(
+            checkpoints,
+            filename=name,
+            monitor=monitor,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        )
+        for name, monitor in (("best", "val_mae"), ("last", None))
+    ]
     stopper = EarlyStopping("val_mae", patience=settings.patience, check_on_train_epoch_end=True)
     trainer = pl.Trainer(
         accelerator=accelerator,
@@ -157,7 +160,7 @@ def _fit(
         precision=settings.precision,  # type: ignore[arg-type]
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=[history, stopper, keeper],
+        callbacks=[history, stopper, *keepers],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -165,23 +168,28 @@ def _fit(
         use_distributed_sampler=False,
         deterministic="warn" if accelerator != "cpu" else False,
     )
-    last = _readable(checkpoints / "last.ckpt")
-    if last is not None:
-        log.info(f"{history.label}: continuing from {last}")
-    trainer.fit(module, ckpt_path=last, weights_only=True)
-    return torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
+    resumed = _readable(checkpoints / "last.ckpt", history.label)
+    trainer.fit(module, ckpt_path=resumed, weights_only=True)
+    best, last = (
+        torch.load(checkpoints / name, map_location="cpu", weights_only=True)
+        for name in ("best.ckpt", "last.ckpt")
+    )
+    # With several devices the epochs were counted in other processes.
+    history.load_state_dict(last["callbacks"][history.state_key])
+    return best
 
 
-def _readable(checkpoint: Path) -> Path | None:
+def _readable(checkpoint: Path, label: str) -> Path | None:
     """`checkpoint` if it is whole; a broken one is deleted with a warning."""
     if not checkpoint.exists():
         return None
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
+        epoch = torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]
     except Exception as error:  # torch raises many kinds for truncated files
         log.warning(f"{checkpoint} is damaged ({type(error).__name__}): starting over without it")
         checkpoint.unlink()
         return None
+    log.info(f"{label}: continuing after epoch {epoch + 1}, from {checkpoint}")
     return checkpoint
 
 
