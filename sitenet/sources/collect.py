@@ -35,13 +35,21 @@ CHUNK = 100
 
 LONGEST_ID = 200
 
+_PARTICULAR = re.compile(
+    r"""(?<![^\s(])                                      # a word
+        (?!UTF-8|[AZ]\b)
+        ([A-Z][a-z]? | [^\s,;:)]*\d[^\s,;:)]*)          # that is a symbol or has a digit
+        (?![^\s,;:)])""",
+    re.VERBOSE,
+)
+
 
 class TooManyRejected(SourceError):
     """More of the crystals are unusable than the configuration allows."""
 
 
 class Numbered(NamedTuple):
-    """A record, its position in the source, and whether an earlier one has its id."""
+    """A record, its position in the source, and whether an earlier record has its id."""
 
     row: int
     record: RawRecord | Rejection
@@ -180,7 +188,8 @@ def _chunks(records: Iterable[RawRecord | Rejection]) -> Iterator[list[Numbered]
 
 def _number(row: int, record: RawRecord | Rejection, seen: set[str]) -> Numbered:
     repeated = record.id in seen
-    seen.add(record.id)
+    if isinstance(record, RawRecord):
+        seen.add(record.id)
     return Numbered(row, record, repeated)
 
 
@@ -230,7 +239,7 @@ class _Writer:
 
 def _kind(reason: str) -> str:
     """The reason without its particulars: numbers, symbols and labels become dots."""
-    return re.sub(r"(?<!\S)\(?(?!UTF-8|A\b)([A-Z][a-z]?|\S*\d\S*)(?=[\s,;:)]|$)", "…", reason)
+    return re.sub(_PARTICULAR, "…", reason)
 
 
 class _Tally:
