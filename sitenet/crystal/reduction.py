@@ -1,6 +1,7 @@
 """Reduced bases of three-dimensional lattices."""
 
 import itertools
+from collections.abc import Callable
 from math import floor
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+Vector = list[int]
 
 HALF_OF_NEIGHBOURS = np.array(
     [n for n in itertools.product((-1, 0, 1), repeat=3) if n > (0, 0, 0)], dtype=np.float64
@@ -32,7 +34,7 @@ def minkowski(metric: Float) -> Int:
     g = metric.tolist()
     basis = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
-    def dot(u: list[int], v: list[int]) -> float:
+    def dot(u: Vector, v: Vector) -> float:
         return sum(u[i] * (g[i][0] * v[0] + g[i][1] * v[1] + g[i][2] * v[2]) for i in range(3))
 
     while True:
@@ -53,7 +55,7 @@ def minkowski(metric: Float) -> Int:
         basis = [a, b, shortest]
 
 
-def _gauss(a: list[int], b: list[int], dot) -> tuple[list[int], list[int]]:  # type: ignore[no-untyped-def]
+def _gauss(a: Vector, b: Vector, dot: Callable[[Vector, Vector], float]) -> tuple[Vector, Vector]:
     """Reduced basis of the plane of a and b, shorter vector first."""
     while True:
         steps = round(dot(a, b) / dot(a, a))
