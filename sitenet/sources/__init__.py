@@ -2,6 +2,6 @@
 
 A source (`prototypes`, `matbench`, `table`, `cif_folder`; see `kinds`) offers records (`records`).
 `collect.collect` reads each CIF (`cif.read_cif`), guesses oxidation states
-(`oxidation.guess_oxidation`), writes what is usable to structures.parquet (`tables`) and the reasons
-for the rest to rejected.csv. `splits.make_split` divides the crystals of a task.
+(`oxidation.guess_oxidation`), writes what is usable to structures.parquet (`tables`) and the
+reasons for the rest to rejected.csv. `splits.make_split` divides the crystals of a task.
 """
