@@ -46,11 +46,12 @@ bench: setup
 
 # torch is given without its local version, and the CUDA packages that it pins itself are left out:
 # the same file then installs a CPU or a CUDA build.
+LOCK := .snakemake/lock
 lock:
-	@rm -rf .venv-lock
-	@$(CREATE_VENV) .venv-lock
-	.venv-lock/bin/pip install --quiet torch==$(TORCH) '.[dev]'
-	.venv-lock/bin/pip freeze --exclude sitenet \
-		| sed -E 's/\+[a-z0-9.]+$$//' \
-		| grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
-	@rm -rf .venv-lock
+	@rm -rf $(LOCK)
+	@mkdir -p $(LOCK)
+	@$(CREATE_VENV) $(LOCK)/venv
+	@$(LOCK)/venv/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], "torch==$(TORCH)", sep="\n")' > $(LOCK)/wanted.txt
+	$(LOCK)/venv/bin/pip install --quiet -r $(LOCK)/wanted.txt
+	$(LOCK)/venv/bin/pip freeze | sed -E 's/\+[a-z0-9.]+$$//' | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
+	@rm -rf $(LOCK)

@@ -30,9 +30,10 @@ rule long_range:
 rule complexity:
     input:
         structures="results/{dataset}/structures.parquet",
-        code=code("analysis/complexity_table.py"),
+        code=code("analysis/complexity_table.py", "crystal/complexity.py"),
     output:
         table="results/{dataset}/complexity.parquet",
+        rejected="results/{dataset}/complexity.rejected.csv",
     log:
         "logs/{dataset}/complexity.log",
     benchmark:

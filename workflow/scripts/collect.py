@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from job import job
-from snakemake.script import snakemake
 
 from sitenet.sources.collect import collect
 from sitenet.sources.records import SourceSettings

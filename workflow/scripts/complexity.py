@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from job import job
-from snakemake.script import snakemake
 
 from sitenet.analysis.complexity_table import write
 
@@ -11,5 +10,6 @@ with job(snakemake.log[0]):
     write(
         Path(snakemake.input.structures),
         Path(snakemake.output.table),
+        Path(snakemake.output.rejected),
         workers=snakemake.threads,
     )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from job import job
-from snakemake.script import snakemake
 
 from sitenet.crystal.featurise import FeatureSettings
 from sitenet.shards.build import build_shard

@@ -25,8 +25,8 @@ def job(log_path: str) -> Iterator[None]:
     logging.getLogger("py.warnings").propagate = False
     logging.captureWarnings(True)
     warnings.simplefilter("default")
-    # Worker processes import this module's caller unless it has no file: it must not run again.
-    sys.modules["__main__"].__file__ = None
+    # Worker processes import the main module: this file, so that no script runs a second time.
+    sys.modules["__main__"].__file__ = __file__
     try:
         yield
     except Exception as error:

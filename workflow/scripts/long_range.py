@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 from job import accelerator, job
-from snakemake.script import snakemake
 
 from sitenet.analysis.long_range import write
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from job import job
-from snakemake.script import snakemake
 
 from sitenet.sources.splits import SplitSettings, make_split
 
@@ -11,7 +10,7 @@ with job(snakemake.log[0]):
     make_split(
         Path(snakemake.input.structures),
         snakemake.wildcards.task,
-        SplitSettings(**snakemake.params.section),
+        SplitSettings.from_config(snakemake.params.section),
         out_csv=Path(snakemake.output.split),
         out_report=Path(snakemake.output.report),
     )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from job import accelerator, job
-from snakemake.script import snakemake
 
 from sitenet.crystal.featurise import FeatureSettings
 from sitenet.model.settings import ModelSettings
