@@ -239,3 +239,33 @@ def test_overlap_in_a_large_cell():
 def test_general_reader_equals_the_fast_one_in_labels():
     fast, general = parse_plain(SALT), parse_general(SALT)
     assert (fast.symbols, fast.labels) == (general.symbols, general.labels)
+
+
+def mutated(text, rng):
+    """The text with up to three of its words replaced, repeated or left out."""
+    words = text.split(" ")
+    odd = ["nan", "-1", "'", ";", "#", "?", ".", "_cell_length_a", "loop_\n", "D", "0", "(2)", "\n"]
+    for _ in range(rng.integers(1, 4)):
+        k = int(rng.integers(len(words)))
+        words[k : k + 1] = [[odd[rng.integers(len(odd))]], [words[k]] * 2, []][rng.integers(3)]
+    return " ".join(words)
+
+
+def test_damaged_cifs_are_refused_or_read_alike():
+    """Nothing but RejectedCrystal comes out, and both readers agree on what they can read."""
+    rng = np.random.default_rng(0)
+    alike = 0
+    for _ in range(400):
+        text = mutated(with_charges(SALT, {"Na": 1, "Cl": -1}), rng)
+        try:
+            fast = parse_plain(text)
+            general = parse_general(text)
+        except RejectedCrystal:
+            continue
+        if fast is not None:
+            assert (fast.symbols, fast.charges) == (general.symbols, general.charges)
+            difference = fast.frac - general.frac
+            np.testing.assert_allclose(difference - np.rint(difference), 0, atol=1e-10)
+            np.testing.assert_allclose(fast.lattice, general.lattice, atol=1e-10)
+            alike += 1
+    assert alike > 20

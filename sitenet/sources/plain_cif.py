@@ -81,7 +81,7 @@ def parse_plain(text: str) -> ParsedCif | None:
         rows = tokens[len(keys) :]
         if _IDENTITY.fullmatch(section.strip()) and not identity:
             identity = True
-        elif not rows or keys != tokens[: len(keys)] or "'" in section or '"' in section:
+        elif not keys or not rows or keys != tokens[: len(keys)] or "'" in section or '"' in section:
             return None
         elif keys == _TYPE_COLUMNS and not charges:
             charges = dict(zip(rows[::2], rows[1::2], strict=False))
