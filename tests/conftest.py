@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +17,12 @@ def shared() -> Path:
     if not (folder / "reference").is_dir():
         pytest.skip("no shared reference folder (SITENET_SHARED)")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny models: threads that wait for each other would cost more than they save."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
                 Crystal(
                     np.eye(3) * edge,
                     np.repeat([z, x], 4),
-                    np.concatenate([fcc, fcc + [0.5, 0, 0]]) % 1,
+                    np.concatenate([fcc, fcc + np.array([0.5, 0, 0])]) % 1,
                     np.zeros(8),
                     "",
                 )
@@ -189,4 +190,4 @@ def test_the_schedule_warms_up_and_ends_at_zero():
     assert rates[0] == pytest.approx(0.2)
     assert max(rates) == pytest.approx(1.0)
     assert rates[40] == pytest.approx(0.0, abs=1e-12)
-    assert all(a >= b for a, b in zip(rates[5:], rates[6:], strict=False))
+    assert all(a >= b for a, b in pairwise(rates[5:]))

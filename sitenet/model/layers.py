@@ -76,8 +76,9 @@ class Stack(nn.ModuleList):
 
 def segment_mean(x: Tensor, weight: Tensor, segment: Tensor, total: Tensor) -> Tensor:
     """Weighted mean of rows x (R, C) by segment (R,); total (B,) sums the weights -> (B, C)."""
-    out = x.new_zeros(total.numel(), x.shape[1])
-    return out.index_add(0, segment, x * weight[:, None]) / total[:, None]
+    weighted = x * weight[:, None]
+    out = weighted.new_zeros(total.numel(), x.shape[1])
+    return out.index_add(0, segment, weighted) / total[:, None]
 
 
 def segment_max(x: Tensor, segment: Tensor, segments: int) -> Tensor:

@@ -72,7 +72,8 @@ class SiteNet(SiteNetParameters):
             logit_bias=block.logits.bias,
             widths=_widths(networks),
         )
-        compiled = load() if sites.device.type == "cpu" else None
+        mixed_precision = torch.is_autocast_enabled(sites.device.type)
+        compiled = None if sites.is_cuda or mixed_precision else load()
         compute = compiled or pair_block
         return compute(
             F.linear(sites, own, bias), F.linear(sites, other), interactions, weights, pairs
