@@ -189,6 +189,9 @@ def test_heavy_hydrogen_becomes_hydrogen_with_a_note():
     assert sorted(crystal.numbers.tolist()) == [1, 11]
     assert crystal.note == "1 D read as H"
     assert read_cif(SALT.replace("Cl Cl1", "T T1")).note == "1 T read as H"
+    charged = with_charges(SALT.replace("Cl Cl1", "D D1"), {"D": 1, "Na": 0})
+    assert read_cif(charged).note == "1 D read as H"
+    assert read_cif(charged).oxidation.tolist() == [0, 1]
     assert read_cif(SALT).note == ""
 
 

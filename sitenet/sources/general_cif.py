@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 _BLOCK = re.compile(r"^[ \t]*(?=data_)", re.MULTILINE)
-_SITES = re.compile(r"^\s*_atom_site_fract_x\b", re.MULTILINE)
+_SITES = re.compile(r"(?:^|\s)_atom_site_fract_x\b")
 
 
 def parse_general(text: str) -> ParsedCif:
@@ -98,11 +98,16 @@ def _ordered(structure: "Structure") -> ParsedCif:
             )
     return ParsedCif(
         lattice=np.array(structure.lattice.matrix),
-        symbols=[site.specie.symbol for site in structure],
+        symbols=[_symbol(site.specie) for site in structure],
         labels=[site.label for site in structure],
         frac=np.array(structure.frac_coords),
         charges=[float(getattr(site.specie, "oxi_state", 0) or 0) for site in structure],
     )
+
+
+def _symbol(specie: Any) -> str:
+    """Unlike its `symbol`, the name of an element tells D from H."""
+    return str(getattr(specie, "element", specie).name)
 
 
 def _occupants(species: Any) -> str:

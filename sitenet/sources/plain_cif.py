@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sitenet.sources.cell import CELL, lattice_from_parameters
-from sitenet.sources.elements import elements
+from sitenet.sources.elements import ISOTOPES, elements
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -53,7 +53,7 @@ class ParsedCif:
     lattice: Array
     """(3, 3) rows a, b, c in A."""
     symbols: list[str]
-    """n chemical symbols, D and T among them."""
+    """n chemical symbols; heavy hydrogen is D or T."""
     labels: list[str]
     frac: Array
     """(n, 3) float64, not yet wrapped into the cell."""
@@ -76,18 +76,13 @@ def parse_plain(text: str) -> ParsedCif | None:
     identity, sites = False, None
     charges: dict[str, str] = {}
     for section in sections[1:]:
-        tokens = section.split()
-        keys = [token for token in tokens if token[0] == "_"]
-        rows = tokens[len(keys) :]
-        if _IDENTITY.fullmatch(section.strip()) and not identity:
+        if not identity and _IDENTITY.fullmatch(section.strip()):
             identity = True
-        elif not keys or not rows or keys != tokens[: len(keys)] or "'" in section or '"' in section:
-            return None
-        elif keys == _TYPE_COLUMNS and not charges:
-            charges = dict(zip(rows[::2], rows[1::2], strict=False))
-        elif sites is None and _ATOM_COLUMNS.issuperset(keys) and len(set(keys)) == len(keys):
-            if len(rows) % len(keys):
-                return None
+            continue
+        keys, rows = _loop(section)
+        if keys == _TYPE_COLUMNS and not charges:
+            charges = dict(zip(rows[::2], rows[1::2], strict=True))
+        elif keys and sites is None and _ATOM_COLUMNS.issuperset(keys):
             sites = {key: rows[k :: len(keys)] for k, key in enumerate(keys)}
         else:
             return None
@@ -130,6 +125,22 @@ def _scalars(section: str) -> dict[str, str] | None:
     return scalars
 
 
+def _loop(section: str) -> tuple[list[str], list[str]]:
+    """Keys and words of a loop; no keys where it is not plain."""
+    words = section.split()
+    keys = [word for word in words if word[0] == "_"]
+    rows = words[len(keys) :]
+    plain = (
+        rows
+        and keys == words[: len(keys)]
+        and len(set(keys)) == len(keys)
+        and len(rows) % max(len(keys), 1) == 0
+        and "'" not in section
+        and '"' not in section
+    )
+    return (keys, rows) if plain else ([], [])
+
+
 def _parsed(
     cell: list[float], sites: dict[str, list[str]], charges: dict[str, str]
 ) -> ParsedCif | None:
@@ -144,6 +155,8 @@ def _parsed(
         element = table.get(match[1]) if match else None
         if match is None or element is None or isnan(element.electronegativity):
             return None
+        if match[1] in ISOTOPES:
+            return None  # CifParser has its own order for these
         symbol_of[kind] = match[1]
         rank[kind] = (element.electronegativity, match[1])
     values = {kind: charge_of.get(kind, charge_of.get(s, 0.0)) for kind, s in symbol_of.items()}
