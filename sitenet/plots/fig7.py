@@ -1,0 +1,147 @@
+"""Figure 7 of 10.1039/d3dd00005b: do complex or large crystals get longer-ranged attention?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from string import ascii_lowercase
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.ticker import MaxNLocator
+
+from sitenet.analysis.statistics import Line, Spearman, least_squares, spearman
+from sitenet.plots import style
+from sitenet.progress import log
+
+BINS = 60
+PANEL_HEIGHT = 6.0  # cm
+RANGE = {"i_conf": (0.0, 10.0), "primitive_length": (0.0, 20.0)}
+"""The paper's axes: bits per degree of freedom, A."""
+REACH = (0.0, 24.0)
+LABEL = {
+    "i_conf": "configurational complexity $I_{conf}$ (bits)",
+    "primitive_length": "cube root of primitive volume (Å)",
+}
+RESAMPLES = 2000
+
+
+class Fit(NamedTuple):
+    """Correlation and line of one panel."""
+
+    correlation: Spearman
+    line: Line
+
+
+@style.styled
+def draw(
+    tasks: Sequence[tuple[str, Path]],
+    complexity: Path,
+    pdf: Path,
+    data: Path,
+    table: Path,
+    seed: int = 0,
+) -> None:
+    """Long-range coefficient against complexity and size: a row for each task, common axes.
+
+    Args:
+        tasks: title and table of long-range coefficients (id, long_range_coefficient in A).
+        complexity: table with id, i_conf and primitive_length (A).
+        pdf, data, table: figure (a PNG goes beside it), the points (Parquet), and Spearman's rho
+            with its interval and the least-squares line of each panel (CSV).
+        seed: of the bootstrap.
+    """
+    points = [_points(title, path, complexity) for title, path in tasks]
+    reach = style.grown(REACH, [p.long_range_coefficient.to_numpy() for p in points])
+    edges = {
+        name: np.linspace(*style.grown(RANGE[name], [p[name].to_numpy() for p in points]), BINS + 1)
+        for name in RANGE
+    }
+    y_edges = np.linspace(*reach, BINS + 1)
+    norm = _common_norm(points, edges, y_edges)
+
+    figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(tasks))
+    axes = figure.subplots(len(tasks), 2, squeeze=False, sharex="col", sharey=True)
+    rows = []
+    for row, (title, _) in enumerate(tasks):
+        for column, name in enumerate(RANGE):
+            fit = _fit(points[row], name, seed)
+            rows.append(_table_row(title, name, fit))
+            mesh = _panel(axes[row, column], points[row], name, (edges[name], y_edges), norm, fit)
+            style.letter(axes[row, column], ascii_lowercase[2 * row + column])
+            axes[row, column].set_title(title)
+        axes[row, 0].set_ylabel("long-range coefficient (Å)")
+    for axis, label in zip(axes[-1], LABEL.values(), strict=True):
+        axis.set_xlabel(label)
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    style.count_bar(figure, mesh, axes, "crystals per cell")
+    style.save(figure, pdf)
+    style.save_data(pd.concat(points, ignore_index=True), data)
+    style.save_data(pd.DataFrame(rows), table)
+
+
+def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
+    """The crystals of one task: task, id, long_range_coefficient, i_conf, primitive_length."""
+    reach = pd.read_parquet(long_range, columns=["id", "long_range_coefficient"])
+    measures = pd.read_parquet(complexity, columns=["id", *RANGE])
+    points = reach.merge(measures, on="id", validate="one_to_one")
+    if len(points) < len(reach):
+        missing = len(reach) - len(points)
+        log.info(f"{title}: {missing:,} of {len(reach):,} crystals have no complexity; left out")
+    return points.assign(task=title)
+
+
+def _common_norm(
+    points: Sequence[pd.DataFrame], edges: dict[str, style.Float], y_edges: style.Float
+) -> LogNorm:
+    """One colour scale for all panels."""
+    most = max(
+        np.histogram2d(p[name], p.long_range_coefficient, bins=[edges[name], y_edges])[0].max()
+        for p in points
+        for name in RANGE
+    )
+    return LogNorm(1, max(2.0, most))
+
+
+def _fit(points: pd.DataFrame, name: str, seed: int) -> Fit:
+    x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
+    return Fit(spearman(x, y, seed, RESAMPLES), least_squares(x, y))
+
+
+def _panel(
+    axes: Axes,
+    points: pd.DataFrame,
+    name: str,
+    edges: tuple[style.Float, style.Float],
+    norm: LogNorm,
+    fit: Fit,
+) -> QuadMesh:
+    """Density, line over the range of the data, and rho."""
+    x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
+    mesh = style.density(axes, x, y, *edges, norm=norm)
+    ends = np.array([x.min(), x.max()])
+    axes.plot(ends, fit.line.slope * ends + fit.line.intercept, color=style.VERMILLION)
+    axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
+    found = fit.correlation
+    style.note(
+        axes,
+        f"Spearman ρ = {found.rho:.2f} [{found.low:.2f}, {found.high:.2f}]\n{found.n:,} crystals",
+        "upper right",
+    )
+    return mesh
+
+
+def _table_row(title: str, name: str, fit: Fit) -> dict[str, object]:
+    return {
+        "task": title,
+        "against": name,
+        "spearman": fit.correlation.rho,
+        "spearman_low": fit.correlation.low,
+        "spearman_high": fit.correlation.high,
+        "slope": fit.line.slope,
+        "intercept": fit.line.intercept,
+        "crystals": fit.correlation.n,
+        "resamples": RESAMPLES,
+    }

@@ -1,0 +1,126 @@
+"""The look of every figure, and how it is written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from numpy.typing import NDArray
+
+from sitenet.files import atomic_path
+
+Float = NDArray[np.float64]
+
+SINGLE, DOUBLE = 8.3, 17.0
+"""Widths of one and two columns of a journal page, cm."""
+
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#7F7F7F"
+"""Colours that the colour-blind tell apart (M. Okabe, K. Ito 2008)."""
+
+DENSITY = "viridis"
+
+styled = mpl.rc_context(
+    {
+        "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure everywhere
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "legend.fontsize": 7,
+        "legend.frameon": False,
+        "mathtext.default": "regular",
+        "axes.linewidth": 0.6,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "lines.linewidth": 1.2,
+        "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK]),
+        "image.cmap": DENSITY,
+        "pdf.fonttype": 42,  # TrueType: text stays text
+        "savefig.dpi": 300,
+    }
+)
+"""Decorator of the functions that draw."""
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of `width` x `height` cm that keeps its parts from overlapping."""
+    return Figure(figsize=(width / 2.54, height / 2.54), layout="constrained")
+
+
+def save(figure: Figure, pdf: Path) -> None:
+    """Write `figure` as vector PDF and, beside it, as PNG of 300 dpi.
+
+    Each file is whole or absent, and the same figure gives the same bytes.
+    """
+    with atomic_path(pdf) as temporary:
+        figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
+    with atomic_path(Path(pdf).with_suffix(".png")) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def save_data(table: pd.DataFrame, path: Path) -> None:
+    """Write what a figure shows as Parquet, or as CSV if `path` ends so."""
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".csv":
+            table.to_csv(temporary, index=False)
+        else:
+            table.to_parquet(temporary, index=False)
+
+
+def density(
+    axes: Axes, x: Float, y: Float, x_edges: Float, y_edges: Float, norm: LogNorm | None = None
+) -> QuadMesh:
+    """A 2-d histogram of (x, y) with the count as colour on a log scale; returns the mesh."""
+    counts = np.histogram2d(x, y, bins=[x_edges, y_edges])[0].T
+    norm = norm or LogNorm(1, max(2.0, counts.max()))
+    shown = np.ma.masked_equal(counts, 0)
+    return axes.pcolormesh(x_edges, y_edges, shown, norm=norm, rasterized=True)
+
+
+def count_bar(figure: Figure, mesh: QuadMesh, axes: Any, label: str) -> None:
+    """The colour scale of a density, with plain numbers, beside `axes` (one or several)."""
+    bar = figure.colorbar(mesh, ax=axes, label=label, pad=0.015)
+    bar.locator = LogLocator(subs=(1, 2, 5))
+    bar.formatter = StrMethodFormatter("{x:,.0f}")
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.update_ticks()
+
+
+def grown(default: tuple[float, float], values: Sequence[Float]) -> tuple[float, float]:
+    """`default` limits, extended to the next whole numbers beyond `values` where these exceed."""
+    everything = np.concatenate(values)
+    low = default[0] if everything.min() >= default[0] else np.floor(everything.min())
+    high = default[1] if everything.max() <= default[1] else np.ceil(everything.max())
+    return float(low), float(high)
+
+
+def letter(axes: Axes, text: str) -> None:
+    """Name a panel (a), (b), ... above its left end."""
+    axes.set_title(f"({text})", loc="left", fontweight="bold")
+
+
+def note(axes: Axes, text: str, corner: str = "upper left") -> None:
+    """A readable remark inside a corner of a panel; hyphens become minus signs."""
+    vertical, horizontal = corner.split()
+    axes.text(
+        0.03 if horizontal == "left" else 0.97,
+        0.97 if vertical == "upper" else 0.03,
+        text.replace("-", "−"),
+        transform=axes.transAxes,
+        ha=horizontal,
+        va="top" if vertical == "upper" else "bottom",
+        fontsize=7,
+        linespacing=1.3,
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none",
+              "alpha": 0.8},
+    )  # fmt: skip

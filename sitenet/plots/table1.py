@@ -1,0 +1,88 @@
+"""Table 1 of 10.1039/d3dd00005b beside the settings of trained models."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sitenet.files import atomic_path, read_json
+
+
+class Option(NamedTuple):
+    """One row: where the value is in a model's description, and what the paper did."""
+
+    name: str
+    section: str
+    key: str
+    searched: str
+    published: str
+
+
+OPTIONS = (
+    Option("atoms in a supercell (N)", "features", "n_atoms", "", "50, 100, 500"),
+    Option("element embedding size", "model", "embedding_size", "1 to 128", "92"),
+    Option("site features per head", "model", "site_features_per_head", "4 to 32", "30"),
+    Option("interaction features per head", "model", "interaction_features_per_head", "4 to 32",
+           "16 (printed: 12, which does not fit μ = 48)"),
+    Option("attention heads", "model", "heads", "1 to 8", "3"),
+    Option("attention blocks", "model", "blocks", "1 to 3", "2"),
+    Option("attention weights network (gW)", "model", "attention_layers",
+           "0 to 3 layers of 32 to 256", "225"),
+    Option("pre-pooling network", "model", "pre_pool_layers", "1 to 4 layers of 32 to 256", "94"),
+    Option("post-pooling network", "model", "post_pool_layers", "1 to 4 layers of 32 to 256",
+           "200, 200, 200"),
+    Option("normalisation", "model", "norm", "layer, batch, none", "layer"),
+    Option("pooling", "model", "pooling", "mean, max, self_attention", "mean"),
+    Option("attention cutoff (Å)", "model", "cutoff", "", "none; 5 for one model"),
+    Option("site feature scaling", "model", "site_feature_scaling", "", "raw"),
+    Option("output", "model", "output", "", "nonnegative for the band gap, else linear"),
+    Option("batch size (unique sites)", "training", "batch_sites", "", "1200"),
+    Option("learning rate", "training", "learning_rate", "5e-5 to 1e-2 (log)", "0.000812"),
+    Option("weight decay", "training", "weight_decay", "", "0.0001"),
+    Option("AMSGrad", "training", "amsgrad", "", "yes"),
+    Option("epsilon of AdamW", "training", "eps", "", "1e-07"),
+    Option("gradient norm clipped at", "training", "gradient_clip", "", "1"),
+    Option("learning rate schedule", "training", "schedule", "", "constant"),
+    Option("label scaling", "training", "label_scaling", "", "none"),
+    Option("largest number of epochs", "training", "max_epochs", "", "stopped by hand"),
+)  # fmt: skip
+"""Searched and published values: the paper's; those it does not print are its code's."""
+
+
+def write(models: Sequence[tuple[str, Path]], csv_path: Path, markdown: Path) -> None:
+    """Write option, searched range, published value, and each model's value.
+
+    `models` are names, which head the columns, and descriptions (model.json) with the sections
+    `model`, `training` and `features`. Raises KeyError where one lacks an option.
+    """
+    descriptions = [read_json(path) for _, path in models]
+    head = ["option", "searched in the paper", "published", *(name for name, _ in models)]
+    rows = [
+        [
+            option.name,
+            option.searched,
+            option.published,
+            *(_text(_value(description, option)) for description in descriptions),
+        ]
+        for option in OPTIONS
+    ]
+    with atomic_path(csv_path) as temporary, temporary.open("w", newline="") as file:
+        csv.writer(file).writerows([head, *rows])
+    with atomic_path(markdown) as temporary:
+        lines = [head, ["---"] * len(head), *rows]
+        temporary.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines))
+
+
+def _value(description: Mapping[str, Any], option: Option) -> Any:
+    return description[option.section][option.key]
+
+
+def _text(value: Any) -> str:
+    """A setting for readers: lists with commas, yes and no, none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value is None else str(value)
