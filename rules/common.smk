@@ -127,18 +127,50 @@ def gpu_count(wildcards):
     return variant_section(wildcards, "training")["devices"]
 
 
+def settings():
+    """Dataset, N, task, variant and seeds of what the configuration trains, each setting once."""
+    found = {}
+    for run in config["runs"]:
+        for task in run["tasks"]:
+            setting = (run["dataset"], run["n"], task, run["variant"])
+            found.setdefault(setting, []).extend(run["seeds"])
+    return found
+
+
+def run_file(setting, seed, name):
+    dataset, n, task, variant = setting
+    folder = RUN.format(dataset=dataset, n=n, task=task, variant=variant, seed=seed)
+    return f"{folder}/{name}"
+
+
 def of_runs(name):
-    """A file of every configured run, in the order of the configuration."""
-    folders = [
-        RUN.format(seed=seed, task=task, **{k: run[k] for k in ("dataset", "n", "variant")})
-        for run in config["runs"]
-        for task in run["tasks"]
-        for seed in run["seeds"]
+    """A file of every configured run."""
+    return [
+        run_file(setting, seed, name)
+        for setting, seeds in settings().items()
+        for seed in dict.fromkeys(seeds)
     ]
-    return [f"{folder}/{name}" for folder in dict.fromkeys(folders)]
 
 
-def of_datasets(name):
-    """A file of every data set that a configured run uses, in the order of the runs."""
-    names = dict.fromkeys(run["dataset"] for run in config["runs"])
-    return [f"results/{dataset}/{name}" for dataset in names]
+def of_settings(name):
+    """A file of the first seed of every setting, which figures show."""
+    return [run_file(setting, seeds[0], name) for setting, seeds in settings().items()]
+
+
+def complexity_of_settings():
+    return [f"results/{dataset}/complexity.parquet" for dataset, *_ in settings()]
+
+
+def titles():
+    """Headings of the settings in figures: as short as they stay different."""
+    columns = list(zip(*settings()))
+    differ = [len(set(column)) > 1 for column in columns]
+    names = []
+    for dataset, n, task, variant in settings():
+        parts = [dataset] * differ[0] + [task.replace("_", " "), f"N = {n}"] + [variant] * differ[3]
+        names.append(", ".join(parts))
+    return names
+
+
+def units():
+    return [config["datasets"][s[0]]["tasks"][s[2]]["unit"] for s in settings()]

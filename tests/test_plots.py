@@ -90,8 +90,10 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
     reaches = {"id": [*names[::-1], "unknown"], "long_range_coefficient": [*reach[::-1], 1.0]}
     pd.DataFrame(reaches).to_parquet(folder / "reach.parquet")
     fig7.draw(
-        [("gap", folder / "reach.parquet"), ("energy", folder / "reach.parquet")],
-        folder / "complexity.parquet",
+        [
+            (task, folder / "reach.parquet", folder / "complexity.parquet")
+            for task in ("gap", "energy")
+        ],
         folder / "fig7.pdf",
         folder / "fig7.parquet",
         folder / "fig7.csv",

@@ -37,8 +37,7 @@ class Fit(NamedTuple):
 
 @style.styled
 def draw(
-    tasks: Sequence[tuple[str, Path]],
-    complexity: Path,
+    tasks: Sequence[tuple[str, Path, Path]],
     pdf: Path,
     data: Path,
     table: Path,
@@ -47,13 +46,13 @@ def draw(
     """Long-range coefficient against complexity and size: a row for each task, common axes.
 
     Args:
-        tasks: title and table of long-range coefficients (id, long_range_coefficient in A).
-        complexity: table with id, i_conf and primitive_length (A).
+        tasks: title, table of long-range coefficients (id, long_range_coefficient in A), and
+            table of the same crystals' complexity (id, i_conf, primitive_length in A).
         pdf, data, table: figure (a PNG goes beside it), the points (Parquet), and Spearman's rho
             with its interval and the least-squares line of each panel (CSV).
         seed: of the bootstrap.
     """
-    points = [_points(title, path, complexity) for title, path in tasks]
+    points = [_points(*task) for task in tasks]
     reach = style.grown(REACH, [p.long_range_coefficient.to_numpy() for p in points])
     edges = {
         name: np.linspace(*style.grown(RANGE[name], [p[name].to_numpy() for p in points]), BINS + 1)
@@ -65,7 +64,7 @@ def draw(
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(tasks))
     axes = figure.subplots(len(tasks), 2, squeeze=False, sharex="col", sharey=True)
     rows = []
-    for row, (title, _) in enumerate(tasks):
+    for row, (title, *_) in enumerate(tasks):
         for column, name in enumerate(RANGE):
             fit = _fit(points[row], name, seed)
             rows.append(_table_row(title, name, fit))

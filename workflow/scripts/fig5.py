@@ -1,0 +1,25 @@
+"""Figure 5: learning curves and predictions."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.fig5 import Fig5Run, draw
+
+with job(snakemake.log[0]):
+    given = snakemake.input
+    draw(
+        [
+            Fig5Run(title, unit, Path(history), Path(predictions), Path(metrics))
+            for title, unit, history, predictions, metrics in zip(
+                snakemake.params.titles,
+                snakemake.params.units,
+                given.history,
+                given.predictions,
+                given.metrics,
+                strict=True,
+            )
+        ],
+        pdf=Path(snakemake.output.pdf),
+        data=Path(snakemake.output.data),
+    )

@@ -1,0 +1,23 @@
+"""Figure 7: range of the attention against complexity and size."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.fig7 import draw
+
+with job(snakemake.log[0]):
+    draw(
+        [
+            (title, Path(long_range), Path(complexity))
+            for title, long_range, complexity in zip(
+                snakemake.params.titles,
+                snakemake.input.long_range,
+                snakemake.input.complexity,
+                strict=True,
+            )
+        ],
+        pdf=Path(snakemake.output.pdf),
+        data=Path(snakemake.output.data),
+        table=Path(snakemake.output.table),
+    )

@@ -1,0 +1,14 @@
+"""Metrics of all runs as one table."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.train.summary import write_metrics_table
+
+with job(snakemake.log[0]):
+    write_metrics_table(
+        [Path(path) for path in snakemake.input.metrics],
+        csv=Path(snakemake.output.csv),
+        markdown=Path(snakemake.output.markdown),
+    )

@@ -1,0 +1,14 @@
+"""Settings of the models beside those of the paper."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.table1 import write
+
+with job(snakemake.log[0]):
+    write(
+        list(zip(snakemake.params.titles, map(Path, snakemake.input.descriptions), strict=True)),
+        csv_path=Path(snakemake.output.csv),
+        markdown=Path(snakemake.output.markdown),
+    )
