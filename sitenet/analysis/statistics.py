@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-BLOCK = 2**22  # resampled values in memory at once
+BLOCK = 2**19  # resampled values in memory at once; more no longer fit the cache
 
 
 @dataclass(frozen=True)
