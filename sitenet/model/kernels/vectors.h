@@ -135,8 +135,8 @@ INLINE void mish(Vec<T> (&x)[n], Vec<T> (&slope)[n]) {
   EACH(n) x[i] *= m[i] * inverse[i];
 }
 
-// Lane by lane a + (a with lanes `step` apart swapped), of a where the lane number has no bit
-// `step` and of b where it has.
+// Adds to each lane the one `step` away, of a where the lane number has no bit `step` and of b
+// where it has.
 template <class T, int step>
 INLINE Vec<T> folded(Vec<T> a, Vec<T> b) {
   constexpr int L = lanes<T>;
