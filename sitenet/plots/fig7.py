@@ -69,9 +69,10 @@ def draw(
             fit = _fit(points[row], name, seed)
             rows.append(_table_row(title, name, fit))
             mesh = _panel(axes[row, column], points[row], name, (edges[name], y_edges), norm, fit)
-            style.letter(axes[row, column], ascii_lowercase[2 * row + column])
             axes[row, column].set_title(title)
         axes[row, 0].set_ylabel("long-range coefficient (Å)")
+    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
+        style.letter(axis, name)
     for axis, label in zip(axes[-1], LABEL.values(), strict=True):
         axis.set_xlabel(label)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
