@@ -5,6 +5,8 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 
 from sitenet.config import ConfigError, checked, overlaid
 
@@ -18,6 +20,16 @@ try:
     config = checked(config, SCHEMA, " + ".join(map(str, workflow.configfiles)))
 except ConfigError as error:
     raise WorkflowError(error) from None
+
+
+def fewer_lines(record):
+    """Count the scheduler's lines about single jobs among those that `quiet: rules` silences."""
+    if record.getMessage().startswith(("Select jobs", "Execute ", "Finished jobid")):
+        record.quietness = Quietness.RULES
+    return True
+
+
+logger.addFilter(fewer_lines)
 
 
 def code(*names):

@@ -14,10 +14,10 @@ from sitenet.progress import log, setup_logging
 
 
 @contextmanager
-def job(log_path: str) -> Iterator[None]:
+def job(log_path: str, done: str = "") -> Iterator[None]:
     """Log to the terminal and to `log_path`; warnings and tracebacks only to the latter.
 
-    An exception ends the job with one line on the terminal.
+    An exception ends the job with one line on the terminal; without one, `done` is told.
     """
     setup_logging(log_path)
     file = next(handler for handler in log.handlers if isinstance(handler, logging.FileHandler))
@@ -29,6 +29,8 @@ def job(log_path: str) -> Iterator[None]:
     sys.modules["__main__"].__file__ = __file__
     try:
         yield
+        if done:
+            log.info(done)
     except Exception as error:
         log.error(f"{str(error) or type(error).__name__} (details in {log_path})")
         file.stream.write(traceback.format_exc())

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.train.summary import write_metrics_table
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0], done=f"written: {snakemake.output.csv}"):
     write_metrics_table(
         [Path(path) for path in snakemake.input.metrics],
         csv=Path(snakemake.output.csv),
