@@ -1,9 +1,7 @@
 """structures.parquet -> one shard: featurise a share of the crystals on several processes."""
 
 import csv
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -14,6 +12,7 @@ import pyarrow.parquet as pq
 
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import atomic_path
+from sitenet.parallel import ordered_map
 from sitenet.progress import Progress
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal
@@ -57,25 +56,13 @@ def build_shard(
     ):
         table = csv.writer(listing)
         table.writerow(["id", "reason"])
-        outcomes = _counted(chain.from_iterable(_run(work, chunks, workers)), progress)
+        outcomes = _counted(chain.from_iterable(ordered_map(work, chunks, workers)), progress)
         while group := list(islice(outcomes, ROW_GROUP)):
             table.writerows((o.id, o.reason) for o in group if o.crystal is None)
             kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
             if kept:
                 writer.write_table(to_table(*map(list, zip(*kept, strict=True))))
     progress.finish()
-
-
-def _run(work: partial, chunks: Iterator[list], workers: int) -> Iterator[list[Outcome]]:
-    if workers <= 1:
-        yield from map(work, chunks)
-        return
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        pending = [pool.submit(work, chunk) for chunk in islice(chunks, 4 * workers)]
-        while pending:
-            yield pending.pop(0).result()
-            pending.extend(pool.submit(work, chunk) for chunk in islice(chunks, 1))
 
 
 def _featurise_all(rows: list[tuple[str, Crystal]], settings: FeatureSettings) -> list[Outcome]:
