@@ -1,0 +1,131 @@
+"""Training step of the merged engine against the dense reference, on one batch of real crystals.
+
+    python benchmarks/training_step.py --table crystals.parquet --n 50 --sites 1200 --threads 2
+
+Each path runs in a process of its own, so that its peak memory is its own: forward, backward and
+optimiser step in float32 with the hyperparameters of Table 1. The table needs a column `cif`.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
+from sitenet.model.dense import DenseSiteNet
+from sitenet.model.ragged import SiteNet
+from sitenet.model.settings import ModelSettings
+from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_batch
+from sitenet.sources.cif import RejectedCrystal, read_cif
+from sitenet.train.optimiser import make_optimiser
+from sitenet.train.settings import TrainingSettings
+
+
+def sample(table: Path, n_atoms: int, sites: int) -> list[MergedCrystal]:
+    """Random crystals of the table (fixed seed) with P <= N, up to `sites` unique sites."""
+    cifs = pd.read_parquet(table, columns=["cif"]).cif.sample(frac=1, random_state=0)
+    chosen: list[MergedCrystal] = []
+    room = sites
+    for cif in cifs:
+        try:
+            crystal = featurise(read_cif(cif), FeatureSettings(n_atoms=n_atoms))
+        except RejectedCrystal:
+            continue
+        if len(crystal.numbers) <= min(room, n_atoms):
+            chosen.append(crystal)
+            room -= len(crystal.numbers)
+        if room < 5:
+            break
+    return chosen
+
+
+def as_batch(path: str, crystals: list[MergedCrystal]) -> DenseBatch | RaggedBatch:
+    """The crystals as the path wants them."""
+    if path == "merged":
+        parts = [(c.numbers, c.oxidation, c) for c in crystals]
+        return ragged_batch(parts).cast(torch.float32)
+    rows = [(c.numbers, c.oxidation, atom_distances(c.lattice, c.frac, c.supercell))
+            for c in crystals]  # fmt: skip
+    return dense_batch(rows, torch.float32)
+
+
+def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
+    """Seconds of the fastest of `--repeats` steps (after one to warm up), and peak memory."""
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    crystals = sample(options.table, options.n, options.sites)
+    model = (SiteNet if path == "merged" else DenseSiteNet)(ModelSettings())
+    optimiser = make_optimiser(model, TrainingSettings())
+    batch = as_batch(path, crystals)
+    seconds = []
+    for _ in range(options.repeats + 1):
+        start = time.perf_counter()
+        optimiser.zero_grad()
+        loss = model(batch).abs().mean()
+        loss.backward()
+        optimiser.step()
+        seconds.append(time.perf_counter() - start)
+    sites = sum(len(c.numbers) for c in crystals)
+    return {
+        "crystals": len(crystals),
+        "sites": sites,
+        "pairs": sum(len(c.pair_class) for c in crystals),
+        "unmerged_pairs": sum(len(c.numbers) ** 2 * c.images for c in crystals),
+        "last_loss": float(loss.detach()),
+        "seconds": min(seconds[1:]),
+        "median_seconds": float(np.median(seconds[1:])),
+        "gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+def report(results: dict[str, dict[str, float]], options: argparse.Namespace) -> None:
+    """Print one line for each path and the ratio of the two."""
+    merged, dense = results["merged"], results["dense"]
+    print(
+        f"N={options.n}, {options.threads} threads, {merged['crystals']} crystals, "
+        f"{merged['sites']} unique sites, {merged['unmerged_pairs']:,} pairs, merged to "
+        f"{merged['pairs']:,} ({merged['unmerged_pairs'] / merged['pairs']:.2f}x fewer)"
+    )
+    for path, result in results.items():
+        print(
+            f"  {path:6}  {result['seconds']:8.3f} s/step (median {result['median_seconds']:.3f})  "
+            f"{result['sites'] / result['seconds']:10,.0f} sites/s  {result['gib']:6.2f} GiB peak"
+        )
+    print(
+        f"  ratio   {dense['seconds'] / merged['seconds']:.1f}x faster, "
+        f"{dense['gib'] / merged['gib']:.1f}x less memory; losses after the steps differ by "
+        f"{abs(dense['last_loss'] - merged['last_loss']):.1e}"
+    )
+
+
+def main() -> None:
+    """Measure both paths, each in its own process."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--table", type=Path, required=True, help="Parquet with a column cif")
+    parser.add_argument("--n", type=int, default=50, help="atoms of a supercell")
+    parser.add_argument("--sites", type=int, default=1200, help="unique sites of the batch")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--path", choices=["merged", "dense"], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.path:
+        print(json.dumps(measure(options.path, options)))
+        return
+    results = {}
+    for path in ("merged", "dense"):
+        command = [sys.executable, *sys.argv, "--path", path]
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        results[path] = json.loads(output.splitlines()[-1])
+    report(results, options)
+
+
+if __name__ == "__main__":
+    main()
