@@ -4,6 +4,7 @@ The tests share one finished run and ask Snakemake what it would do after a chan
 """
 
 import csv
+import importlib.util
 import json
 import os
 import re
@@ -161,6 +162,27 @@ def test_a_change_re_runs_what_depends_on_it(
     finished: Path, change: str, expected: set[str]
 ) -> None:
     assert planned(finished, "--config", change) == expected
+
+
+def test_checkpoints_are_kept_only_for_the_same_settings_and_data(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("job", ROOT / "workflow/scripts/job.py")
+    job = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(job)
+    shard, folder = tmp_path / "shard", tmp_path / "run"
+
+    def survives(settings: dict) -> bool:
+        job.checkpoints(folder, [str(shard)], settings)
+        alive = (folder / "last.ckpt").exists()
+        (folder / "last.ckpt").touch()
+        return alive
+
+    shard.write_text("one")
+    assert not survives({"learning_rate": 1})
+    assert survives({"learning_rate": 1})
+    assert not survives({"learning_rate": 2})
+    shard.write_text("other")
+    assert not survives({"learning_rate": 2})
+    assert survives({"learning_rate": 2})
 
 
 def test_one_figure_needs_only_its_own_steps(finished: Path) -> None:
