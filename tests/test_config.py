@@ -62,7 +62,7 @@ def source(**values: object) -> dict:
         ),
         (
             {"datasets": {"prototypes": {"split": {"kind": "column", "column": "part"}}}},
-            "datasets.prototypes.split.column: 'part' must be among the `extra` columns of a source",
+            "datasets.prototypes.split.column: 'part' must be among the `extra` columns",
         ),
         (
             {"runs": [{"dataset": "mp", "n": 50, "tasks": ["gap"]}]},
