@@ -41,20 +41,14 @@ def draw(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, table: P
         _run(part, title, histogram, summary, letters)
     titles = [title for title, *_ in runs]
     style.save(figure, pdf)
-    style.save_data(_joined(titles, histograms), data)
-    style.save_data(_joined(titles, heads), table)
+    style.save_data(style.of_runs(titles, histograms), data)
+    style.save_data(style.of_runs(titles, heads), table)
 
 
 def _columns_normalised(histogram: pd.DataFrame) -> pd.DataFrame:
     """With `share`: of the pairs at that distance, those with that attention."""
     column = histogram.groupby(["block", "head", "distance_low"]).pairs.transform("sum")
     return histogram.assign(share=histogram.pairs / column)
-
-
-def _joined(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    named = [t.assign(run=title) for title, t in zip(titles, tables, strict=True)]
-    joined = pd.concat(named, ignore_index=True)
-    return joined[["run", *joined.columns.drop("run")]]
 
 
 def _run(
