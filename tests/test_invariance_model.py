@@ -1,4 +1,4 @@
-"""Predictions do not depend on how a crystal is described; the table and figure that show it."""
+"""Predictions do not depend on how a crystal is described; the supercells that make it so."""
 
 from pathlib import Path
 
@@ -9,10 +9,11 @@ from example_crystals import EXAMPLES, bench_crystals
 from matplotlib.figure import Figure
 from test_explain import saved_model
 
-from sitenet.analysis import invariance
+from sitenet.analysis import invariance, supercells
 from sitenet.analysis.invariance import CHANGES, TOLERANCE, summary
 from sitenet.plots import invariance as figure
 from sitenet.plots import style
+from sitenet.plots import supercells as supercell_figure
 from sitenet.sources.cif import Crystal
 
 
@@ -91,7 +92,7 @@ def test_chosen_crystals_are_the_same_every_time(tmp_path: Path) -> None:
     assert found[0].id.nunique() == 3
     pd.testing.assert_frame_equal(*found)
     structures = tmp_path / "structures.parquet"
-    with pytest.raises(ValueError, match="no crystal"):
+    with pytest.raises(ValueError, match="none of the crystals"):
         invariance.write(tmp_path / "model.safetensors", structures, ["absent"], 3,
                          tmp_path / "none.parquet")  # fmt: skip
 
@@ -122,3 +123,40 @@ def test_summary_and_figure_of_known_changes(
     assert [label.get_text() for label in axes.get_xticklabels()] == list(CHANGES)
     drawn = np.concatenate([c.get_offsets()[:, 1] for c in axes.collections])
     assert (len(drawn), drawn.max(), drawn.min()) == (16, 0.5, 1e-8)
+
+
+def test_supercells_of_known_shape(tmp_path: Path) -> None:
+    """Rocksalt has 2 sites and a cubic supercell of 64 atoms; rutile has 6 sites."""
+    chosen = {name: EXAMPLES[name] for name in ("rocksalt", "rutile", "layers")}
+    structures = table_of(chosen, tmp_path / "structures.parquet")
+    supercells.write(structures, 64, 10, 0.01, tmp_path / "cells.parquet")
+    cells = pd.read_parquet(tmp_path / "cells.parquet").set_index(["id", "supercell"])
+    assert len(cells) == 6
+    salt = cells.loc["rocksalt", "optimal"]
+    assert (salt.n_sites, salt.images, salt.filling) == (2, 32, 1.0)
+    assert salt.cubicness == pytest.approx(1)
+    assert salt.elongation == pytest.approx(1)
+    for row in cells.itertuples():
+        assert row.n_sites * row.images == pytest.approx(row.filling * 64)
+    ours, theirs = (cells.xs(rule, level="supercell") for rule in ("optimal", "greedy"))
+    score = ours.filling * ours.cubicness - theirs.filling * theirs.cubicness
+    assert (score > -1e-5).all()
+    assert score.max() > 0.01
+
+
+def test_too_large_cells_are_counted_but_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    structures = table_of(EXAMPLES, tmp_path / "structures.parquet")
+    supercells.write(structures, 5, 100, 0.01, tmp_path / "cells.parquet")
+    cells = pd.read_parquet(tmp_path / "cells.parquet")
+    rutile = cells[(cells.id == "rutile") & (cells.supercell == "optimal")]
+    assert (rutile.images.item(), rutile.filling.item()) == (1, 1.2)
+    table = supercells.summary(cells).set_index("supercell")
+    assert table.crystals.tolist() == [len(EXAMPLES) - 1] * 2
+    assert table.loc["optimal", "mean_filling"] <= 1
+    monkeypatch.setattr(style, "save", lambda drawn, pdf: None)
+    sets = [("examples", 5, tmp_path / "cells.parquet")]
+    supercell_figure.draw(sets, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    assert len(pd.read_parquet(tmp_path / "f.parquet")) == 2 * len(EXAMPLES)
+    assert pd.read_csv(tmp_path / "f.csv").run.tolist() == ["examples"] * 2

@@ -3,18 +3,17 @@
 The claim of Fig 9 of 10.1039/d3dd00005b, for our supercells and for the rule of its published code.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import torch
 
+from sitenet.analysis import sample
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import atomic_path, read_json
 from sitenet.model.files import load_model
@@ -27,8 +26,6 @@ from sitenet.sources.cif import Crystal, RejectedCrystal
 RULES = ("optimal", "greedy")
 TOLERANCE = 1e-4
 """Largest change, in the unit of the label, that counts as none."""
-
-CHUNK = 8  # crystals sent to a process at once
 
 
 def another_basis(crystal: Crystal, random: np.random.Generator) -> Crystal:
@@ -94,12 +91,11 @@ def write(
     """
     settings = FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
     model = load_model(weights)
-    chosen = np.random.default_rng(seed).permutation(sorted(ids))[:crystals]
+    chosen = sample.choose(structures, crystals, seed, ids)
     progress = Progress(len(chosen), "invariance", "crystals")
     tables = []
-    chunks = _chunks(read_crystals(structures, set(chosen)))
-    for described in ordered_map(partial(_describe_all, settings=settings, seed=seed), chunks,
-                                 workers):  # fmt: skip
+    work = partial(_describe_all, settings=settings, seed=seed)
+    for described in ordered_map(work, sample.chunks(structures, chosen), workers):
         tables += [_changes(name, versions, model) for name, versions in described if versions]
         progress.advance(len(described))
     progress.finish()
@@ -124,23 +120,6 @@ def summary(changes: pd.DataFrame) -> pd.DataFrame:
         )
         .reset_index()
     )
-
-
-def read_crystals(structures: Path, ids: set[str]) -> Iterator[tuple[str, Crystal]]:
-    """The crystals with these ids, one by one in their order."""
-    columns = ["id", "lattice", "numbers", "frac", "oxidation_given"]
-    for batch in pq.ParquetFile(structures).iter_batches(1000, columns=columns):
-        for row in batch.to_pylist():
-            if row["id"] in ids:
-                yield (
-                    row["id"],
-                    Crystal(
-                        lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
-                        numbers=np.array(row["numbers"], dtype=np.int64),
-                        frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
-                        oxidation=np.array(row["oxidation_given"], dtype=np.float64),
-                    ),
-                )
 
 
 Versions = dict[str, list[MergedCrystal]]
@@ -183,8 +162,3 @@ def _changes(name: str, versions: Versions, model: SiteNet) -> pd.DataFrame:
             "delta": (table[:, 1:] - table[:, :1]).ravel(),
         }
     )
-
-
-def _chunks(crystals: Iterator[tuple[str, Crystal]]) -> Iterator[list[tuple[str, Crystal]]]:
-    while chunk := list(islice(crystals, CHUNK)):
-        yield chunk
