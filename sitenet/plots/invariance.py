@@ -67,5 +67,5 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
     top = max(1.0, 2 * points.delta.abs().max())
     axes.set(yscale="log", ylim=(LOWEST / 2, top))
     ticks = [10.0**power for power in range(-8, 9, 2) if 10.0**power <= top]
-    axes.set_yticks(ticks, ["≤ $10^{-8}$", *(f"$10^{{{np.log10(t):.0f}}}$" for t in ticks[1:])])
+    axes.set_yticks(ticks, [r"$\leq 10^{-8}$", *(f"$10^{{{np.log10(t):.0f}}}$" for t in ticks[1:])])
     axes.yaxis.set_minor_locator(NullLocator())
