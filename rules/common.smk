@@ -209,3 +209,17 @@ def titles():
 
 def units():
     return [config["datasets"][s[0]]["tasks"][s[2]]["unit"] for s in settings()]
+
+
+def featurised_sets():
+    """Data set and N of everything that is featurised, each pair once."""
+    return list(dict.fromkeys((dataset, n) for dataset, n, *_ in settings()))
+
+
+def supercells_of_sets():
+    return [f"results/{dataset}/n{n}/supercells.parquet" for dataset, n in featurised_sets()]
+
+
+def set_titles():
+    """Headings of data sets at one N in figures."""
+    return [f"{dataset}, N = {n}" for dataset, n in featurised_sets()]

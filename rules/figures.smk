@@ -128,14 +128,131 @@ rule fig7:
         "../workflow/scripts/fig7.py"
 
 
+rule fig6:
+    input:
+        histograms=of_settings("attention.parquet"),
+        tables=of_settings("attention.csv"),
+        code=code("plots/fig6.py", "plots/style.py"),
+    output:
+        pdf="results/figures/fig6.pdf",
+        png=report(
+            "results/figures/fig6.png",
+            caption="../workflow/report/fig6.rst",
+            category="Figures",
+            labels={"figure": "6, attention and distance"},
+        ),
+        data="results/figures/fig6.parquet",
+        table=report(
+            "results/tables/fig6.csv",
+            caption="../workflow/report/fig6_table.rst",
+            category="Tables",
+            labels={"table": "what each head attends to"},
+        ),
+    log:
+        "logs/figures/fig6.log",
+    benchmark:
+        "logs/figures/fig6.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        titles=titles(),
+    script:
+        "../workflow/scripts/fig6.py"
+
+
+rule invariance_figure:
+    input:
+        changes=of_settings("invariance.parquet"),
+        code=code("plots/invariance.py", "plots/style.py", "analysis/invariance.py"),
+    output:
+        pdf="results/figures/invariance.pdf",
+        png=report(
+            "results/figures/invariance.png",
+            caption="../workflow/report/invariance.rst",
+            category="Figures",
+            labels={"figure": "other descriptions of a crystal"},
+        ),
+        data="results/figures/invariance.parquet",
+        table=report(
+            "results/tables/invariance.csv",
+            caption="../workflow/report/invariance_table.rst",
+            category="Tables",
+            labels={"table": "changes with the description"},
+        ),
+    log:
+        "logs/figures/invariance.log",
+    benchmark:
+        "logs/figures/invariance.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        titles=titles(),
+        units=units(),
+    script:
+        "../workflow/scripts/invariance_figure.py"
+
+
+rule supercells_figure:
+    input:
+        measures=supercells_of_sets(),
+        code=code("plots/supercells.py", "plots/style.py", "analysis/supercells.py"),
+    output:
+        pdf="results/figures/supercells.pdf",
+        png=report(
+            "results/figures/supercells.png",
+            caption="../workflow/report/supercells.rst",
+            category="Figures",
+            labels={"figure": "supercells"},
+        ),
+        data="results/figures/supercells.parquet",
+        table=report(
+            "results/tables/supercells.csv",
+            caption="../workflow/report/supercells_table.rst",
+            category="Tables",
+            labels={"table": "supercells"},
+        ),
+    log:
+        "logs/figures/supercells.log",
+    benchmark:
+        "logs/figures/supercells.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=2000,
+        runtime=10,
+    params:
+        titles=set_titles(),
+        sizes=[n for _, n in featurised_sets()],
+    script:
+        "../workflow/scripts/supercells_figure.py"
+
+
 rule tables:
     input:
         rules.metrics.output,
         rules.table1.output,
         rules.fig7.output.table,
+        rules.fig6.output.table,
+        rules.invariance_figure.output.table,
+        rules.supercells_figure.output.table,
 
 
 rule figures:
     input:
         rules.fig5.output,
         rules.fig7.output,
+        rules.fig6.output,
+        rules.invariance_figure.output,
+        rules.supercells_figure.output,

@@ -1,4 +1,4 @@
-"""Command line: use trained models on crystals of one's own, import the original's weights."""
+"""Command line: use and explain trained models on own crystals, import the original's weights."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from sitenet.analysis import explain
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import read_json
 from sitenet.model.files import load_model, save_model
@@ -53,6 +54,29 @@ def predict(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
     return table
 
 
+def explain_cif(
+    weights: Path, cif: Path, out: Path, site: str | None, compare: Path | None
+) -> None:
+    """Write to folder `out` what a trained model attends to in a CIF file, as tables and a figure.
+
+    `site` is drawn (None: the one with the most attention beyond 5 A); `compare` holds the
+    long-range coefficients of other crystals (None: those beside the model, if there). Raises
+    RejectedCrystal, and ValueError if there is no such site.
+    """
+    from sitenet.plots.explain import draw
+
+    about = read_json(weights.with_suffix(".json"))
+    beside = weights.with_name("long_range.parquet")
+    compare = compare or (beside if beside.exists() else None)
+    crystal = read_crystal(cif, FeatureSettings(**about["features"]))
+    found = explain.explain(weights, crystal, compare)
+    stem = out / f"{cif.stem}_attention"
+    explain.write(found, stem)
+    draw(found, site or found.farthest_site, stem.with_name(f"{stem.name}.pdf"))
+    names = ("_neighbours.csv", "_heads.csv", ".pdf", ".png")
+    log.info(f"{cif}: written {', '.join(f'{stem}{name}' for name in names)}")
+
+
 def import_checkpoint(source: Path, weights: Path, output: str, unit: str, n_atoms: int,
                       cutoff: float | None) -> None:  # fmt: skip
     """Convert weights of the original implementation to a model `predict` can use."""
@@ -72,6 +96,14 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("model", type=Path, help="model.safetensors of a run (its .json beside it)")
     use.add_argument("cif", type=Path, nargs="+")
     use.add_argument("--out", type=Path, help="CSV file (default: the terminal)")
+    why = commands.add_parser("explain", help="show what a model attends to in a crystal")
+    why.add_argument("model", type=Path, help="model.safetensors of a run (its .json beside it)")
+    why.add_argument("cif", type=Path)
+    why.add_argument("--out", type=Path, required=True, help="folder for tables and figure")
+    why.add_argument("--site", help="kind of site to draw, such as Ti1 (default: the one with the "
+                     "most attention beyond 5 A)")  # fmt: skip
+    why.add_argument("--compare", type=Path, help="long-range coefficients of other crystals "
+                     "(default: long_range.parquet beside the model, if it is there)")  # fmt: skip
     convert = commands.add_parser(
         "import-checkpoint", help="convert weights of the original implementation"
     )
@@ -92,10 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "predict":
             predict(options.model, options.cif).to_csv(options.out or sys.stdout, index=False)
+        elif options.command == "explain":
+            explain_cif(options.model, options.cif, options.out, options.site, options.compare)
         else:
             import_checkpoint(options.source, options.weights, options.output, options.unit,
                               options.n, options.cutoff)  # fmt: skip
-    except (ValueError, OSError) as error:
+    except (RejectedCrystal, ValueError, OSError) as error:
         log.error(f"sitenet {options.command}: {error}")
         return 1
     return 0

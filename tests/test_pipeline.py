@@ -86,11 +86,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_promised_file_is_there(finished: Path) -> None:
     promised = [
-        *(f"results/figures/{name}.{kind}" for name in ("fig5", "fig7") for kind in ("pdf", "png")),
-        "results/figures/fig5.parquet",
-        "results/figures/fig7.parquet",
+        *(f"results/figures/{name}.{kind}"
+          for name in ("fig5", "fig6", "fig7", "invariance", "supercells")
+          for kind in ("pdf", "png", "parquet")),
         *(f"results/tables/{name}" for name in ("metrics.csv", "metrics.md", "table1.csv",
-                                                "table1.md", "fig7.csv")),
+                                                "table1.md", "fig6.csv", "fig7.csv",
+                                                "invariance.csv", "supercells.csv")),
         *(f"{RUN}/seed1/{name}" for name in ("model.safetensors", "model.json", "history.csv")),
     ]  # fmt: skip
     missing = [name for name in promised if not (finished / name).stat().st_size]
@@ -125,17 +126,17 @@ def test_the_terminal_tells_each_stage_and_little_else(finished: Path) -> None:
     terminal = (finished / "terminal.txt").read_text()
     for stage in ("mine: 18 crystals usable, 5 rejected", "split of volume (grouped):",
                   "featurising mine N=16 part 2/2:", "test MAE", "long-range coefficients:",
-                  "complexity:", "results/figures/fig5.pdf", "12 of 12 steps"):  # fmt: skip
+                  "complexity:", "results/figures/fig5.pdf", "18 of 18 steps"):  # fmt: skip
         assert stage in terminal
     assert "Traceback" not in terminal
     assert "Finished jobid" not in terminal
-    assert len(terminal.splitlines()) < 70
+    assert len(terminal.splitlines()) < 90
 
 
 def test_every_step_has_a_log_and_a_benchmark(finished: Path) -> None:
     logs = {path.with_suffix("") for path in (finished / "logs").rglob("*.log")}
     benchmarks = {path.with_suffix("") for path in (finished / "logs").rglob("*.tsv")}
-    assert len(logs) == 11
+    assert len(logs) == 17
     assert logs == benchmarks
 
 
@@ -145,7 +146,8 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
     assert "Nothing to be done" in process.stdout + process.stderr
 
 
-AFTER_TRAINING = {"train", "long_range", "metrics", "table1", "fig5", "fig7"}
+AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "table1", "fig5",
+                  "fig6", "fig7", "invariance_figure"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

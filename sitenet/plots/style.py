@@ -77,6 +77,13 @@ def save_data(table: pd.DataFrame, path: Path) -> None:
             table.to_parquet(temporary, index=False)
 
 
+def of_runs(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The tables of several runs as one, with the title of each in the first column `run`."""
+    named = [t.assign(run=title) for title, t in zip(titles, tables, strict=True)]
+    joined = pd.concat(named, ignore_index=True)
+    return joined[["run", *joined.columns.drop("run")]]
+
+
 def density(
     axes: Axes, x: Float, y: Float, x_edges: Float, y_edges: Float, norm: LogNorm | None = None
 ) -> QuadMesh:

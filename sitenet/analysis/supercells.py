@@ -1,0 +1,112 @@
+"""Sizes of primitive cells, and how full and how cubic their supercells are, for both rules."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sitenet.analysis import sample
+from sitenet.crystal.greedy import greedy, pymatgen_primitive
+from sitenet.crystal.primitive import primitive_cell
+from sitenet.crystal.reduction import minkowski
+from sitenet.crystal.supercell import cubicness, optimal
+from sitenet.files import atomic_path
+from sitenet.parallel import ordered_map
+from sitenet.progress import Progress, log
+from sitenet.sources.cif import Crystal
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+RULES = ("optimal", "greedy")
+
+
+def write(
+    structures: Path,
+    n_atoms: int,
+    crystals: int,
+    tolerance: float,
+    out: Path,
+    seed: int = 0,
+    workers: int = 1,
+) -> None:
+    """Measure the supercells of at most `n_atoms` atoms of some crystals, into Parquet `out`.
+
+    Args:
+        structures: table of structures; crystals: how many are chosen, by seed.
+        tolerance: of the primitive cell, in A (the published rule has its own).
+
+    Columns: id, supercell (rule), n_sites (of that rule's primitive cell), images, filling (atoms
+    per `n_atoms`; above 1 where the cell alone is too large), cubicness (1 for a cube) and
+    elongation (longest by shortest vector) of the supercell's shortest basis.
+    """
+    chosen = sample.choose(structures, crystals, seed)
+    progress = Progress(len(chosen), f"supercells N={n_atoms}", "crystals")
+    work = partial(_measure_all, n_atoms=n_atoms, tolerance=tolerance)
+    rows: list[dict[str, object]] = []
+    for measured in ordered_map(work, sample.chunks(structures, chosen), workers):
+        rows += [row for pair in measured for row in pair]
+        progress.advance(len(measured))
+    progress.finish()
+    if not rows:
+        raise ValueError(f"{structures} has no crystal whose supercells could be found")
+    if len(rows) < len(RULES) * len(chosen):
+        missing = len(chosen) - len(rows) // len(RULES)
+        log.info(f"supercells: {missing:,} crystals could not be done; left out")
+    with atomic_path(out) as temporary:
+        pd.DataFrame(rows).to_parquet(temporary, index=False)
+
+
+def summary(cells: pd.DataFrame) -> pd.DataFrame:
+    """Of each rule, over crystals that fit (filling <= 1): means and worst values."""
+    rows = cells[cells.filling <= 1].groupby("supercell", sort=False)
+    return rows.agg(
+        crystals=("id", "size"),
+        median_sites=("n_sites", "median"),
+        mean_filling=("filling", "mean"),
+        worst_filling=("filling", "min"),
+        mean_cubicness=("cubicness", "mean"),
+        worst_cubicness=("cubicness", "min"),
+        mean_elongation=("elongation", "mean"),
+        worst_elongation=("elongation", "max"),
+    ).reset_index()
+
+
+def _measure_all(
+    crystals: sample.Named, n_atoms: int, tolerance: float
+) -> list[list[dict[str, object]]]:
+    return [_measure(name, crystal, n_atoms, tolerance) for name, crystal in crystals]
+
+
+def _measure(
+    name: str, crystal: Crystal, n_atoms: int, tolerance: float
+) -> list[dict[str, object]]:
+    """A row for each rule; none if one of them fails."""
+    given = crystal.lattice, crystal.numbers, crystal.frac, np.zeros(len(crystal.numbers))
+    try:
+        cell = primitive_cell(*given, tolerance)
+        ours = cell.lattice, len(cell.numbers), optimal(cell, n_atoms).matrix
+        lattice, numbers, *_ = pymatgen_primitive(*given)
+        theirs = lattice, len(numbers), greedy(lattice, len(numbers), n_atoms)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+        return []
+    return [
+        {"id": name, "supercell": rule} | _shape(*found, n_atoms)
+        for rule, found in zip(RULES, (ours, theirs), strict=True)
+    ]
+
+
+def _shape(lattice: Float, sites: int, matrix: Int, n_atoms: int) -> dict[str, object]:
+    axes = matrix @ lattice
+    axes = minkowski(axes @ axes.T) @ axes
+    lengths = np.linalg.norm(axes, axis=1)
+    images = abs(round(float(np.linalg.det(matrix))))
+    return {
+        "n_sites": sites,
+        "images": images,
+        "filling": sites * images / n_atoms,
+        "cubicness": cubicness(axes),
+        "elongation": float(lengths.max() / lengths.min()),
+    }

@@ -1,0 +1,69 @@
+"""How large primitive cells are, how full and how cubic the supercells of both rules."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from string import ascii_lowercase
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from sitenet.analysis.supercells import summary
+from sitenet.plots import style
+
+ROW_HEIGHT = 5.2  # cm
+LOOK = {"optimal": (style.BLUE, "optimal (here)"), "greedy": (style.VERMILLION, "published code")}
+BINS = np.linspace(-0.01, 1.01, 52).tolist()
+
+
+@style.styled
+def draw(sets: Sequence[tuple[str, int, Path]], pdf: Path, data: Path, table: Path) -> None:
+    """A row for each data set and N: sites of the primitive cells, filling and cubicness.
+
+    Args:
+        sets: title, N, and measures as `supercells.write` makes them.
+        pdf, data, table: figure (a PNG goes beside it), all measures (Parquet), and their means
+            and worst values (CSV); both with a column `run`.
+    """
+    measured = [pd.read_parquet(path) for *_, path in sets]
+    figure = style.new_figure(style.DOUBLE, ROW_HEIGHT * len(sets) + 0.8)
+    axes = figure.subplots(len(sets), 3, squeeze=False)
+    for row, (title, n_atoms, _), cells in zip(axes, sets, measured, strict=True):
+        _sizes(row[0], cells, n_atoms)
+        fitting = cells[cells.filling <= 1]
+        _compared(row[1], fitting, "filling", f"atoms of the supercell / {n_atoms}")
+        _compared(row[2], fitting, "cubicness", "cubicness (cube: 1)")
+        row[0].set_ylabel("crystals")
+        row[1].set_title(title)
+    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
+        style.letter(axis, name)
+    handles, labels = axes[0, 1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    style.save(figure, pdf)
+    titles = [title for title, *_ in sets]
+    style.save_data(style.of_runs(titles, measured), data)
+    style.save_data(style.of_runs(titles, [summary(cells) for cells in measured]), table)
+
+
+def _sizes(axes: Axes, cells: pd.DataFrame, n_atoms: int) -> None:
+    """Histogram of the sites of our primitive cells; dashed at N."""
+    sites = cells.n_sites[cells.supercell == "optimal"].to_numpy()
+    width = max(1, int(np.ceil(sites.max() / 40)))
+    edges = np.arange(0, sites.max() + width + 1, width) + 0.5
+    axes.hist(sites, bins=edges.tolist(), color=style.GREY)
+    if sites.max() > 0.7 * n_atoms:
+        axes.axvline(n_atoms, color=style.BLACK, linestyle="--", linewidth=0.7)
+    axes.set(xlim=(0, None), xlabel="sites of the primitive cell")
+    style.note(axes, f"{len(sites):,} crystals\nmedian {np.median(sites):g} sites", "upper right")
+
+
+def _compared(axes: Axes, cells: pd.DataFrame, column: str, label: str) -> None:
+    """Histogram of a measure for both rules, with means."""
+    means = []
+    for rule, (colour, name) in LOOK.items():
+        values = cells.loc[cells.supercell == rule, column].to_numpy()
+        axes.hist(values, bins=BINS, color=colour, alpha=0.45, label=name)
+        axes.hist(values, bins=BINS, color=colour, histtype="step", linewidth=1.0)
+        means.append(f"mean {values.mean():.3f} ({name.split()[0]})")
+    axes.set(xlim=(BINS[0], BINS[-1]), xlabel=label)
+    style.note(axes, "\n".join(means))

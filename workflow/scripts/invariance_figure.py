@@ -1,0 +1,23 @@
+"""Figure of predictions for other descriptions of the same crystals."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.invariance import draw
+
+with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+    draw(
+        [
+            (title, unit, Path(changes))
+            for title, unit, changes in zip(
+                snakemake.params.titles,
+                snakemake.params.units,
+                snakemake.input.changes,
+                strict=True,
+            )
+        ],
+        pdf=Path(snakemake.output.pdf),
+        data=Path(snakemake.output.data),
+        table=Path(snakemake.output.table),
+    )

@@ -1,0 +1,17 @@
+"""Supercells of some crystals of a data set, by both rules."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.analysis.supercells import write
+
+with job(snakemake.log[0]):
+    write(
+        Path(snakemake.input.structures),
+        int(snakemake.wildcards.n),
+        snakemake.params.crystals,
+        snakemake.params.tolerance,
+        Path(snakemake.output.table),
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,23 @@
+"""Figure of the sizes and shapes of supercells."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.supercells import draw
+
+with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+    draw(
+        [
+            (title, n_atoms, Path(measures))
+            for title, n_atoms, measures in zip(
+                snakemake.params.titles,
+                snakemake.params.sizes,
+                snakemake.input.measures,
+                strict=True,
+            )
+        ],
+        pdf=Path(snakemake.output.pdf),
+        data=Path(snakemake.output.data),
+        table=Path(snakemake.output.table),
+    )
