@@ -9,6 +9,7 @@ where all tensors are bfloat16. The operators are made of Triton kernels (`gpu_f
 """
 
 import torch
+import triton
 from torch import Tensor
 
 from sitenet.model.kernels.gpu_backward import backward
@@ -17,6 +18,15 @@ from sitenet.model.kernels.gpu_tiles import sum_type
 from sitenet.model.pair_block import Pairs, PairWeights
 
 _TYPES = (torch.float64, torch.float32, torch.bfloat16)
+
+
+def target() -> str:
+    """What the kernels are built by and for; RuntimeError unless that is a GPU they can run on."""
+    device = triton.runtime.driver.active.get_current_target()
+    found = f"Triton {triton.__version__}, {device.backend} {device.arch}"
+    if device.backend != "cuda" or device.arch < 80:
+        raise RuntimeError(f"needs an NVIDIA GPU of compute capability 8.0 or more, not {found}")
+    return found
 
 
 def pair_block(
@@ -111,9 +121,9 @@ def _backward(
     whole: row_offsets, row, column; kept: mixed, attention; gradients: of mixed and of the new
     interactions.
     """
-    lists = [_contiguous(tensors) for tensors in (real, whole, kept, gradients)]
+    real, whole, kept, gradients = map(_contiguous, (real, whole, kept, gradients))
     with torch.cuda.device_of(real[0]), torch.autocast(real[0].device.type, enabled=False):
-        return backward(*lists, widths)
+        return backward(real, whole, kept, gradients, widths)
 
 
 @_backward.register_fake

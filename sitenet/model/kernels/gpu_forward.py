@@ -4,7 +4,6 @@ One kernel over tiles of pairs, whatever rows they belong to, so that short rows
 interactions, logits and values of each pair. Then one over rows and heads: softmax and mixing.
 """
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
