@@ -1,13 +1,14 @@
 # make run     set up .venv from the lock file, then the whole pipeline on config.yaml
 # make report  the same, and results/report.html with every figure and table
 # make test    set up, then all checks and tests
-# make bench   set up, then the benchmarks
+# make bench   set up, then the benchmarks, on the crystals of TABLE (a Parquet file with CIFs)
 # make lock    write requirements.lock anew from pyproject.toml
 
 PYTHON ?= python3
 CORES ?= all
 GPUS ?= 1
 TORCH ?= 2.13.0
+TABLE ?= results/prototypes/structures.parquet
 BIN := .venv/bin
 
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
@@ -32,7 +33,7 @@ setup: .venv/.installed
 	@touch $@
 
 test: setup check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .
@@ -42,7 +43,11 @@ check: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python benchmarks/run.py
+	test -e $(TABLE) || $(SNAKEMAKE) $(TABLE)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/featurise.py --table $(TABLE)
+	$(BIN)/python benchmarks/training_step.py --table $(TABLE) --n 50
+	$(BIN)/python benchmarks/training_step.py --table $(TABLE) --n 500
+	$(BIN)/python benchmarks/pair_block.py
 
 # torch is given without its local version, and the CUDA packages that it pins itself are left out:
 # the same file then installs a CPU or a CUDA build.

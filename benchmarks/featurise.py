@@ -1,4 +1,4 @@
-"""Cost of featurising, stage by stage, on a random sample of a table of CIFs.
+"""Cost of featurising, from CIF text to shard, on a random sample of a table of CIFs.
 
     OMP_NUM_THREADS=1 python benchmarks/featurise.py --table PATH.parquet --n 300
 
@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,19 @@ import pyarrow.parquet as pq
 from sitenet.crystal import featurise as pipeline
 from sitenet.crystal.greedy import greedy
 from sitenet.crystal.supercell import cubicness
+from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal, read_cif
 
 STAGES = ("guess_oxidation", "primitive_cell", "optimal", "atom_distances", "merge")
+
+
+def write_shard(crystals: list[pipeline.MergedCrystal]) -> int:
+    """Write a shard; its size in bytes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "part.parquet"
+        with open_writer(path) as writer:
+            writer.write_table(to_table([str(k) for k in range(len(crystals))], crystals))
+        return path.stat().st_size
 
 
 def timed(function: Callable[..., Any], seconds: dict[str, float]) -> Callable[..., Any]:
@@ -63,8 +74,12 @@ def report(crystals: list[Crystal], n_atoms: int, seconds: dict[str, float]) -> 
     for stage in (*STAGES, "featurise"):
         seconds[stage] = 0.0
     merged = [whole(crystal, settings) for crystal in crystals]
-    cost = {stage: 1e3 * seconds[stage] / len(crystals) for stage in ("read_cif", *STAGES)}
-    total = 1e3 * (seconds["featurise"] + seconds["read_cif"]) / len(crystals)
+    seconds["write_shard"] = 0.0
+    size = timed(write_shard, seconds)(merged)
+    stages = ("read_cif", *STAGES, "write_shard")
+    cost = {stage: 1e3 * seconds[stage] / len(crystals) for stage in stages}
+    steps = ("read_cif", "featurise", "write_shard")
+    total = 1e3 * sum(seconds[step] for step in steps) / len(crystals)
     print(f"\nN = {n_atoms}: {total:.2f} ms per crystal, {1e3 / total:.0f} crystals/s per core")
     print("  " + ", ".join(f"{stage} {value:.2f}" for stage, value in cost.items()))
 
@@ -80,7 +95,8 @@ def report(crystals: list[Crystal], n_atoms: int, seconds: dict[str, float]) -> 
     sites, classes = (sum(len(getattr(m, k)) for m in merged) for k in ("numbers", "row_length"))
     print(
         f"  {sites / len(merged):.1f} unique sites; merged: sites {sites / classes:.2f}x, "
-        f"pairs {pairs / kept:.2f}x, {kept / sites:.1f} pairs per unique site"
+        f"pairs {pairs / kept:.2f}x, {kept / sites:.1f} pairs per unique site, "
+        f"{size / kept:.2f} bytes per merged pair on disk"
     )
 
 

@@ -44,7 +44,9 @@ def code(*names):
 def entry(section, name):
     """An entry of the configuration that a requested path names."""
     if name not in section:
-        raise WorkflowError(f"{name} is not in the configuration; it has {', '.join(section)}")
+        raise WorkflowError(
+            f"{name} is not in the configuration; it has {', '.join(map(str, section))}"
+        )
     return section[name]
 
 
@@ -167,6 +169,27 @@ def of_runs(name):
 def of_settings(name):
     """A file of the first seed of every setting, which figures show."""
     return [run_file(setting, seeds[0], name) for setting, seeds in settings().items()]
+
+
+def of_ensembles(name):
+    """A file of the ensemble of every setting with several seeds."""
+    folder = str(Path(RUN).parent)
+    return [
+        f"{folder.format(dataset=dataset, n=n, task=task, variant=variant)}/ensemble/{name}"
+        for (dataset, n, task, variant), seeds in settings().items()
+        if len(set(seeds)) > 1
+    ]
+
+
+def of_seeds(name):
+    """Input function: a file of every configured seed of the setting in the wildcards."""
+
+    def files(wildcards):
+        setting = (wildcards.dataset, int(wildcards.n), wildcards.task, wildcards.variant)
+        seeds = dict.fromkeys(entry(settings(), setting))
+        return [run_file(setting, seed, name) for seed in seeds]
+
+    return files
 
 
 def complexity_of_settings():

@@ -4,6 +4,7 @@
 rule metrics:
     input:
         metrics=of_runs("metrics.json"),
+        ensembles=of_ensembles("metrics.json"),
         code=code("train/summary.py"),
     output:
         csv=report(

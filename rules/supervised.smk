@@ -31,3 +31,26 @@ rule train:
         training=training_section,
     script:
         "../workflow/scripts/train.py"
+
+
+rule ensemble:
+    input:
+        predictions=of_seeds("predictions.parquet"),
+        metrics=of_seeds("metrics.json"),
+        code=code("train/ensemble.py", "train/metrics.py"),
+    output:
+        predictions="results/{dataset}/n{n}/{task}/{variant}/ensemble/predictions.parquet",
+        metrics="results/{dataset}/n{n}/{task}/{variant}/ensemble/metrics.json",
+    log:
+        "logs/{dataset}/n{n}/{task}/{variant}/ensemble.log",
+    benchmark:
+        "logs/{dataset}/n{n}/{task}/{variant}/ensemble.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../workflow/scripts/ensemble.py"

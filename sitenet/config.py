@@ -46,7 +46,8 @@ def checked(config: Mapping[str, Any], schema: Mapping[str, Any], origin: str) -
         ConfigError: a key is unknown or missing, a value is of a wrong kind or out of bounds, or a
             run names a data set, task or variant that is not there.
     """
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: list(e.path))
+    config = _with_text_read(config, schema)
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: str(e.path))
     problems = [problem for error in errors for problem in _in_words(error)]
     if not problems:
         config = with_defaults(config, schema)
@@ -54,6 +55,35 @@ def checked(config: Mapping[str, Any], schema: Mapping[str, Any], origin: str) -
     if problems:
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems))
     return dict(config)
+
+
+def _with_text_read(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with text read as a number, truth value or null where the schema wants one.
+
+    YAML takes 1e-4 for text, and Snakemake's `--config` makes every value text.
+    """
+    read = copy.deepcopy(dict(config))
+    for error in Draft202012Validator(schema).iter_errors(config):
+        if error.validator == "type" and isinstance(error.instance, str):
+            section: Any = read
+            *parents, name = error.path
+            for parent in parents:
+                section = section[parent]
+            section[name] = _value_of(error.instance)
+    return read
+
+
+def _value_of(text: str) -> Any:
+    """What `text` says if that is a number, truth value or null, else `text`."""
+    words = {"true": True, "false": False, "null": None}
+    if text in words:
+        return words[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def with_defaults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,20 +153,9 @@ def _expected(error: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message; YAML reads 1e-4 as text, which deserves a hint."""
-    if isinstance(value, str) and _is_number(value):
-        return f"the text {value!r} (YAML wants a point and a sign, as in 1.0e-4)"
     if value in ({}, [], ""):
         return "empty"
     return repr(value) if len(repr(value)) < 80 else repr(value)[:77] + "..."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _dotted(path: Any) -> str:

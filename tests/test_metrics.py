@@ -99,7 +99,9 @@ def _run(folder: Path, seed: int, mae: float, variant: str = "sitenet") -> Path:
 
 def test_table_of_runs(tmp_path: Path) -> None:
     runs = [_run(tmp_path, 0, 0.30), _run(tmp_path, 1, 0.34), _run(tmp_path, 0, 0.4, "cutoff5")]
-    write_metrics_table(runs, tmp_path / "t" / "metrics.csv", tmp_path / "t" / "metrics.md")
+    both = tmp_path / "mp" / "n100" / "gap" / "sitenet" / "ensemble" / "metrics.json"
+    write_json(both, {"splits": {"test": {"mae": 0.29}}})
+    write_metrics_table(runs, [both], tmp_path / "t" / "metrics.csv", tmp_path / "t" / "metrics.md")
     table = pd.read_csv(tmp_path / "t" / "metrics.csv")
     assert table[["n", "variant", "seed"]].to_numpy().tolist() == [
         [100, "sitenet", 0], [100, "sitenet", 1], [100, "cutoff5", 0]
@@ -107,8 +109,11 @@ def test_table_of_runs(tmp_path: Path) -> None:
     assert table["test_mae_mean"].tolist() == pytest.approx([0.32, 0.32, 0.4])
     assert table["test_mae_error"][1] == pytest.approx(0.02)
     assert np.isnan(table["test_mae_error"][2])
+    assert table["ensemble_test_mae"][1] == 0.29
+    assert np.isnan(table["ensemble_test_mae"][2])
     lines = (tmp_path / "t" / "metrics.md").read_text().splitlines()
-    assert "| mp | 100 | gap (eV) | sitenet | 2 | 0.320 ± 0.020 | 0.310 to 0.330 |" in lines[2]
+    setting = "| mp | 100 | gap (eV) | sitenet | 2 |"
+    assert f"{setting} 0.320 ± 0.020 | 0.310 to 0.330 | 0.290 |" in lines[2]
     assert "| cutoff5 | 1 | 0.400 |" in lines[3]
     assert len({line.count("|") for line in lines[:4]}) == 1
 

@@ -16,8 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from sitenet.model.layers import segment_softmax
 
-
-CHUNK = 8192  # pairs
+CHUNK = 4096  # pairs
 
 
 @dataclass(frozen=True)

@@ -61,13 +61,14 @@ class SiteNet(SiteNetParameters):
         self, block: Block, sites: Tensor, interactions: Tensor, pairs: Pairs, _: Tensor
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         networks = _networks(block)
+        norms = [network.norm for network in networks if network.norm is not None]
         weight = torch.cat([network.linear.weight for network in networks])
         bias = torch.cat([network.linear.bias for network in networks])
         own, other, pair = weight.split([*[sites.shape[1]] * 2, interactions.shape[1]], 1)
         weights = PairWeights(
             weight=pair,
-            norm_weight=torch.cat([network.norm.weight for network in networks]),
-            norm_bias=torch.cat([network.norm.bias for network in networks]),
+            norm_weight=torch.cat([norm.weight for norm in norms]),
+            norm_bias=torch.cat([norm.bias for norm in norms]),
             logit_weight=block.logits.weight,
             logit_bias=block.logits.bias,
             widths=_widths(networks),
@@ -90,9 +91,10 @@ class SiteNet(SiteNetParameters):
             linear = F.linear(interactions, pair) + site_part + F.linear(sites, other)[pairs.column]
             return network.normalise(F.mish(linear), weight)
 
-        if len(block.attention):
-            hidden = first(block.attention[0])
-            for layer in list(block.attention)[1:]:
+        layers = [layer for layer in block.attention if isinstance(layer, LMN)]
+        if layers:
+            hidden = first(layers[0])
+            for layer in layers[1:]:
                 hidden = layer(hidden, weight)
         else:
             hidden = torch.cat([sites[pairs.row], sites[pairs.column], interactions], 1)
@@ -105,8 +107,8 @@ class SiteNet(SiteNetParameters):
 
 
 def _networks(block: Block) -> list[LMN]:
-    extra = [] if block.interactions is None else [block.interactions]
-    return [block.attention[0], block.values, *extra]
+    networks = [block.attention[0], block.values, block.interactions]
+    return [network for network in networks if isinstance(network, LMN)]
 
 
 def _widths(networks: list[LMN]) -> tuple[int, int, int]:

@@ -62,4 +62,7 @@ class ModelSettings:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "ModelSettings":
         """The inverse of `to_dict`; lists become tuples. Unknown names raise TypeError."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        known: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**known)

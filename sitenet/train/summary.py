@@ -21,14 +21,24 @@ FROM_RUN = [
 ]
 
 
-def write_metrics_table(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
+def write_metrics_table(
+    metrics: Sequence[Path], ensembles: Sequence[Path], csv: Path, markdown: Path
+) -> None:
     """Write the metrics of runs to a CSV for programs and a Markdown table for readers.
 
-    `metrics` are files .../{dataset}/n{N}/{task}/{variant}/seed{S}/metrics.json. CSV: one row per
-    run; test_mae_mean, test_mae_error (standard error over seeds, empty for one seed) and seeds
-    repeat in all runs of a setting. Markdown: one row per setting.
+    `metrics` are files .../{dataset}/n{N}/{task}/{variant}/seed{S}/metrics.json, `ensembles` such
+    files in `ensemble` in place of the seed. CSV: one row per run; test_mae_mean, test_mae_error
+    (standard error over seeds, empty for one seed), seeds and ensemble_test_mae repeat in all runs
+    of a setting. Markdown: one row per setting.
     """
     runs = pd.DataFrame([_row(Path(path)) for path in metrics])
+    combined = {
+        tuple(_setting(Path(path)).values()): read_json(path)["splits"]["test"]["mae"]
+        for path in ensembles
+    }
+    runs["ensemble_test_mae"] = [
+        combined.get(tuple(setting), np.nan) for setting in runs[SETTING].to_numpy()
+    ]
     groups = runs.groupby(SETTING, sort=False)["test_mae"]
     runs["seeds"] = groups.transform("size")
     runs["test_mae_mean"] = groups.transform("mean")
@@ -39,16 +49,18 @@ def write_metrics_table(metrics: Sequence[Path], csv: Path, markdown: Path) -> N
         temporary.write_text(_markdown(runs))
 
 
+def _setting(path: Path) -> dict[str, Any]:
+    """What the path of a run or an ensemble says of its setting."""
+    dataset, n, task, variant = path.parts[-6:-2]
+    return {"dataset": dataset, "n": int(n.removeprefix("n")), "task": task, "variant": variant}
+
+
 def _row(path: Path) -> dict[str, Any]:
     """One run: what its path says, its errors on each part of the split, its baselines."""
-    dataset, n, task, variant, seed = path.parts[-6:-1]
     record = read_json(path)
     row: dict[str, Any] = {
-        "dataset": dataset,
-        "n": int(n.removeprefix("n")),
-        "task": task,
-        "variant": variant,
-        "seed": int(seed.removeprefix("seed")),
+        **_setting(path),
+        "seed": int(path.parts[-2].removeprefix("seed")),
         "unit": record["unit"],
     }
     for part in ("test", "val", "train"):
@@ -65,14 +77,15 @@ def _row(path: Path) -> dict[str, Any]:
 
 HEAD = [
     "data set", "N", "task", "variant", "seeds",
-    "test MAE", "95 %", "RMSE", "R²", "MAE, target > 0",
+    "test MAE", "95 %", "ensemble", "RMSE", "R²", "MAE, target > 0",
     "validation MAE", "training MAE", "mean", "median", "same formula", "composition",
     "best epoch", "crystals/s", "memory (GiB)",
 ]  # fmt: skip
 
 NOTE = """
 MAE and RMSE in the unit beside the task. Test MAE: mean ± standard error over seeds; 95 %:
-bootstrap interval over the test crystals (mean of the seeds' ends). Mean to composition: test MAE
+bootstrap interval over the test crystals (mean of the seeds' ends); ensemble: test MAE of the
+weighted mean of the seeds' predictions. Mean to composition: test MAE
 of predictions that know no structure (mean and median of the training labels, mean label of the
 same formula, ridge regression on the composition). Crystals/s: training.
 """
@@ -95,6 +108,7 @@ def _cells(group: pd.DataFrame) -> list[str]:
         str(len(group)),
         with_error(first["test_mae_mean"], first["test_mae_error"]),
         f"{readable(mean['test_mae_low'])} to {readable(mean['test_mae_high'])}",
+        _optional(mean, "ensemble_test_mae"),
         readable(mean["test_rmse"]),
         _optional(mean, "test_r2"),
         _optional(mean, "test_mae_positive"),

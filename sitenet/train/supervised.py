@@ -157,7 +157,7 @@ def _fit(
         accelerator=accelerator,
         devices=settings.devices,
         strategy="auto" if settings.devices == 1 else "ddp_spawn",
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=settings.precision,
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
         callbacks=[history, stopper, *keepers],

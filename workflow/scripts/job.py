@@ -1,12 +1,15 @@
 """What every script of the pipeline does around its one call."""
 
+import json
 import logging
+import shutil
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # no installation needed
 
@@ -35,6 +38,19 @@ def job(log_path: str, done: str = "") -> Iterator[None]:
         log.error(f"{str(error) or type(error).__name__} (details in {log_path})")
         file.stream.write(traceback.format_exc())
         sys.exit(1)
+
+
+def checkpoints(folder: Path, files: Iterable[str], settings: Mapping[str, Any]) -> Path:
+    """`folder`, emptied if its checkpoints come from other `files` or `settings` than these."""
+    sizes_and_times = [[Path(f).stat().st_size, Path(f).stat().st_mtime_ns] for f in files]
+    conditions = json.dumps([sizes_and_times, settings], sort_keys=True)
+    note = folder / "conditions.json"
+    if folder.exists() and not (note.exists() and note.read_text() == conditions):
+        log.info(f"{folder}: from other data or settings, not continued")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(conditions)
+    return folder
 
 
 def accelerator(gpus: int) -> str:

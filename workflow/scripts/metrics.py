@@ -9,6 +9,7 @@ from sitenet.train.summary import write_metrics_table
 with job(snakemake.log[0], done=f"written: {snakemake.output.csv}"):
     write_metrics_table(
         [Path(path) for path in snakemake.input.metrics],
+        [Path(path) for path in snakemake.input.get("ensembles", [])],
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import accelerator, job
+from job import accelerator, checkpoints, job
 
 from sitenet.crystal.featurise import FeatureSettings
 from sitenet.model.settings import ModelSettings
@@ -26,7 +26,11 @@ with job(snakemake.log[0]):
             metrics=Path(snakemake.output.metrics),
             predictions=Path(snakemake.output.predictions),
             history=Path(snakemake.output.history),
-            checkpoints=Path(snakemake.output.weights).with_name(".checkpoints"),
+            checkpoints=checkpoints(
+                Path(snakemake.output.weights).with_name(".checkpoints"),
+                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.structures],
+                settings=dict(snakemake.params.items()),
+            ),
         ),
         ModelSettings.from_dict(snakemake.params.model),
         TrainingSettings(**snakemake.params.training),

@@ -1,0 +1,192 @@
+"""The configuration: what its schema refuses and fills in, and that every ready one is valid."""
+
+import copy
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sitenet.config import ConfigError, checked, overlaid
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.model.settings import ModelSettings
+from sitenet.sources.splits import SplitSettings
+from sitenet.train.settings import TrainingSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+READY = sorted((ROOT / "config").glob("*.yaml"))
+
+
+def mistakes(overlay: dict) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        checked(overlaid(DEFAULT, overlay), SCHEMA, "config.yaml")
+    return str(caught.value).splitlines()
+
+
+def source(**values: object) -> dict:
+    return {"datasets": {"mine": {"source": values, "tasks": {"e": {"column": "e", "unit": "eV"}}}}}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        (
+            {"training": {"learning_rat": 1.0}},
+            "training.learning_rat is unknown (did you mean learning_rate?); allowed: amsgrad,",
+        ),
+        ({"speed": 9}, "speed is unknown; allowed: datasets, features, model, runs, training,"),
+        ({"training": {"max_epochs": 2.5}}, "training.max_epochs must be a whole number, not 2.5"),
+        ({"training": {"amsgrad": 1}}, "training.amsgrad must be true or false, not 1"),
+        ({"training": {"eps": "tiny"}}, "training.eps must be a number, not 'tiny'"),
+        ({"model": {"cutoff": -1}}, "model.cutoff must be more than 0, not -1"),
+        ({"model": {"cutoff": "5 A"}}, "model.cutoff must be a number or null, not '5 A'"),
+        ({"model": {"norm": "group"}}, "model.norm must be one of layer, batch, none, not 'group'"),
+        (
+            {"model": {"post_pool_layers": [200, 0]}},
+            "model.post_pool_layers[1] must be at least 1, not 0",
+        ),
+        ({"variants": {"a": {"model": {"head": 1}}}}, "variants.a.model.head is unknown"),
+        ({"variants": {"a b": {}}}, "variants: the name 'a b' may hold letters, digits, - and _"),
+        ({"runs": []}, "runs must be given, not empty"),
+        ({"runs": [{"dataset": "prototypes", "n": 50}]}, "runs[0].tasks is missing"),
+        (source(kind="table"), "datasets.mine.source.path is missing"),
+        (source(kind="table", path="a.csv", seed=1), "datasets.mine.source.seed is unknown"),
+        (source(kind="cif"), "datasets.mine.source.kind must be one of prototypes, matbench,"),
+        (
+            {"datasets": {"prototypes": {"split": {"test": 1.0}}}},
+            "datasets.prototypes.split.test must be less than 1, not 1.0",
+        ),
+        (
+            {"runs": [{"dataset": "mp", "n": 50, "tasks": ["gap"]}]},
+            "runs[0].dataset: there is no 'mp'; data sets: prototypes",
+        ),
+        (
+            {"runs": [{"dataset": "prototypes", "n": 50, "tasks": ["gap"]}]},
+            "runs[0].tasks: there is no 'gap'; tasks of prototypes: ewald_energy, instability",
+        ),
+        (
+            {
+                "runs": [
+                    {"dataset": "prototypes", "n": 9, "tasks": ["ewald_energy"], "variant": "x"}
+                ]
+            },
+            "runs[0].variant: there is no 'x'; variants: sitenet, cutoff5",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_option_and_what_is_allowed(overlay: dict, message: str) -> None:
+    (line,) = mistakes(overlay)
+    assert line.startswith(f"config.yaml: {message}")
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    lines = mistakes({"training": {"patience": 0, "device": 2}, "features": {"oxidation": "no"}})
+    assert len(lines) == 3
+
+
+def test_defaults_are_filled_and_overlays_stay_as_they_are() -> None:
+    short = {
+        "datasets": {"a": {"source": {"kind": "table", "path": "a.csv"},
+                           "tasks": {"e": {"column": "e", "unit": "eV"}}}},
+        "variants": {"small": {"model": {"heads": 1}}},
+        "runs": [{"dataset": "a", "n": 50, "tasks": ["e"]}],
+    }  # fmt: skip
+    before = copy.deepcopy(short)
+    config = checked(short, SCHEMA, "config.yaml")
+    assert short == before
+    assert config["model"] == DEFAULT["model"]
+    assert config["variants"] == {"sitenet": {}, "small": {"model": {"heads": 1}}}
+    assert config["runs"] == [{"dataset": "a", "n": 50, "tasks": ["e"], "variant": "sitenet",
+                               "seeds": [0]}]  # fmt: skip
+    assert config["datasets"]["a"]["tasks"]["e"]["output"] == "linear"
+    assert config["datasets"]["a"]["source"]["cif"] == "cif"
+    assert "seed" not in config["datasets"]["a"]["source"]  # another kind's option
+
+
+def test_text_that_says_a_number_is_one() -> None:
+    """YAML takes 1e-4 for text; `--config` makes text of everything."""
+    text = {
+        "training": {"learning_rate": "1e-4", "max_epochs": "7", "amsgrad": "false"},
+        "model": {"cutoff": "null", "post_pool_layers": ["8", "16"]},
+    }
+    config = checked(overlaid(DEFAULT, text), SCHEMA, "config.yaml")
+    assert config["training"]["learning_rate"] == 1e-4
+    assert config["training"]["max_epochs"] == 7
+    assert config["training"]["amsgrad"] is False
+    assert config["model"]["cutoff"] is None
+    assert config["model"]["post_pool_layers"] == [8, 16]
+
+
+def test_overlays_merge_sections_and_replace_lists() -> None:
+    base = {"model": {"heads": 3, "pre_pool_layers": [94, 94]}}
+    assert overlaid(base, {"model": {"pre_pool_layers": [8]}}) == {
+        "model": {"heads": 3, "pre_pool_layers": [8]}
+    }
+
+
+@pytest.mark.parametrize("section", ["features", "model", "training"])
+def test_config_yaml_shows_every_option(section: str) -> None:
+    assert set(DEFAULT[section]) == set(SCHEMA["$defs"][section]["properties"])
+
+
+def test_config_yaml_shows_every_option_of_a_data_set() -> None:
+    shown = DEFAULT["datasets"]["prototypes"]
+    assert set(shown) == set(SCHEMA["$defs"]["dataset"]["properties"])
+    options = set(SCHEMA["$defs"]["split"]["properties"])
+    comments = (ROOT / "config.yaml").read_text()
+    assert all(re.search(rf"\b{option}\b", comments) for option in options)
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "elsewhere"),
+    [
+        ("features", FeatureSettings, {"n_atoms", "site_feature_scaling"}),
+        ("model", ModelSettings, {"site_feature_scaling", "output"}),
+        ("training", TrainingSettings, {"seed"}),
+        ("split", SplitSettings, set()),
+    ],
+)
+def test_schema_has_the_options_and_defaults_of_the_code(
+    section: str, settings: type, elsewhere: set[str]
+) -> None:
+    options = SCHEMA["$defs"][section]["properties"]
+    ours = {f.name: f.default for f in fields(settings) if f.name not in elsewhere}
+    assert set(options) - elsewhere == set(ours)
+    for name, default in ours.items():
+        expected = list(default) if isinstance(default, tuple) else default
+        assert options[name]["default"] == expected, name
+
+
+@pytest.mark.parametrize("path", READY, ids=lambda path: path.stem)
+def test_ready_configurations_are_valid(path: Path) -> None:
+    config = checked(overlaid(DEFAULT, yaml.safe_load(path.read_text())), SCHEMA, path.name)
+    assert config["runs"]
+
+
+def pins(text: str) -> dict[str, str]:
+    found = re.findall(r"^[\s-]*([A-Za-z0-9_.-]+)==?([0-9][^\s]*)$", text, re.MULTILINE)
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_environments_have_the_pins_of_the_lock_file(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[<>=]", entry)[0] for entry in project["dependencies"]} - {"snakemake"}
+    locked = pins((ROOT / "requirements.lock").read_text())
+    environment = pins((ROOT / f"envs/{name}.yaml").read_text().replace("pytorch-cpu", "torch"))
+    environment.pop("python")
+    assert set(environment) == needed
+    assert environment == {package: locked[package] for package in needed}
+
+
+def test_lock_file_fits_every_machine() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"\+|^nvidia|@|file:", text, re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    names = {re.sub(r"[-_.]+", "-", re.split(r"[<>=]", entry)[0]).lower() for entry in wanted}
+    assert names <= set(pins(text))

@@ -1,0 +1,221 @@
+"""The whole pipeline, as a user starts it, on a folder of CIF files with some bad ones among them.
+
+The tests share one finished run and ask Snakemake what it would do after a change.
+"""
+
+import csv
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+CRYSTALS = ROOT / "tests" / "data" / "crystals"
+RUN = "results/mine/n16/volume/small"
+
+CONFIG = {
+    "datasets": {
+        "mine": {
+            "source": {"kind": "cif_folder", "path": "cifs"},
+            "tasks": {"volume": {"column": "value", "unit": "A^3/atom"}},
+            "split": {"kind": "grouped", "test": 0.3, "validation": 0.2},
+            "max_rejected_fraction": 0.3,
+            "shards": 2,
+        }
+    },
+    "model": {"embedding_size": 4, "site_features_per_head": 4, "interaction_features_per_head": 4},
+    "training": {"max_epochs": 2, "batch_sites": 30},
+    "variants": {"small": {"model": {"heads": 2, "post_pool_layers": [8]}}},
+    "runs": [{"dataset": "mine", "n": 16, "tasks": ["volume"], "variant": "small", "seeds": [1]}],
+}
+
+BAD_CIFS = {
+    "empty": b"",
+    "shared-site": b"""data_x
+_cell_length_a 4\n_cell_length_b 4\n_cell_length_c 4
+_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90
+loop_\n_atom_site_label\n_atom_site_type_symbol
+_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n_atom_site_occupancy
+Fe1 Fe 0 0 0 0.5\nNi1 Ni 0 0 0 0.5
+""",
+    "latin1": "data_x\n# 5 \xc5\n".encode("latin-1"),
+}
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    return subprocess.run(
+        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def planned(folder: Path, *arguments: str) -> set[str]:
+    """Rules that Snakemake would run."""
+    process = snakemake(folder, "--configfile", "own.yaml", *arguments, "--dry-run")
+    assert process.returncode == 0, process.stdout + process.stderr
+    table = process.stdout.rpartition("Job stats:")[2].partition("total")[0]
+    return set(re.findall(r"^(\w+) +\d+$", table, re.MULTILINE)) - {"all"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the pipeline ran once."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    shutil.copytree(CRYSTALS, folder / "cifs")
+    with open(folder / "cifs" / "id_prop.csv", "a") as file:
+        for name in (*BAD_CIFS, "not-there"):
+            file.write(f"{name},1.0\n")
+    for name, content in BAD_CIFS.items():
+        (folder / "cifs" / f"{name}.cif").write_bytes(content)
+    shutil.copy(CRYSTALS / "NaCl.cif", folder / "cifs" / "unlabelled.cif")
+    (folder / "own.yaml").write_text(yaml.safe_dump(CONFIG))
+    process = snakemake(folder, "--configfile", "own.yaml", "--cores", "2", "--resources", "gpu=1")
+    (folder / "terminal.txt").write_text(process.stdout + process.stderr)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return folder
+
+
+def test_every_promised_file_is_there(finished: Path) -> None:
+    promised = [
+        *(f"results/figures/{name}.{kind}" for name in ("fig5", "fig7") for kind in ("pdf", "png")),
+        "results/figures/fig5.parquet",
+        "results/figures/fig7.parquet",
+        *(f"results/tables/{name}" for name in ("metrics.csv", "metrics.md", "table1.csv",
+                                                "table1.md", "fig7.csv")),
+        *(f"{RUN}/seed1/{name}" for name in ("model.safetensors", "model.json", "history.csv")),
+    ]  # fmt: skip
+    missing = [name for name in promised if not (finished / name).stat().st_size]
+    assert not missing
+    assert (finished / "results/figures/fig7.pdf").read_bytes().startswith(b"%PDF")
+    assert not (finished / RUN / "seed1" / ".checkpoints").exists()
+
+
+def test_bad_crystals_are_listed_with_reasons_and_the_rest_is_used(finished: Path) -> None:
+    with open(finished / "results/mine/rejected.csv") as file:
+        reasons = {row["id"]: row["reason"] for row in csv.DictReader(file)}
+    assert set(reasons) == {*BAD_CIFS, "not-there", "unlabelled"}
+    assert "empty" in reasons["empty"]
+    assert "UTF-8" in reasons["latin1"]
+    predictions = pd.read_parquet(finished / RUN / "seed1/predictions.parquet")
+    good = {path.stem for path in CRYSTALS.glob("*.cif")}
+    assert set(predictions.id) == good
+    assert set(predictions.split) == {"train", "val", "test"}
+
+
+def test_what_is_trained_is_what_is_configured(finished: Path) -> None:
+    about = json.loads((finished / RUN / "seed1/model.json").read_text())
+    assert about["model"]["heads"] == 2  # the variant's
+    assert about["model"]["embedding_size"] == 4
+    assert about["training"]["seed"] == 1
+    assert about["features"]["n_atoms"] == 16
+    assert about["label"]["unit"] == "A^3/atom"
+    assert len(pd.read_csv(finished / RUN / "seed1/history.csv")) == 2
+
+
+def test_the_terminal_tells_each_stage_and_little_else(finished: Path) -> None:
+    terminal = (finished / "terminal.txt").read_text()
+    for stage in ("mine: 18 crystals usable, 5 rejected", "split of volume (grouped):",
+                  "featurising mine N=16 part 2/2:", "test MAE", "long-range coefficients:",
+                  "complexity:", "results/figures/fig5.pdf", "12 of 12 steps"):  # fmt: skip
+        assert stage in terminal
+    assert "Traceback" not in terminal
+    assert "Finished jobid" not in terminal
+    assert len(terminal.splitlines()) < 70
+
+
+def test_every_step_has_a_log_and_a_benchmark(finished: Path) -> None:
+    logs = {path.with_suffix("") for path in (finished / "logs").rglob("*.log")}
+    benchmarks = {path.with_suffix("") for path in (finished / "logs").rglob("*.tsv")}
+    assert len(logs) == 11
+    assert logs == benchmarks
+
+
+def test_a_second_run_does_nothing(finished: Path) -> None:
+    process = snakemake(finished, "--configfile", "own.yaml", "--cores", "2")
+    assert process.returncode == 0
+    assert "Nothing to be done" in process.stdout + process.stderr
+
+
+AFTER_TRAINING = {"train", "long_range", "metrics", "table1", "fig5", "fig7"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("training={learning_rate: 0.001}", AFTER_TRAINING),
+        ("features={site_feature_scaling: raw}", AFTER_TRAINING),
+        ("features={merge_tolerance: 0.0001}", AFTER_TRAINING | {"featurise"}),
+        ("datasets={mine: {split: {seed: 5}}}", AFTER_TRAINING | {"split"}),
+        ("variants={other: {model: {heads: 9}}}", set()),
+    ],
+)
+def test_a_change_re_runs_what_depends_on_it(
+    finished: Path, change: str, expected: set[str]
+) -> None:
+    assert planned(finished, "--config", change) == expected
+
+
+def test_checkpoints_are_kept_only_for_the_same_settings_and_data(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("job", ROOT / "workflow/scripts/job.py")
+    job = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(job)
+    shard, folder = tmp_path / "shard", tmp_path / "run"
+
+    def survives(settings: dict) -> bool:
+        job.checkpoints(folder, [str(shard)], settings)
+        alive = (folder / "last.ckpt").exists()
+        (folder / "last.ckpt").touch()
+        return alive
+
+    shard.write_text("one")
+    assert not survives({"learning_rate": 1})
+    assert survives({"learning_rate": 1})
+    assert not survives({"learning_rate": 2})
+    shard.write_text("other")
+    assert not survives({"learning_rate": 2})
+    assert survives({"learning_rate": 2})
+
+
+def test_one_figure_needs_only_its_own_steps(finished: Path) -> None:
+    assert planned(finished, "--forceall", "results/figures/fig5.pdf") == {
+        "collect", "split", "featurise", "train", "fig5"
+    }  # fmt: skip
+
+
+def test_a_mistake_in_the_configuration_is_told_plainly(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**CONFIG, "modell": {}}))
+    process = snakemake(tmp_path, "--configfile", "own.yaml", "--cores", "1")
+    assert process.returncode != 0
+    assert "own.yaml: modell is unknown (did you mean model?); allowed:" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_a_failed_step_says_why_in_one_line(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished / "cifs", tmp_path / "cifs")
+    strict = {**CONFIG["datasets"]["mine"], "max_rejected_fraction": 0.1}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({**CONFIG, "datasets": {"mine": strict}}))
+    process = snakemake(tmp_path, "--configfile", "own.yaml", "--cores", "2")
+    assert process.returncode != 0
+    assert "5 of 23 crystals of mine are rejected (21.7%" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert "TooManyRejected" in (tmp_path / "logs/mine/collect.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["table", "own_cifs", "matbench", "original"])
+def test_ready_configurations_have_a_plan(name: str, tmp_path: Path) -> None:
+    (tmp_path / "data" / "cifs").mkdir(parents=True)
+    for path in ("data/crystals.parquet", "data/cifs/id_prop.csv"):
+        (tmp_path / path).touch()
+    files = [str(ROOT / "config.yaml"), str(ROOT / f"config/{name}.yaml")]
+    process = snakemake(tmp_path, "--dry-run", "--configfile", *files)
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert re.search(r"^fig7 +1$", process.stdout, re.MULTILINE)

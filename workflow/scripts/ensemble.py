@@ -1,0 +1,17 @@
+"""Combine the runs of one setting that differ in their seed."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.train.ensemble import write
+
+with job(snakemake.log[0]):
+    names = snakemake.wildcards
+    write(
+        [Path(path) for path in snakemake.input.predictions],
+        [Path(path) for path in snakemake.input.metrics],
+        Path(snakemake.output.predictions),
+        Path(snakemake.output.metrics),
+        label=f"{names.dataset} N={names.n} {names.task} {names.variant}, ensemble",
+    )
