@@ -4,6 +4,7 @@ One kernel over tiles of pairs, whatever rows they belong to, so that short rows
 interactions, logits and values of each pair. Then one over rows and heads: softmax and mixing.
 """
 
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -34,18 +35,19 @@ def forward(
     rows, pairs, heads = offsets.numel() - 1, inputs.shape[0], logit_weight.shape[0]
     total = sum_type(inputs.dtype)
     fresh = inputs.new_empty(pairs, widths[2])
-    attention = inputs.new_empty(pairs, heads, dtype=total)
+    logits = inputs.new_empty(pairs, heads, dtype=total)
+    attention = torch.empty_like(logits)
     values = inputs.new_empty(pairs, widths[1], dtype=total)
     mixed = inputs.new_empty(rows, widths[1] * heads, dtype=total)
     options = tile_options(inputs, widths)
     if pairs:
         grid = (triton.cdiv(pairs, options["TILE"]),)
         _pairs[grid](
-            *real, row, column, log_count, attention, values, fresh, pairs, HEADS=heads, **options
+            *real, row, column, log_count, logits, values, fresh, pairs, HEADS=heads, **options
         )
     if rows:
         _rows[(rows, heads)](
-            offsets, attention, values, mixed,
+            offsets, logits, values, mixed, attention,
             VALUE=widths[1], HEADS=heads, BLOCK=block(widths[1]), TILE=ROW_TILE,
             SUM=options["SUM"], num_warps=1,
         )  # fmt: skip
@@ -106,11 +108,11 @@ def _store(
 
 @triton.jit
 def _rows(
-    offsets, attention, values, mixed,
+    offsets, logits, values, mixed, attention,
     VALUE: tl.constexpr, HEADS: tl.constexpr, BLOCK: tl.constexpr, TILE: tl.constexpr,
     SUM: tl.constexpr,
 ):  # fmt: skip
-    """Online softmax of one row and head; its logits in `attention` become the attention.
+    """Online softmax of one row and head: mixed values, then the attention of each pair.
 
     A row with nothing but masked pairs gives NaN (0 / 0), a row without pairs 0.
     """
@@ -124,7 +126,7 @@ def _rows(
     for start in range(begin, end, TILE):
         pair = start + tl.arange(0, TILE)
         live = pair < end
-        logit = tl.load(attention + pair * HEADS + head, mask=live, other=-float("inf"))
+        logit = tl.load(logits + pair * HEADS + head, mask=live, other=-float("inf"))
         higher = tl.maximum(top, tl.max(logit, 0))
         base = tl.where(higher == -float("inf"), 0, higher)
         weight = tl.exp(logit - base)
@@ -142,5 +144,5 @@ def _rows(
     for start in range(begin, end, TILE):
         pair = start + tl.arange(0, TILE)
         live = pair < end
-        logit = tl.load(attention + pair * HEADS + head, mask=live, other=0)
+        logit = tl.load(logits + pair * HEADS + head, mask=live, other=0)
         tl.store(attention + pair * HEADS + head, tl.exp(logit - base) * inverse, mask=live)
