@@ -17,7 +17,7 @@ with open(ROOT / "workflow" / "schemas" / "config.schema.yaml") as file:
     SCHEMA = yaml.safe_load(file)
 
 try:
-    config = checked(config, SCHEMA, " + ".join(map(str, workflow.configfiles)))
+    config = checked(config, SCHEMA, " + ".join(map(os.path.relpath, workflow.configfiles)))
 except ConfigError as error:
     raise WorkflowError(error) from None
 

@@ -167,7 +167,15 @@ def _dotted(path: Any) -> str:
 
 
 def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
-    """Names in `runs` that the rest of the configuration lacks."""
+    """Names that are used but not there: in `runs`, and as the column of a split."""
+    for name, section in config["datasets"].items():
+        split, source = section["split"], section["source"]
+        kept = "ids" in source or split["column"] in source.get("extra", ())
+        if split["kind"] == "column" and not kept:
+            yield (
+                f"datasets.{name}.split.column: {split['column']!r} must be among the `extra` "
+                "columns of a source of kind table or cif_folder"
+            )
     for number, run in enumerate(config["runs"]):
         datasets = config["datasets"]
         if run["dataset"] not in datasets:

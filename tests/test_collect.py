@@ -65,7 +65,6 @@ def test_columns_and_units(tmp_path, offer):
     assert row.numbers.tolist() == [11, 17]
     assert row.frac.tolist() == [0, 0, 0, 0.5, 0.5, 0.5]
     assert row.oxidation_given.tolist() == [0, 0]
-    assert row.oxidation_guess.tolist() == [1, -1]
     assert row.cif == salt()
     assert table.note.tolist() == ["", "1 D read as H"]
     schema = pq.read_schema(tmp_path / "structures.parquet")

@@ -61,6 +61,10 @@ def source(**values: object) -> dict:
             "datasets.prototypes.split.test must be less than 1, not 1.0",
         ),
         (
+            {"datasets": {"prototypes": {"split": {"kind": "column", "column": "part"}}}},
+            "datasets.prototypes.split.column: 'part' must be among the `extra` columns",
+        ),
+        (
             {"runs": [{"dataset": "mp", "n": 50, "tasks": ["gap"]}]},
             "runs[0].dataset: there is no 'mp'; data sets: prototypes",
         ),

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import atomic_path
 from sitenet.parallel import ordered_map
-from sitenet.progress import Progress
+from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal
 
@@ -48,6 +48,7 @@ def build_shard(
     progress = Progress(last - first, label, "crystals")
     work = partial(_featurise_all, settings=settings)
     chunks = _chunks(_read_rows(structures, first, last))
+    dropped = uncharged = 0
     with (
         atomic_path(shard) as file,
         atomic_path(rejected) as reasons,
@@ -60,9 +61,15 @@ def build_shard(
         while group := list(islice(outcomes, ROW_GROUP)):
             table.writerows((o.id, o.reason) for o in group if o.crystal is None)
             kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
+            dropped += len(group) - len(kept)
+            uncharged += sum(not crystal.oxidation.any() for _, crystal in kept)
             if kept:
                 writer.write_table(to_table(*map(list, zip(*kept, strict=True))))
     progress.finish()
+    log.info(
+        f"{label}: {dropped:,} rejected; {uncharged:,} without oxidation states "
+        f"({settings.oxidation}), 0 used"
+    )
 
 
 def _featurise_all(rows: list[tuple[str, Crystal]], settings: FeatureSettings) -> list[Outcome]:

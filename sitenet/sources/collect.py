@@ -19,7 +19,6 @@ from sitenet.progress import Progress, log
 from sitenet.sources.cif import read_cif
 from sitenet.sources.formula import reduced_formula
 from sitenet.sources.kinds import open_source
-from sitenet.sources.oxidation import guess_oxidation
 from sitenet.sources.records import (
     RawRecord,
     RejectedCrystal,
@@ -158,7 +157,6 @@ def _usable(numbered: Numbered, record: RawRecord, tasks: tuple[Task, ...]) -> S
         cif=text,
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,
-        oxidation_guess=guess_oxidation(crystal.numbers),
         row=numbered.row,
         labels=labels,
         extra=record.extra,

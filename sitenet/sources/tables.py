@@ -8,7 +8,6 @@ lattice           list<double>[9]   rows a, b, c in A
 numbers           list<int16>[n]    atomic numbers
 frac              list<double>[3n]  fractional positions in [0, 1), site by site
 oxidation_given   list<float>[n]    oxidation states in the CIF, 0 where none
-oxidation_guess   list<float>[n]    guessed from the composition, 0 where no guess
 note              string            what was changed on reading
 row               int64             position among all that the source offered, rejected ones too
 then one double column per task (unit in the field's metadata, null where the value is missing) and
@@ -38,7 +37,6 @@ _FIXED = [
     pa.field("numbers", pa.list_(pa.int16()), nullable=False),
     pa.field("frac", pa.list_(pa.float64()), nullable=False),
     pa.field("oxidation_given", pa.list_(pa.float32()), nullable=False),
-    pa.field("oxidation_guess", pa.list_(pa.float32()), nullable=False),
     pa.field("note", pa.string(), nullable=False),
     pa.field("row", pa.int64(), nullable=False),
 ]
@@ -54,8 +52,6 @@ class StructureRow:
     cif: str
     formula: str
     crystal: Crystal
-    oxidation_guess: np.ndarray[Any, np.dtype[Any]]
-    """(n,) float64"""
     row: int
     labels: Mapping[str, float | None]
     """Value by task."""
@@ -82,7 +78,6 @@ def to_table(rows: Sequence[StructureRow], schema: pa.Schema) -> pa.Table:
         _lists([crystal.numbers for crystal in crystals], pa.int16()),
         _lists([crystal.frac for crystal in crystals], pa.float64()),
         _lists([crystal.oxidation for crystal in crystals], pa.float32()),
-        _lists([row.oxidation_guess for row in rows], pa.float32()),
         [crystal.note for crystal in crystals],
         [row.row for row in rows],
     ]

@@ -35,7 +35,9 @@ def job(log_path: str, done: str = "") -> Iterator[None]:
         if done:
             log.info(done)
     except Exception as error:
-        log.error(f"{str(error) or type(error).__name__} (details in {log_path})")
+        unforeseen = isinstance(error, LookupError | TypeError | AttributeError | AssertionError)
+        kind = f"{type(error).__name__}: " if unforeseen else ""
+        log.error(f"{kind}{error} (details in {log_path})")
         file.stream.write(traceback.format_exc())
         sys.exit(1)
 
