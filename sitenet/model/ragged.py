@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sitenet.model.features import pair_features
-from sitenet.model.kernels import load
+from sitenet.model.kernels import fast_path
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import Pairs, PairWeights, pair_block
 from sitenet.model.parameters import Block, SiteNetParameters
@@ -73,9 +73,7 @@ class SiteNet(SiteNetParameters):
             logit_bias=block.logits.bias,
             widths=_widths(networks),
         )
-        mixed_precision = torch.is_autocast_enabled(sites.device.type)
-        compiled = None if sites.is_cuda or mixed_precision else load()
-        compute = compiled or pair_block
+        compute = fast_path(sites.device) or pair_block
         return compute(
             F.linear(sites, own, bias), F.linear(sites, other), interactions, weights, pairs
         )
