@@ -33,7 +33,8 @@ MODEL = ModelSettings(
     output="nonnegative",
 )
 TRAINING = TrainingSettings(batch_sites=20, learning_rate=1e-2, max_epochs=6, patience=6)
-CATIONS, ANIONS = [3, 11, 19, 37, 55, 12, 20, 38, 56], [9, 17, 35, 53, 8, 16]
+CATIONS = {"Li": 3, "Na": 11, "K": 19, "Rb": 37, "Cs": 55, "Mg": 12, "Ca": 20, "Sr": 38, "Ba": 56}
+ANIONS = {"F": 9, "Cl": 17, "Br": 35, "I": 53, "O": 8, "S": 16}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
     folder = tmp_path_factory.mktemp("data")
     settings = FeatureSettings(n_atoms=16)
     rows, crystals = [], []
-    for z in CATIONS:
-        for x in ANIONS:
+    for cation, z in CATIONS.items():
+        for anion, x in ANIONS.items():
             edge = 3.5 + 0.02 * (z + x)
             fcc = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
             crystals.append(
@@ -55,7 +56,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
                     "",
                 )
             )
-            rows.append({"id": f"{z}-{x}", "formula": f"{z}{x}", "label": 20 / edge})
+            rows.append({"id": f"{z}-{x}", "formula": cation + anion, "label": 20 / edge})
     random = np.random.default_rng(0)
     large = Crystal(np.eye(3) * 9, np.full(20, 14), random.random((20, 3)), np.zeros(20), "")
     crystals.append(large)
