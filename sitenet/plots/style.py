@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from sitenet.files import atomic_path
@@ -99,7 +99,8 @@ def count_bar(figure: Figure, mesh: QuadMesh, axes: Any, label: str) -> None:
     bar = figure.colorbar(mesh, ax=axes, label=label, pad=0.015)
     bar.locator = LogLocator(subs=(1, 2, 5))
     bar.formatter = StrMethodFormatter("{x:,.0f}")
-    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.minorlocator = NullLocator()
+    bar.minorformatter = NullFormatter()
     bar.update_ticks()
 
 

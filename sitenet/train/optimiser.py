@@ -17,6 +17,7 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.
         weight_decay=settings.weight_decay,
         amsgrad=settings.amsgrad,
         eps=settings.eps,
+        foreach=True,
     )
 
 
