@@ -8,6 +8,7 @@ PYTHON ?= python3
 CORES ?= all
 GPUS ?= 1
 TORCH ?= 2.13.0
+TRITON ?= 3.7.1
 TABLE ?= results/prototypes/structures.parquet
 BIN := .venv/bin
 
@@ -32,8 +33,13 @@ setup: .venv/.installed
 	@cp requirements.lock .venv/requirements.lock
 	@touch $@
 
-test: setup check
+test: setup check .venv/.triton
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# The GPU kernels are tested in Triton's interpreter; CUDA builds of torch bring it themselves.
+.venv/.triton: .venv/.installed
+	@if [ "$$(uname -s)" = Linux ] && ! $(BIN)/python -c 'import triton' 2>/dev/null; then $(BIN)/pip install --quiet --no-deps triton==$(TRITON); fi
+	@touch $@
 
 check: setup
 	$(BIN)/ruff check .
