@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sitenet.sources.cif import Crystal
+from sitenet.sources.tables import iter_crystals
 
 CHUNK = 8  # crystals sent to a process at once
 
@@ -25,22 +26,6 @@ def choose(structures: Path, count: int, seed: int, ids: Collection[str] | None 
 
 def chunks(structures: Path, ids: Collection[str]) -> Iterator[Named]:
     """The crystals with these ids, in the table's order, some at a time."""
-    crystals = _crystals(structures, ids)
+    crystals = ((name, c) for name, c in iter_crystals(structures) if name in ids)
     while chunk := list(islice(crystals, CHUNK)):
         yield chunk
-
-
-def _crystals(structures: Path, ids: Collection[str]) -> Iterator[tuple[str, Crystal]]:
-    columns = ["id", "lattice", "numbers", "frac", "oxidation_given"]
-    for batch in pq.ParquetFile(structures).iter_batches(1000, columns=columns):
-        for row in batch.to_pylist():
-            if row["id"] in ids:
-                yield (
-                    row["id"],
-                    Crystal(
-                        lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
-                        numbers=np.array(row["numbers"], dtype=np.int64),
-                        frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
-                        oxidation=np.array(row["oxidation_given"], dtype=np.float64),
-                    ),
-                )

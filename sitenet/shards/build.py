@@ -16,6 +16,7 @@ from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal
+from sitenet.sources.tables import iter_crystals
 
 ROW_GROUP = 1000  # crystals; bounds the memory of writer and reader
 CHUNK = 16  # crystals sent to a process at once
@@ -47,7 +48,7 @@ def build_shard(
     label = f"featurising {structures.parent.name} N={settings.n_atoms} part {part + 1}/{parts}"
     progress = Progress(last - first, label, "crystals")
     work = partial(_featurise_all, settings=settings)
-    chunks = _chunks(_read_rows(structures, first, last))
+    chunks = _chunks(iter_crystals(structures, first, last))
     dropped = uncharged = 0
     with (
         atomic_path(shard) as file,
@@ -83,27 +84,6 @@ def _featurise_one(name: str, crystal: Crystal, settings: FeatureSettings) -> Ou
         return Outcome(name, None, str(error))
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return Outcome(name, None, f"could not be featurised: {type(error).__name__}: {error}")
-
-
-def _read_rows(structures: Path, first: int, last: int) -> Iterator[tuple[str, Crystal]]:
-    """Crystals first..last - 1 of the table."""
-    columns = ["id", "lattice", "numbers", "frac", "oxidation_given", "note"]
-    seen = 0
-    for batch in pq.ParquetFile(structures).iter_batches(ROW_GROUP, columns=columns):
-        start, stop = max(first - seen, 0), min(last - seen, batch.num_rows)
-        seen += batch.num_rows
-        if start < stop:
-            for row in batch.slice(start, stop - start).to_pylist():
-                yield (
-                    row["id"],
-                    Crystal(
-                        lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
-                        numbers=np.array(row["numbers"], dtype=np.int64),
-                        frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
-                        oxidation=np.array(row["oxidation_given"], dtype=np.float64),
-                        note=row["note"] or "",
-                    ),
-                )
 
 
 def _chunks(rows: Iterator[tuple[str, Crystal]]) -> Iterator[list[tuple[str, Crystal]]]:

@@ -14,7 +14,7 @@ then one double column per task (unit in the field's metadata, null where the va
 the source's further columns as strings. The file's metadata has `rows`, the number offered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,33 @@ def read_structures(
         table = file.read_row_groups(list(groups), columns=list(columns) if columns else None)
         start = int(ends[first_group - 1]) if first_group else 0
         return table.slice(first - start, last - first)
+
+
+def iter_crystals(
+    path: Path, first: int = 0, last: int | None = None
+) -> Iterator[tuple[str, Crystal]]:
+    """Ids and crystals of rows `first` to `last` - 1 (None: all), a thousand in memory at a time.
+
+    Oxidation states are those the CIFs carry.
+    """
+    columns = ["id", "lattice", "numbers", "frac", "oxidation_given"]
+    seen = 0
+    for batch in pq.ParquetFile(path).iter_batches(1000, columns=columns):
+        start = max(first - seen, 0)
+        stop = batch.num_rows if last is None else min(last - seen, batch.num_rows)
+        seen += batch.num_rows
+        if start >= stop:
+            continue
+        for row in batch.slice(start, stop - start).to_pylist():
+            yield (
+                row["id"],
+                Crystal(
+                    lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
+                    numbers=np.array(row["numbers"], dtype=np.int64),
+                    frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
+                    oxidation=np.array(row["oxidation_given"], dtype=np.float64),
+                ),
+            )
 
 
 def rows_offered(path: Path) -> int:
