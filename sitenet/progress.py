@@ -33,7 +33,8 @@ def duration(seconds: float) -> str:
 class Progress:
     """Counts finished items of `total`; logs count, rate and remaining time every few seconds.
 
-    Lines rather than bars: several jobs share the terminal, and log files keep them.
+    A total of 0 is one that is not known: then no remaining time is told. Lines rather than bars:
+    several jobs share the terminal, and log files keep them.
     """
 
     def __init__(self, total: int, label: str, unit: str, interval: float = 10.0) -> None:
@@ -50,14 +51,17 @@ class Progress:
         """Count `count` more items; log a line if `interval` seconds have passed."""
         self.done += count
         now = time.monotonic()
-        if now - self.last >= self.interval and self.done < self.total:
-            self.last = now
-            left = duration((self.total - self.done) / self.rate)
-            share = self.done / self.total
-            log.info(
-                f"{self.label}: {self.done:,}/{self.total:,} {self.unit} ({share:.0%}), "
-                f"{self.rate:.3g}/s, {left} left"
-            )
+        if now - self.last < self.interval or self.done == self.total:
+            return
+        self.last = now
+        if self.done > self.total:
+            log.info(f"{self.label}: {self.done:,} {self.unit}, {self.rate:.3g}/s")
+            return
+        left = duration((self.total - self.done) / self.rate)
+        log.info(
+            f"{self.label}: {self.done:,}/{self.total:,} {self.unit} "
+            f"({self.done / self.total:.0%}), {self.rate:.3g}/s, {left} left"
+        )
 
     def finish(self) -> None:
         """Log the closing line: count, time and mean rate."""

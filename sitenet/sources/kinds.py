@@ -21,7 +21,7 @@ def open_source(settings: SourceSettings) -> tuple[Iterator[RawRecord | Rejectio
     if kind == "matbench":
         from sitenet.sources import matbench
 
-        return matbench.records(source), 0
+        return matbench.records(source), matbench.count(source)
     if kind == "table":
         from sitenet.sources import table
 

@@ -31,12 +31,13 @@ LARGEST_ITEM = 2**26
 
 @dataclass(frozen=True)
 class MatbenchFile:
-    """What matminer says of one task: where its file is, its sha256, its target column."""
+    """What matminer says of one task: where its file is, its sha256, target column and length."""
 
     name: str
     url: str
     sha256: str
     target: str
+    entries: int
 
 
 def tasks() -> dict[str, MatbenchFile]:
@@ -51,10 +52,17 @@ def tasks() -> dict[str, MatbenchFile]:
             entry["url"],
             entry["hash"],
             next(column for column in entry["columns"] if column != "structure"),
+            entry["num_entries"],
         )
         for name, entry in metadata.items()
         if name.startswith("matbench_") and "structure" in entry["columns"]
     }
+
+
+def count(source: Mapping[str, Any]) -> int:
+    """Number of records to come; 0 for a re-packed file or a task that is not known."""
+    task = tasks().get(source["task"])
+    return task.entries if task and not source.get("sha256") else 0
 
 
 def records(source: Mapping[str, Any]) -> Iterator[RawRecord | Rejection]:
