@@ -46,7 +46,7 @@ def write(
     """Long-range coefficients of the crystals `ids` under a trained model, as Parquet.
 
     Columns: id, long_range_coefficient (sum over the heads of the last block, in A), and
-    block{b}_head{h} with each head's largest a_ijh d_ij in A.
+    block1_head1, ... with each head's largest a_ijh d_ij in A.
     """
     model = load_model(weights).to(device)
     store = CrystalStore.from_shards(shards, keep=set(ids)).to(device)
@@ -59,7 +59,7 @@ def write(
     progress.finish()
     reach = torch.cat(parts)
     columns = {
-        f"block{b}_head{h}": reach[:, b, h].numpy()
+        f"block{b + 1}_head{h + 1}": reach[:, b, h].numpy()
         for b in range(reach.shape[1])
         for h in range(reach.shape[2])
     }
