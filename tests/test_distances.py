@@ -4,15 +4,11 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 
-from sitenet.crystal.distances import (
-    BOHR,
-    ORIGINAL_BOHR,
-    atom_distances,
-    lattice_points,
-    log_coulomb,
-)
+from sitenet.crystal.distances import atom_distances, lattice_points
 from sitenet.crystal.reduction import minkowski
+from sitenet.model.features import BOHR, pair_features
 
 GRID = np.array(list(itertools.product(range(-9, 10), repeat=3)))
 
@@ -92,12 +88,19 @@ def test_long_needles_are_reduced():
     assert lengths[2] < 61
 
 
+def log_coulomb(first, second, distance):
+    """The Coulomb feature of the model, from arrays."""
+    arrays = np.broadcast_arrays(first, second, distance)
+    z_i, z_j, d = (torch.tensor(np.ascontiguousarray(a)) for a in arrays)
+    return pair_features(z_i, z_j, d)[..., 1].numpy()
+
+
 def test_coulomb_equals_the_original(shared):
     with np.load(shared / "reference" / "crystit_TiO2_rutile_N50.npz") as file:
         numbers, distances = file["prim_Z"], file["distances"]
         expected = file["log_coulomb_clipped"]
     columns = np.repeat(numbers, distances.shape[1] // len(numbers))
-    found = log_coulomb(numbers[:, None], columns, distances, ORIGINAL_BOHR)
+    found = log_coulomb(numbers[:, None], columns, distances)
     np.testing.assert_allclose(found, expected, atol=1e-14)
 
 

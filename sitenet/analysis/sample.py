@@ -1,12 +1,12 @@
 """Some crystals of a table of structures, chosen by a seed."""
 
 from collections.abc import Collection, Iterator
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from sitenet.parallel import chunked
 from sitenet.sources.cif import Crystal
 from sitenet.sources.tables import iter_crystals
 
@@ -27,5 +27,4 @@ def choose(structures: Path, count: int, seed: int, ids: Collection[str] | None 
 def chunks(structures: Path, ids: Collection[str]) -> Iterator[Named]:
     """The crystals with these ids, in the table's order, some at a time."""
     crystals = ((name, c) for name, c in iter_crystals(structures) if name in ids)
-    while chunk := list(islice(crystals, CHUNK)):
-        yield chunk
+    return chunked(crystals, CHUNK)

@@ -1,4 +1,4 @@
-"""Distances in a periodic supercell and the Coulomb feature made from them."""
+"""Distances in a periodic supercell."""
 
 import itertools
 
@@ -9,12 +9,6 @@ from sitenet.crystal.reduction import HALF_OF_NEIGHBOURS, hermite, minkowski
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-BOHR = 0.529177210544
-"""Bohr radius in A (CODATA 2022)."""
-
-ORIGINAL_BOHR = BOHR / 1.00001495
-"""Bohr radius in A that the published Site-Net code works with."""
 
 BLOCK = 8192
 """Differences handled at once: their temporaries stay in the processor's cache."""
@@ -66,20 +60,3 @@ def atom_distances(lattice: Float, frac: Float, matrix: Int, rows: Int | None = 
         square = ((apart @ metric) * apart).sum(axis=1) + np.minimum(gain.min(axis=1), 0.0)
         result[start : start + chunk] = np.sqrt(np.maximum(square, 0.0)).reshape(-1, len(atoms))
     return result
-
-
-def log_coulomb(first: Int, second: Int, distance: Float, bohr: float = BOHR) -> Float:
-    """Logarithm of the Coulomb matrix, clip(ln(x + 1e-8), -10, 10).
-
-    x = Z_i Z_j / d with d in bohr, and 0.5 Z^2.4 where d = 0 (Rupp et al. 2012,
-    doi:10.1103/PhysRevLett.108.058301, eq 1).
-
-    Args:
-        first, second: atomic numbers Z_i, Z_j; distance: in A; all broadcast together.
-        bohr: Bohr radius in A.
-    """
-    product = np.asarray(first, dtype=np.float64) * second
-    itself = distance == 0.0
-    coulomb = product * bohr / np.where(itself, 1.0, distance)
-    coulomb = np.where(itself, 0.5 * product**1.2, coulomb)
-    return np.clip(np.log(coulomb + 1e-8), -10.0, 10.0)

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import atomic_path
-from sitenet.parallel import ordered_map
+from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal
@@ -48,7 +48,7 @@ def build_shard(
     label = f"featurising {structures.parent.name} N={settings.n_atoms} part {part + 1}/{parts}"
     progress = Progress(last - first, label, "crystals")
     work = partial(_featurise_all, settings=settings)
-    chunks = _chunks(iter_crystals(structures, first, last))
+    chunks = chunked(iter_crystals(structures, first, last), CHUNK)
     dropped = uncharged = 0
     with (
         atomic_path(shard) as file,
@@ -59,7 +59,7 @@ def build_shard(
         table = csv.writer(listing)
         table.writerow(["id", "reason"])
         outcomes = _counted(chain.from_iterable(ordered_map(work, chunks, workers)), progress)
-        while group := list(islice(outcomes, ROW_GROUP)):
+        for group in chunked(outcomes, ROW_GROUP):
             table.writerows((o.id, o.reason) for o in group if o.crystal is None)
             kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
             dropped += len(group) - len(kept)
@@ -84,11 +84,6 @@ def _featurise_one(name: str, crystal: Crystal, settings: FeatureSettings) -> Ou
         return Outcome(name, None, str(error))
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return Outcome(name, None, f"could not be featurised: {type(error).__name__}: {error}")
-
-
-def _chunks(rows: Iterator[tuple[str, Crystal]]) -> Iterator[list[tuple[str, Crystal]]]:
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
 
 
 def _counted(outcomes: Iterator[Outcome], progress: Progress) -> Iterator[Outcome]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from itertools import islice
 from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from sitenet.files import atomic_path
-from sitenet.parallel import ordered_map
+from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
 from sitenet.sources.cif import read_cif
 from sitenet.sources.formula import reduced_formula
@@ -180,8 +179,7 @@ def check_id(name: str) -> None:
 def _chunks(records: Iterable[RawRecord | Rejection]) -> Iterator[list[Numbered]]:
     seen: set[str] = set()
     numbered = (_number(row, record, seen) for row, record in enumerate(records))
-    while chunk := list(islice(numbered, CHUNK)):
-        yield chunk
+    return chunked(numbered, CHUNK)
 
 
 def _number(row: int, record: RawRecord | Rejection, seen: set[str]) -> Numbered:
