@@ -92,7 +92,7 @@ def log_coulomb(first, second, distance):
     """The Coulomb feature of the model, from arrays."""
     arrays = np.broadcast_arrays(first, second, distance)
     z_i, z_j, d = (torch.tensor(np.ascontiguousarray(a)) for a in arrays)
-    return pair_features(z_i, z_j, d)[..., 1].numpy()
+    return pair_features("distance_coulomb", z_i, z_j, d)[..., 1].numpy()
 
 
 def test_coulomb_equals_the_original(shared):

@@ -26,6 +26,8 @@ OPTIONS = [
     {"blocks": 3, "norm": "batch", "pooling": "self_attention"},
     {"pre_pool_layers": (), "post_pool_layers": ()},
     {"heads": 1, "site_feature_scaling": "dim"},
+    {"embedding_size": 0, "heads": 1, "blocks": 1, "interaction_features": "distance"},
+    {"local_activation": "relu", "local_size": 5, "head_layers": (6, 4)},
 ]
 
 

@@ -26,7 +26,7 @@ def float32_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reference's float64 runs read pair features that had been rounded to float32."""
 
     def rounded(*pairs: torch.Tensor) -> torch.Tensor:
-        return pair_features(*pairs).float().to(pairs[2].dtype)
+        return pair_features("distance_coulomb", *pairs).float().to(pairs[2].dtype)
 
     monkeypatch.setattr("sitenet.model.dense.pair_features", rounded)
     monkeypatch.setattr("sitenet.model.ragged.pair_features", rounded)

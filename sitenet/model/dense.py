@@ -24,7 +24,8 @@ class DenseSiteNet(SiteNetParameters):
         kept = ~batch.padding
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), everyone)
         z_j = batch.numbers[batch.column]
-        inputs = pair_features(batch.numbers[:, None].expand_as(z_j), z_j, batch.distance)
+        z_i = batch.numbers[:, None].expand_as(z_j)
+        inputs = pair_features(self.settings.interaction_features, z_i, z_j, batch.distance)
         interactions = self._on_pairs(self.interaction_input, inputs, kept)
         if trace is not None:
             trace |= {"site_input": sites, "interaction_input": interactions}

@@ -14,7 +14,8 @@ class SiteFeatures(nn.Module):
     """Learned element embedding, then the eight elemental properties and the oxidation state.
 
     The embedding has 200 rows, N(0, 1), norm at most 1 (section 2.2, 10.1039/d3dd00005b).
-    Properties are shifted and scaled as `scaling` says (`feature_scaling`).
+    Properties are shifted and scaled as `scaling` says (`feature_scaling`). Without an embedding
+    (size 0) the properties alone, as in 10.1039/d4dd00202d.
     """
 
     properties: Tensor
@@ -23,7 +24,7 @@ class SiteFeatures(nn.Module):
 
     def __init__(self, embedding_size: int, scaling: str) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(200, embedding_size, max_norm=1.0)
+        self.embedding = nn.Embedding(200, embedding_size, max_norm=1.0) if embedding_size else None
         shift, factor = feature_scaling(scaling)
         for name, values in (
             ("properties", element_features("impute")),
@@ -38,15 +39,23 @@ class SiteFeatures(nn.Module):
     def forward(self, numbers: Tensor, oxidation: Tensor) -> Tensor:
         """numbers (R,) int64, oxidation (R,) in e -> (R, outputs)."""
         known = torch.cat([self.properties[numbers], oxidation[:, None]], 1)
-        return torch.cat([self.embedding(numbers), (known - self.shift) * self.factor], 1)
+        scaled = (known - self.shift) * self.factor
+        if self.embedding is None:
+            return scaled
+        return torch.cat([self.embedding(numbers), scaled], 1)
 
 
-def pair_features(z_i: Tensor, z_j: Tensor, distance: Tensor) -> Tensor:
-    """[d in A, ln of the Coulomb matrix entry] of pairs, shape (..., 2).
+PAIR_FEATURES = {"distance_coulomb": ("d (A)", "ln Coulomb"), "distance": ("d (A)",)}
 
-    Off the diagonal Z_i Z_j / d in bohr, on it (d = 0) Z^2.4 / 2; ln(x + 1e-8) is clipped to
-    [-10, 10] (section 2.2, 10.1039/d3dd00005b).
+
+def pair_features(kind: str, z_i: Tensor, z_j: Tensor, distance: Tensor) -> Tensor:
+    """Features (..., 1 or 2) of pairs: d in A, and with `distance_coulomb` ln of the Coulomb entry.
+
+    Coulomb matrix: off the diagonal Z_i Z_j / d in bohr, on it (d = 0) Z^2.4 / 2; ln(x + 1e-8) is
+    clipped to [-10, 10] (section 2.2, 10.1039/d3dd00005b).
     """
+    if kind == "distance":
+        return distance[..., None]
     z_i, z_j = z_i.to(distance.dtype), z_j.to(distance.dtype)
     same = distance == 0
     apart = z_i * z_j / (torch.where(same, 1.0, distance) / BOHR)

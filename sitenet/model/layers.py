@@ -39,18 +39,22 @@ class BatchNorm(nn.Module):
         return (x - mean) * torch.rsqrt(variance + self.eps) * self.weight + self.bias
 
 
+ACTIVATIONS = {"mish": F.mish, "relu": F.relu}
+
+
 class LMN(nn.Module):
     """Linear, Mish, norm: the activation stands before the normalisation, everywhere."""
 
-    def __init__(self, inputs: int, outputs: int, norm: str) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: str, activation: str = "mish") -> None:
         super().__init__()
+        self.activation = ACTIVATIONS[activation]
         self.linear = nn.Linear(inputs, outputs)
         kinds = {"layer": nn.LayerNorm, "batch": BatchNorm}
         self.norm = kinds[norm](outputs) if norm != "none" else None
 
     def forward(self, x: Tensor, entry_weight: Tensor) -> Tensor:
         """x (E, inputs), entry_weight (E,) used by batch norm only -> (E, outputs)."""
-        return self.normalise(F.mish(self.linear(x)), entry_weight)
+        return self.normalise(self.activation(self.linear(x)), entry_weight)
 
     def normalise(self, activated: Tensor, entry_weight: Tensor) -> Tensor:
         """The norm alone, for activations (E, outputs) computed elsewhere."""
@@ -62,9 +66,11 @@ class LMN(nn.Module):
 class Stack(nn.ModuleList):
     """LMN layers one after the other; with no layers the identity."""
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], norm: str) -> None:
+    def __init__(
+        self, inputs: int, widths: tuple[int, ...], norm: str, activation: str = "mish"
+    ) -> None:
         sizes = (inputs, *widths)
-        super().__init__(LMN(a, b, norm) for a, b in zip(sizes, widths, strict=False))
+        super().__init__(LMN(a, b, norm, activation) for a, b in zip(sizes, widths, strict=False))
         self.outputs = sizes[-1]
 
     def forward(self, x: Tensor, entry_weight: Tensor) -> Tensor:

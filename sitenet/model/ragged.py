@@ -24,14 +24,21 @@ class SiteNet(SiteNetParameters):
         return self.head(self.crystals(batch))
 
     def crystals(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
-        """Crystal vectors (B, C); each block's attention (E, H) is appended to `attention`.
+        """Crystal vectors (B, crystal_width); `attention` as in `sites`."""
+        sites = self.sites(batch, attention)
+        return self.crystal_vectors(sites, batch.site_weight, batch.crystal, batch.sizes)
 
-        The attention of a merged pair is the sum over its atoms: divide by pair_count for one.
+    def sites(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
+        """New sites of all blocks (R, local_width): the local representation of each site class.
+
+        Each block's attention (E, H) is appended to `attention`. That of a merged pair is the sum
+        over its atoms: divide by pair_count for one.
         """
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
         pair_weight = batch.site_weight[batch.pair_row] * batch.pair_count
         z = batch.numbers
-        inputs = pair_features(z[batch.pair_row], z[batch.pair_column], batch.pair_distance)
+        kind = self.settings.interaction_features
+        inputs = pair_features(kind, z[batch.pair_row], z[batch.pair_column], batch.pair_distance)
         interactions = self.interaction_input(inputs.to(sites.dtype), pair_weight)
         log_count = torch.log(batch.pair_count)
         if self.settings.cutoff is not None:
@@ -49,13 +56,14 @@ class SiteNet(SiteNetParameters):
                 interactions = new_interactions
             if attention is not None:
                 attention.append(weights)
-        stacked = torch.cat(layers, 1)
-        return self.crystal_vectors(stacked, batch.site_weight, batch.crystal, batch.sizes)
+        return torch.cat(layers, 1)
 
     @property
     def _fusable(self) -> bool:
         """Whether the pair networks have the shape the fused block computes."""
-        return self.settings.norm == "layer" and len(self.settings.attention_layers) == 1
+        settings = self.settings
+        one_layer = len(settings.attention_layers) == 1
+        return one_layer and settings.norm == "layer" and settings.local_activation == "mish"
 
     def _fused(
         self, block: Block, sites: Tensor, interactions: Tensor, pairs: Pairs, _: Tensor
@@ -89,7 +97,7 @@ class SiteNet(SiteNetParameters):
             )
             site_part = F.linear(sites, own, network.linear.bias)[pairs.row]
             linear = F.linear(interactions, pair) + site_part + F.linear(sites, other)[pairs.column]
-            return network.normalise(F.mish(linear), weight)
+            return network.normalise(network.activation(linear), weight)
 
         layers = [layer for layer in block.attention if isinstance(layer, LMN)]
         if layers:

@@ -10,6 +10,10 @@ class ModelSettings:
 
     Widths are numbers of channels, `cutoff` is in A (None attends to every atom). `output`
     is `linear`, or `nonnegative` for a label that is never negative (the clamped band-gap head).
+    `local_activation` acts in the input layers and the attention blocks, `local_size` is the width
+    of the last block's new sites (None: that of every block), `head_layers` stand between the
+    crystal's vector and the label. Deep InfoMax (10.1039/d4dd00202d) has no embedding, one block
+    of one head, and the distance alone as interaction feature.
     """
 
     embedding_size: int = 92
@@ -23,6 +27,10 @@ class ModelSettings:
     norm: str = "layer"
     pooling: str = "mean"
     cutoff: float | None = None
+    head_layers: tuple[int, ...] = ()
+    interaction_features: str = "distance_coulomb"
+    local_activation: str = "mish"
+    local_size: int | None = None
     site_feature_scaling: str = "standard"
     output: str = "linear"
 
@@ -30,20 +38,28 @@ class ModelSettings:
         choices = {
             "norm": ("layer", "batch", "none"),
             "pooling": ("mean", "max", "self_attention"),
+            "interaction_features": ("distance_coulomb", "distance"),
+            "local_activation": ("mish", "relu"),
             "site_feature_scaling": ("standard", "raw", "dim"),
             "output": ("linear", "nonnegative"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
-        for name in ("embedding_size", "site_features_per_head", "heads", "blocks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1")
+        least = {"embedding_size": 0, "site_features_per_head": 1, "heads": 1, "blocks": 1}
+        for name, bound in least.items():
+            if getattr(self, name) < bound:
+                raise ValueError(f"{name} must be at least {bound}")
 
     @property
     def site_width(self) -> int:
         """Channels of a site (lambda of the paper)."""
         return self.heads * self.site_features_per_head
+
+    @property
+    def local_width(self) -> int:
+        """Channels of a site's local representation: the new sites of all blocks."""
+        return (self.blocks - 1) * self.site_width + (self.local_size or self.site_width)
 
     @property
     def interaction_width(self) -> int:
