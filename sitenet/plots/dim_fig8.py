@@ -1,0 +1,98 @@
+"""Figures 8 and 11 of doi:10.1039/d4dd00202d: errors read from representations with few labels."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import ascii_lowercase
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from sitenet.analysis.paired import compare
+from sitenet.plots import boxes, style
+
+PANEL_HEIGHT = 6.2  # cm
+MODELS = {"linear": "linear regression", "mlp": "neural network"}
+ARMS = {
+    "infomax": boxes.Arm("Deep InfoMax", style.BLUE),
+    "without_synthetic": boxes.Arm("without synthetic falses", style.PURPLE),
+    "untrained": boxes.Arm("untrained", style.GREY),
+    "ofm": boxes.Arm("orbital field matrix", style.ORANGE),
+    "xrd": boxes.Arm("powder diffraction", style.GREEN),
+}
+OFF_SCALE = 3.0
+"""A descriptor's median error, in the control's, from which it is left off a panel."""
+
+
+@style.styled
+def draw(
+    experiments: Sequence[tuple[str, str, Sequence[Path]]],
+    control: str,
+    pdf: Path,
+    data: Path,
+    table: Path,
+) -> None:
+    """Box plots of the test errors of all masks: a row for each experiment, a column each model.
+
+    Stars mark arms that are better than the control (signed-rank test over the masks, corrected by
+    Holm over all comparisons of an experiment).
+
+    Args:
+        experiments: title, unit of the label, and tables of `sitenet.train.representation.write`.
+        control: the representation that the others are compared with.
+        pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
+            quartiles and comparisons (CSV).
+    """
+    errors = [pd.concat(map(pd.read_parquet, paths)) for *_, paths in experiments]
+    compared = [
+        compare(e, by=["model", "labels"], arm="representation", control=control, pairs="mask",
+                value="test_mae")
+        for e in errors
+    ]  # fmt: skip
+    arms = {name: ARMS[name] for name in ARMS if any((e.representation == name).any()
+                                                     for e in errors)}  # fmt: skip
+    figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(experiments) + 0.8)
+    axes = figure.subplots(len(experiments), len(MODELS), squeeze=False)
+    for row, (title, unit, _) in enumerate(experiments):
+        for axis, (model, heading) in zip(axes[row], MODELS.items(), strict=True):
+            _panel(axis, errors[row], compared[row], arms, model, control)
+            axis.set_title(f"{title}, {heading}")
+        axes[row, 0].set_ylabel(f"test MAE ({unit})")
+    for axis in axes[-1]:
+        axis.set_xlabel("labels")
+    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
+        style.letter(axis, name)
+    boxes.legend(figure, arms)
+    style.save(figure, pdf)
+    titles = [title for title, *_ in experiments]
+    with_unit = [c.assign(unit=unit) for c, (_, unit, _) in zip(compared, experiments, strict=True)]
+    style.save_data(style.of_runs(titles, errors), data)
+    style.save_data(style.of_runs(titles, with_unit), table)
+
+
+def _panel(axes: Axes, errors: pd.DataFrame, compared: pd.DataFrame,
+           arms: Mapping[str, boxes.Arm], model: str, control: str) -> None:  # fmt: skip
+    """One model's errors; arms far off the control's scale are named instead of drawn."""
+    mine = compared[compared.model == model]
+    off = off_scale(mine, control)
+    shown = {name: arm for name, arm in arms.items() if name not in off}
+    boxes.draw(
+        axes,
+        boxes.Boxes(
+            errors[errors.model == model],
+            group="labels",
+            arm="representation",
+            value="test_mae",
+            arms=shown,
+            marks=boxes.stars(mine, ["labels", "representation"]),
+        ),
+    )
+    if off:
+        names = ", ".join(arms[name].label for name in off)
+        style.note(axes, f"off the scale: {names}", "lower left")
+
+
+def off_scale(compared: pd.DataFrame, control: str) -> list[str]:
+    """Arms whose median exceeds OFF_SCALE times the control's for some count of labels."""
+    medians = compared.pivot(index="labels", columns="representation", values="median")
+    ratio = medians.div(medians[control], axis=0).max()
+    return [name for name in ARMS if name in ratio and ratio[name] > OFF_SCALE]

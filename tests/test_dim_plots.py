@@ -1,0 +1,116 @@
+"""Figures of representations: what they draw and save equals numbers known beforehand."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from sitenet.plots import boxes, dim_fig8, dim_maps, style
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures saved in the test."""
+    found: list[Figure] = []
+    save = style.save
+
+    def spy(figure: Figure, pdf: Path) -> None:
+        save(figure, pdf)
+        found.append(figure)
+
+    monkeypatch.setattr(style, "save", spy)
+    return found
+
+
+def texts(figure: Figure) -> list[str]:
+    return [t.get_text() for t in figure.findobj(lambda a: hasattr(a, "get_text"))]
+
+
+def errors(path: Path, representation: str, medians: dict[tuple[str, int], float]) -> Path:
+    """Errors of 21 masks around each median, by model and number of labels."""
+    rng = np.random.default_rng(5)
+    around = np.concatenate([[0], rng.uniform(0, 0.1, 10), -rng.uniform(0, 0.1, 10)])
+    rows = [
+        {"experiment": "gap", "representation": representation, "model": model, "labels": labels,
+         "mask": mask, "test_mae": median + value}
+        for (model, labels), median in medians.items()
+        for mask, value in enumerate(around)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(path / f"{representation}.parquet")
+    return path / f"{representation}.parquet"
+
+
+def test_fig8_compares_with_the_control_and_keeps_what_is_off_the_scale_in_the_table(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    keys = [(model, labels) for model in ("linear", "mlp") for labels in (50, 100)]
+    paths = [
+        errors(tmp_path, "untrained", dict.fromkeys(keys, 1.0)),
+        errors(tmp_path, "infomax", dict.fromkeys(keys, 0.8)),
+        errors(tmp_path, "xrd", {k: 40.0 if k == ("linear", 100) else 1.2 for k in keys}),
+    ]
+    dim_fig8.draw([("gap", "eV", paths)], "untrained", tmp_path / "f.pdf", tmp_path / "f.parquet",
+                  tmp_path / "f.csv")  # fmt: skip
+    table = pd.read_csv(tmp_path / "f.csv").set_index(["model", "labels", "representation"])
+    assert table["median"]["linear", 100, "xrd"] == pytest.approx(40)
+    assert table.median_difference["mlp", 50, "infomax"] == pytest.approx(-0.2)
+    assert table.p_holm["mlp", 50, "infomax"] < 0.001
+    assert set(table.unit) == {"eV"}
+    (figure,) = figures
+    linear, network = figure.axes
+    assert linear.get_ylim()[1] < 2
+    assert {"test MAE (eV)", "labels", "off the scale: powder diffraction"} <= set(texts(figure))
+    drawn = [sum(len(c.get_offsets()) for c in axis.collections) for axis in (linear, network)]
+    assert drawn == [2 * 2 * 21, 3 * 2 * 21]  # every mask of every arm that is on the scale
+    assert texts(figure).count("*") == 4  # the trained arm is better everywhere, no other is
+    assert len(pd.read_parquet(tmp_path / "f.parquet")) == 3 * 4 * 21
+
+
+def test_boxes_show_every_value_those_beyond_the_axis_at_its_edge() -> None:
+    values = [*np.linspace(1, 2, 21), 50.0]
+    table = pd.DataFrame({"labels": 50, "arm": "a", "mae": values})
+    axes = style.new_figure(8, 6).subplots()
+    boxes.draw(axes, boxes.Boxes(table, "labels", "arm", "mae", {"a": boxes.Arm("A", style.BLUE)}))
+    inside, beyond = (c.get_offsets()[:, 1] for c in axes.collections)
+    assert sorted(inside) == pytest.approx(values[:21])
+    assert beyond.tolist() == [axes.get_ylim()[1]]
+    assert 2 < beyond[0] < 3
+    median = next(line for line in axes.lines if line.get_color() == style.BLACK)
+    assert median.get_ydata() == pytest.approx(np.median(values))
+
+
+def maps(path: Path, name: str, target: float) -> dim_maps.MapRow:
+    places, scores = [], []
+    for k, representation in enumerate(dim_maps.COLUMNS):
+        points = pd.DataFrame({
+            "id": [f"c{i}" for i in range(30)], "x": np.arange(30.0), "y": np.arange(30.0) % 7,
+            "halogen_metal": np.arange(30) < 10, "target": target * np.arange(30)})  # fmt: skip
+        points.to_parquet(path / f"{name}.{representation}.parquet")
+        score = pd.DataFrame({"space": ["z", "map"], "points": 30, "halogen_metal": 10,
+                              "silhouette": [0.5 - 0.25 * k, 0.1]})  # fmt: skip
+        score.to_csv(path / f"{name}.{representation}.csv", index=False)
+        places.append(path / f"{name}.{representation}.parquet")
+        scores.append(path / f"{name}.{representation}.csv")
+    return dim_maps.MapRow(name, name, "eV", places, scores)
+
+
+def test_maps_show_classes_silhouettes_and_properties(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    rows = [maps(tmp_path, "gap", 1.0), maps(tmp_path, "energy", 2.0)]
+    dim_maps.draw_classes(rows, tmp_path / "9.pdf", tmp_path / "9.parquet", tmp_path / "9.csv")
+    dim_maps.draw_property(rows, tmp_path / "10.pdf", tmp_path / "10.parquet")
+    classes, properties = figures
+    assert len(classes.axes) == 2  # the same maps are drawn once
+    assert {"silhouette 0.50 in Z, 0.10 on the map", "silhouette 0.25 in Z, 0.10 on the map",
+            "gap and energy: Deep InfoMax", "halogen and metal"} <= set(texts(classes))  # fmt: skip
+    for axis in classes.axes:
+        assert [len(c.get_offsets()) for c in axis.collections] == [20, 10]
+    assert len(properties.axes) == 4 + 2
+    assert {"gap (eV)", "energy (eV)"} <= set(texts(properties))
+    table = pd.read_csv(tmp_path / "9.csv")
+    assert len(table) == 2 * 2 * 2
+    assert table.silhouette.max() == 0.5
+    assert len(pd.read_parquet(tmp_path / "10.parquet")) == 2 * 2 * 30
