@@ -61,7 +61,9 @@ def test_fig8_compares_with_the_control_and_keeps_what_is_off_the_scale_in_the_t
     (figure,) = figures
     linear, network = figure.axes
     assert linear.get_ylim()[1] < 2
-    assert {"test MAE (eV)", "labels", "off the scale: powder diffraction"} <= set(texts(figure))
+    assert {"test MAE (eV)", "labels", "labels (off the scale: powder diffraction)"} <= set(
+        texts(figure)
+    )
     drawn = [sum(len(c.get_offsets()) for c in axis.collections) for axis in (linear, network)]
     assert drawn == [2 * 2 * 21, 3 * 2 * 21]  # every mask of every arm that is on the scale
     assert texts(figure).count("*") == 4  # the trained arm is better everywhere, no other is
@@ -104,8 +106,9 @@ def test_maps_show_classes_silhouettes_and_properties(
     dim_maps.draw_property(rows, tmp_path / "10.pdf", tmp_path / "10.parquet")
     classes, properties = figures
     assert len(classes.axes) == 2  # the same maps are drawn once
-    assert {"silhouette 0.50 in Z, 0.10 on the map", "silhouette 0.25 in Z, 0.10 on the map",
-            "gap and energy: Deep InfoMax", "halogen and metal"} <= set(texts(classes))  # fmt: skip
+    assert {"gap and energy: Deep InfoMax\nsilhouette 0.50 in Z, 0.10 on the map",
+            "gap and energy: untrained\nsilhouette 0.25 in Z, 0.10 on the map",
+            "halogen and metal"} <= set(texts(classes))  # fmt: skip
     for axis in classes.axes:
         assert [len(c.get_offsets()) for c in axis.collections] == [20, 10]
     assert len(properties.axes) == 4 + 2

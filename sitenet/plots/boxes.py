@@ -17,7 +17,7 @@ Float = NDArray[np.float64]
 
 GROUP_WIDTH = 0.84  # of the distance between groups
 BOX_SHARE = 0.82  # of the width that an arm has
-HEADROOM = 1.08
+ROOM = 0.08  # at the ends of the axis, as a share of what it shows
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,10 @@ def _whiskers(values: Float) -> tuple[float, float]:
 
 
 def _limits(values: list[Float]) -> tuple[float, float]:
-    """Lower and upper end of the axis: all whiskers with some room, not below 0."""
-    ends = np.array([_whiskers(v) for v in values])
-    low, high = ends[:, 0].min(), ends[:, 1].max()
-    room = (HEADROOM - 1) * (high - low or high or 1.0)
-    return max(0.0, low - room), high + 1.5 * room
+    """Lower and upper end of the axis: all values below, all whiskers above, and some room."""
+    low, high = min(v.min() for v in values), max(_whiskers(v)[1] for v in values)
+    room = ROOM * (high - low or abs(high) or 1.0)
+    return low - room, high + 1.5 * room
 
 
 def _box(axes: Axes, x: float, width: float, values: Float, colour: str) -> None:

@@ -57,8 +57,6 @@ def draw(
             _panel(axis, errors[row], compared[row], arms, model, control)
             axis.set_title(f"{title}, {heading}")
         axes[row, 0].set_ylabel(f"test MAE ({unit})")
-    for axis in axes[-1]:
-        axis.set_xlabel("labels")
     for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
         style.letter(axis, name)
     boxes.legend(figure, arms)
@@ -86,9 +84,8 @@ def _panel(axes: Axes, errors: pd.DataFrame, compared: pd.DataFrame,
             marks=boxes.stars(mine, ["labels", "representation"]),
         ),
     )
-    if off:
-        names = ", ".join(arms[name].label for name in off)
-        style.note(axes, f"off the scale: {names}", "lower left")
+    names = ", ".join(arms[name].label for name in off)
+    axes.set_xlabel("labels" + (f" (off the scale: {names})" if off else ""))
 
 
 def off_scale(compared: pd.DataFrame, control: str) -> list[str]:

@@ -18,6 +18,7 @@ from sitenet.plots import style
 PANEL = 8.0  # cm
 COLUMNS = {"infomax": "Deep InfoMax", "untrained": "untrained"}
 CLASSES = {False: ("others", style.GREY), True: ("halogen and metal", style.VERMILLION)}
+MINUS = "\N{MINUS SIGN}"
 EXTREMES = (1, 99)
 """Percentiles between which the colours of a property run."""
 
@@ -49,11 +50,11 @@ def draw_classes(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> 
     for line, members in zip(axes, distinct, strict=True):
         title = " and ".join(rows[k].title for k in members)
         for axis, (name, heading) in zip(line, COLUMNS.items(), strict=True):
-            one, numbers = (t[members[0]] for t in (points, scores))
+            one, score = (t[members[0]] for t in (points, scores))
             _classes(axis, one[one.representation == name])
-            found = numbers[numbers.representation == name].set_index("space").silhouette
-            style.note(axis, f"silhouette {found['z']:.2f} in Z, {found['map']:.2f} on the map")
-            axis.set_title(f"{title}: {heading}")
+            found = score[score.representation == name].set_index("space").silhouette
+            numbers = f"silhouette {found['z']:.2f} in Z, {found['map']:.2f} on the map"
+            axis.set_title(f"{title}: {heading}\n{numbers.replace('-', MINUS)}")
     handles = [Line2D([], [], marker="o", linestyle="", markersize=4, color=colour, label=label)
                for label, colour in CLASSES.values()]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
