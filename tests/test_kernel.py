@@ -231,4 +231,4 @@ def test_the_library_depends_on_source_flags_and_cpu(compiled, monkeypatch):
     assert build.library() == before
     monkeypatch.setattr(build, "_cpu", lambda: "another")
     monkeypatch.setattr(build, "_run", lambda command: "")
-    assert build._cache() / f"pair_block-{build._key('g++')}.so" != before
+    assert build._cache() / f"kernels-{build._key('g++')}.so" != before

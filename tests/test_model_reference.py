@@ -25,8 +25,8 @@ Crystals = list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 def float32_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The reference's float64 runs read pair features that had been rounded to float32."""
 
-    def rounded(*pairs: torch.Tensor) -> torch.Tensor:
-        return pair_features("distance_coulomb", *pairs).float().to(pairs[2].dtype)
+    def rounded(kind: str, *pairs: torch.Tensor) -> torch.Tensor:
+        return pair_features(kind, *pairs).float().to(pairs[2].dtype)
 
     monkeypatch.setattr("sitenet.model.dense.pair_features", rounded)
     monkeypatch.setattr("sitenet.model.ragged.pair_features", rounded)

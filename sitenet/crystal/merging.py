@@ -63,6 +63,16 @@ def merge(
     return MergedPairs(site_class, *_merge_pairs(distances[rows], site_class, images, tolerance))
 
 
+def sites_apart(distances: Float, images: int, tolerance: float) -> MergedPairs:
+    """Each site a class of its own, and of its neighbours only images of one site merged.
+
+    For other elements on the same sites, which `merge` could not tell apart any more. Arguments
+    as for `merge`, with all P rows of `distances`.
+    """
+    sites = np.arange(len(distances))
+    return MergedPairs(sites, *_merge_pairs(distances, sites, images, tolerance))
+
+
 def unmerged(numbers: Int, oxidation: Float, distances: Float, images: int) -> MergedPairs:
     """The table of `merge` with nothing merged: each site a class, each supercell atom a pair."""
     sites = np.arange(len(numbers))

@@ -1,5 +1,7 @@
 """Layers of Site-Net: linear, then Mish, then normalisation (section 2.3, 10.1039/d3dd00005b)."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -43,7 +45,12 @@ ACTIVATIONS = {"mish": F.mish, "relu": F.relu}
 
 
 class LMN(nn.Module):
-    """Linear, Mish, norm: the activation stands before the normalisation, everywhere."""
+    """Linear, Mish, norm: the activation stands before the normalisation, everywhere.
+
+    `activated_norm`, if set, computes activation and layer norm together.
+    """
+
+    activated_norm: Callable[[Tensor, nn.LayerNorm], Tensor] | None = None
 
     def __init__(self, inputs: int, outputs: int, norm: str, activation: str = "mish") -> None:
         super().__init__()
@@ -54,7 +61,10 @@ class LMN(nn.Module):
 
     def forward(self, x: Tensor, entry_weight: Tensor) -> Tensor:
         """x (E, inputs), entry_weight (E,) used by batch norm only -> (E, outputs)."""
-        return self.normalise(self.activation(self.linear(x)), entry_weight)
+        linear = self.linear(x)
+        if self.activated_norm is not None and isinstance(self.norm, nn.LayerNorm):
+            return self.activated_norm(linear, self.norm)
+        return self.normalise(self.activation(linear), entry_weight)
 
     def normalise(self, activated: Tensor, entry_weight: Tensor) -> Tensor:
         """The norm alone, for activations (E, outputs) computed elsewhere."""

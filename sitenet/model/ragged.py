@@ -9,15 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sitenet.model.features import pair_features
-from sitenet.model.kernels import fast_path
+from sitenet.model.kernels import fast_path, use_compiled_norm
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import Pairs, PairWeights, pair_block
 from sitenet.model.parameters import Block, SiteNetParameters
+from sitenet.model.settings import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 
 
 class SiteNet(SiteNetParameters):
     """Site-Net on merged pairs (E pairs of R site classes)."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__(settings)
+        use_compiled_norm(self)
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Labels (B,) in their unit."""

@@ -8,12 +8,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import MergedCrystal
+from sitenet.crystal.merging import sites_apart
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.schema import LISTS, read_lists, to_table
 
 COLUMNS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "site_class", "row_length",
            "pair_class", "pair_distance", "pair_count")  # fmt: skip
+GEOMETRY = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "images", "supercell", "lattice",
+            "frac")  # fmt: skip
 
 
 def ranges(starts: Tensor, lengths: Tensor) -> Tensor:
@@ -66,6 +70,17 @@ class CrystalStore:
     ) -> "CrystalStore":
         """Read shards; `keep` restricts to these ids. ValueError if a shard is unreadable."""
         return cls((group for shard in shards for group in read_lists(shard, COLUMNS)), keep)
+
+    @classmethod
+    def with_sites_apart(
+        cls, shards: Sequence[Path], keep: Collection[str] | None, tolerance: float
+    ) -> "CrystalStore":
+        """The crystals of `from_shards`, in the same order, with a class for every site.
+
+        Distances are computed from the cells in the shards; those within `tolerance` (A) are one.
+        """
+        groups = (group for shard in shards for group in read_lists(shard, GEOMETRY))
+        return cls((_sites_apart(_select(group, keep), tolerance) for group in groups), None)
 
     @classmethod
     def from_crystals(cls, ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> "CrystalStore":
@@ -125,6 +140,27 @@ def _select(group: dict[str, NDArray], keep: Collection[str] | None) -> dict[str
     for name, array in group.items():
         lengths = group.get(f"{name}.length")
         out[name] = array[chosen if lengths is None else np.repeat(chosen, lengths)]
+    return out
+
+
+def _sites_apart(group: dict[str, NDArray], tolerance: float) -> dict[str, NDArray]:
+    """Replace the cells of a row group by pairs of sites."""
+    matrices = group["supercell"].reshape(-1, 3, 3).astype(np.int64)
+    lattices = group["lattice"].reshape(-1, 3, 3)
+    sites = np.split(group["frac"].reshape(-1, 3), np.cumsum(group["n_sites"]))
+    tables = [
+        sites_apart(atom_distances(lattice, frac, matrix), int(images), tolerance)
+        for lattice, frac, matrix, images in zip(
+            lattices, sites, matrices, group["images"], strict=False
+        )
+    ]
+    out = {name: group[name] for name in ("id", "n_sites", "n_atoms", "numbers", "oxidation")}
+    for name in LISTS:
+        if name in ("site_class", "row_length", "pair_class", "pair_distance", "pair_count"):
+            arrays = [getattr(table, name) for table in tables]
+            flat = np.concatenate(arrays) if arrays else np.zeros(0)
+            out[name] = flat.astype(LISTS[name].to_pandas_dtype())
+            out[f"{name}.length"] = np.array([len(a) for a in arrays], dtype=np.int64)
     return out
 
 

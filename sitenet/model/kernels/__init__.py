@@ -1,4 +1,4 @@
-"""Fast paths of the pair block, chosen once per process and logged.
+"""Fast paths of the pair block and of Mish with layer norm, chosen once per process and logged.
 
 The environment variable SITENET_ENGINE says which: `auto` (default; compiled where a compiler is
 found, on the GPU where Triton is, else plain), `compiled` (an error where it cannot be built) or
@@ -11,9 +11,12 @@ from functools import cache
 from subprocess import SubprocessError
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from sitenet.model.kernels import cpu, mish_norm
 from sitenet.model.kernels.build import NoCompiler, library
-from sitenet.model.kernels.cpu import open_library, pair_block
+from sitenet.model.layers import LMN
 from sitenet.progress import log
 
 
@@ -22,6 +25,21 @@ def fast_path(device: torch.device) -> Callable | None:
     if device.type == "cuda":
         return load_gpu()
     return load() if device.type == "cpu" and not torch.is_autocast_enabled("cpu") else None
+
+
+def use_compiled_norm(module: nn.Module) -> None:
+    """Let the LMN layers in `module` compute Mish and layer norm in one go where that is faster."""
+    for layer in module.modules():
+        if isinstance(layer, LMN) and layer.activation is F.mish:
+            layer.activated_norm = activated_norm
+
+
+def activated_norm(linear: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """norm(mish(linear)), compiled for tensors on the CPU."""
+    on_cpu = linear.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    if on_cpu and linear.dtype == norm.weight.dtype and load() is not None:
+        return mish_norm.mish_norm(linear, norm.weight, norm.bias)
+    return norm(F.mish(linear))
 
 
 @cache
@@ -37,14 +55,15 @@ def load() -> Callable | None:
         return None
     try:
         path = library()
-        open_library(path)
+        cpu.open_library(path)
+        mish_norm.open_library(path)
     except (NoCompiler, OSError) as error:
         if engine == "compiled":
             raise
         log.warning(f"pair block: plain PyTorch, several times slower ({error})")
         return None
     log.info(f"pair block: compiled ({path})")
-    return pair_block
+    return cpu.pair_block
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sitenet.files import atomic_path
 
-SOURCE = Path(__file__).with_name("pair_block.cpp")
+SOURCES = tuple(sorted(Path(__file__).parent.glob("*.cpp")))
 FLAGS = (
     "-std=c++20",
     "-O3",
@@ -27,18 +27,18 @@ class NoCompiler(RuntimeError):
 
 
 def library() -> Path:
-    """The shared library of this source, compiler and CPU; compiled now if it is not cached yet.
+    """The shared library of these sources, compiler and CPU; compiled now if it is not cached yet.
 
     The folder is $XDG_CACHE_HOME/sitenet, else ~/.cache/sitenet. Several processes may build at
     once: each writes its own file and moves it into place. Raises NoCompiler.
     """
     compiler = _compiler()
-    target = _cache() / f"pair_block-{_key(compiler)}.so"
+    target = _cache() / f"kernels-{_key(compiler)}.so"
     if not target.exists():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(target) as temporary:
-                _run([compiler, *FLAGS, "-o", str(temporary), str(SOURCE)])
+                _run([compiler, *FLAGS, "-o", str(temporary), *map(str, SOURCES)])
         except OSError as error:
             raise NoCompiler(f"cannot write {target}: {error}") from error
     return target
@@ -58,7 +58,7 @@ def _cache() -> Path:
 
 def _key(compiler: str) -> str:
     parts = [_run([compiler, "--version"]), *FLAGS, _cpu()]
-    parts += [path.read_text() for path in (SOURCE, *sorted(SOURCE.parent.glob("*.h")))]
+    parts += [path.read_text() for path in (*SOURCES, *sorted(SOURCES[0].parent.glob("*.h")))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

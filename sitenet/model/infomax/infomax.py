@@ -1,0 +1,186 @@
+"""Deep InfoMax at two levels: atoms' environments and whole crystals (10.1039/d4dd00202d).
+
+The local level tells the environment an atom sees from false ones by the atom's representation
+z_i, the global level the crystal's z_i from false ones by the crystal's representation Z. The
+gradient is cut between them: the global level sees the z_i as constants.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sitenet.model.features import SiteFeatures
+from sitenet.model.infomax.falses import (
+    changed,
+    derangement,
+    donor_pairs,
+    donor_rows,
+    seen,
+    with_species,
+)
+from sitenet.model.infomax.scores import Level, Sample, score_loss
+from sitenet.model.infomax.settings import InfoMaxSettings
+from sitenet.shards.batch import RaggedBatch
+
+
+class Encoder(Protocol):
+    """What can be trained: constituents -> local vectors -> crystal vector. A SiteNet is one."""
+
+    local_width: int
+    crystal_width: int
+
+    def sites(self, batch: RaggedBatch) -> Tensor:
+        """Local representation (R, local_width) of each site class."""
+
+    def crystal_vectors(
+        self, sites: Tensor, site_weight: Tensor, crystal: Tensor, sizes: Tensor
+    ) -> Tensor:
+        """Crystal representation (B, crystal_width) from the local ones."""
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Losses of a batch, 0-d: score losses (2 ln 2 for a score of zero), KL terms, their sum."""
+
+    local_score: Tensor
+    local_kl: Tensor
+    global_score: Tensor
+    global_kl: Tensor
+    total: Tensor
+
+
+class DeepInfoMax(nn.Module):
+    """Losses of an encoder on crystals without labels."""
+
+    def __init__(self, encoder: Encoder, settings: InfoMaxSettings) -> None:
+        super().__init__()
+        self.encoder, self.settings = encoder, settings
+        self.features = SiteFeatures(0, settings.site_feature_scaling)
+        layers = settings.upscaling_layers
+        self.local_level = Level(encoder.local_width, self.features.outputs + 1, layers)
+        self.global_level = Level(encoder.crystal_width, encoder.local_width, layers)
+
+    def forward(self, batch: RaggedBatch, sites: RaggedBatch, generator: torch.Generator) -> Losses:
+        """Losses of a batch; `sites` has the same crystals with a row per site.
+
+        Noise and false samples are drawn from `generator`, on the batch's device.
+        """
+        local = self.encoder.sites(batch)
+        local_score, local_kl = self._local(batch, local, generator)
+        global_score, global_kl = self._global(batch, sites, local.detach(), generator)
+        alpha, beta = self.settings.alpha, self.settings.beta
+        total = alpha * (local_score + global_score) + beta * (local_kl + global_kl)
+        return Losses(local_score, local_kl, global_score, global_kl, total)
+
+    def _local(
+        self, batch: RaggedBatch, local: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Score loss and KL of z_i against (species, distance) of what the atom sees.
+
+        Noise and false samples are drawn once for a class and count for all its sites: the
+        expectation is that of drawing them for each site.
+        """
+        upscaled, divergence = self.local_level.representations(local, generator)
+        share = batch.site_weight / batch.sizes[batch.crystal]
+        divergence = (divergence * share).sum() / len(batch.sizes)
+        true, falses = self._environments(batch, share, generator)
+        return score_loss(true, falses, upscaled, batch.crystal), divergence
+
+    def _environments(
+        self, batch: RaggedBatch, share: Tensor, generator: torch.Generator
+    ) -> tuple[Sample, list[Sample]]:
+        """The true and the false constituents of every class; `share` (R,) of its crystal."""
+        kinds = self.settings.false_samples
+        donors = derangement(len(batch.sizes), generator)
+        rows = donor_rows(batch, donors, generator)
+        matched = donor_pairs(batch, rows, generator)
+        column, distance = batch.pair_column, batch.pair_distance
+        choices = {"true": (column, distance)}
+        if "polymorph" in kinds:
+            choices["polymorph"] = (column, distance[matched])
+        if "composition" in kinds:
+            choices["composition"] = (column[matched], distance)
+        upscaled = self._constituents(batch, choices)
+        paired = torch.full_like(batch.sizes, len(donors) > 1, dtype=torch.bool)
+        samples = {}
+        for name, (_, distances) in choices.items():
+            weight = self._weights(batch, distances) * share[batch.pair_row]
+            samples[name] = Sample(upscaled[name], batch.pair_row, weight, paired)
+        true = samples.pop("true")
+        if "other_crystal" in kinds:
+            pair, of = seen(batch, rows)
+            weight = self._weights(batch, distance)[pair] * share[of]
+            samples["other_crystal"] = Sample(true.upscaled[pair], of, weight, paired)
+        return true, list(samples.values())
+
+    def _constituents(
+        self, batch: RaggedBatch, choices: dict[str, tuple[Tensor, Tensor]]
+    ) -> dict[str, Tensor]:
+        """u_c of (features of the class, distance) for every pair (E,) of every choice."""
+        features = self.features(batch.numbers, batch.oxidation)
+        column, distance = (torch.cat(parts) for parts in zip(*choices.values(), strict=True))
+        inputs = torch.cat([features[column], distance[:, None]], 1)
+        parts = self.local_level.constituents(inputs).split(len(batch.pair_column))
+        return dict(zip(choices, parts, strict=True))
+
+    def _weights(self, batch: RaggedBatch, distance: Tensor) -> Tensor:
+        """Weight (E,) of each pair in its row, adding up to 1 over the row."""
+        weight = batch.pair_count
+        if self.settings.local_weighting == "inverse_square":
+            weight = weight / (1 + distance).square()
+        total = torch.zeros_like(batch.site_weight).index_add(0, batch.pair_row, weight)
+        return weight / total[batch.pair_row]
+
+    def _global(
+        self, batch: RaggedBatch, sites: RaggedBatch, local: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Score loss and KL of Z against the local representations (R, local_width)."""
+        crystals = self.encoder.crystal_vectors(
+            local, batch.site_weight, batch.crystal, batch.sizes
+        )
+        upscaled, divergence = self.global_level.representations(crystals, generator)
+        number = torch.arange(len(batch.sizes), device=local.device)
+        true, falses = self._crystals(batch, sites, local, number, generator)
+        return score_loss(true, falses, upscaled, number), divergence.mean()
+
+    def _crystals(
+        self,
+        batch: RaggedBatch,
+        sites: RaggedBatch,
+        local: Tensor,
+        number: Tensor,
+        generator: torch.Generator,
+    ) -> tuple[Sample, list[Sample]]:
+        """The true and the false local representations of every crystal."""
+        kinds = self.settings.false_samples
+        donors = derangement(len(number), generator)
+        receivers = torch.argsort(donors)  # whose donor a crystal is
+        paired = torch.full_like(number, len(number) > 1, dtype=torch.bool)
+        constituents = self.global_level.constituents(local)
+        weight = batch.site_weight / batch.sizes[batch.crystal]
+        true = Sample(constituents, batch.crystal, weight, paired)
+        falses = []
+        if "other_crystal" in kinds:
+            falses.append(Sample(constituents, receivers[batch.crystal], weight, paired))
+        each = 1 / sites.sizes[sites.crystal]
+        if {"polymorph", "composition"} & set(kinds):
+            # One false crystal serves twice: it has the structure of one crystal, for which it is
+            # a false composition, and the species of its donor, for which it is a false polymorph.
+            upscaled = self._encoded(with_species(sites, donors, generator))
+            if "composition" in kinds:
+                falses.append(Sample(upscaled, sites.crystal, each, paired))
+            if "polymorph" in kinds:
+                falses.append(Sample(upscaled, donors[sites.crystal], each, paired))
+        if "permutation" in kinds:
+            permuted = with_species(sites, number, generator)
+            exists = changed(sites, permuted)
+            falses.append(Sample(self._encoded(permuted), sites.crystal, each, exists))
+        return true, falses
+
+    def _encoded(self, crystals: RaggedBatch) -> Tensor:
+        """u_c of the local representations of false crystals, which get no gradient."""
+        with torch.no_grad():
+            local = self.encoder.sites(crystals)
+        return self.global_level.constituents(local)

@@ -1,0 +1,78 @@
+"""Scores of representations against constituents, and losses (eqs 2-4, 10.1039/d4dd00202d)."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sitenet.model.kernels import use_compiled_norm
+from sitenet.model.layers import Stack
+
+
+class Level(nn.Module):
+    """Networks of one level: representations z against what they are made of.
+
+    score = u_z(z + sigma y) . u_c(c) with y ~ N(0, 1) and a learned sigma; `layers` are the widths
+    of both upscaling networks u_z and u_c.
+    """
+
+    def __init__(self, width: int, constituent_width: int, layers: tuple[int, ...]) -> None:
+        super().__init__()
+        self.log_variance = nn.Linear(width, width)
+        self.upscale_z = Stack(width, layers, "layer")
+        self.upscale_c = Stack(constituent_width, layers, "layer")
+        use_compiled_norm(self)
+
+    def representations(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Upscaled noisy representations of z (n, width): u_z (n, C), and their KL term (n,).
+
+        KL, up to a constant: mean over channels of z^2 + s - ln s with s = sigma^2 (eq 4).
+        """
+        log_variance = self.log_variance(z)
+        noise = torch.randn(z.shape, generator=generator, device=z.device, dtype=z.dtype)
+        noisy = z + torch.exp(log_variance / 2) * noise
+        divergence = (z.square() + log_variance.exp() - log_variance).mean(1)
+        return self.upscale_z(noisy, torch.ones_like(divergence)), divergence
+
+    def constituents(self, c: Tensor) -> Tensor:
+        """u_c of constituents c (m, constituent_width): (m, C)."""
+        return self.upscale_c(c, torch.ones_like(c[:, 0]))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Constituents that representations are scored against: V (representation, constituent) pairs.
+
+    upscaled (V, C) constituents, of (V,) the representation that each is scored against, weight
+    (V,): those of one crystal add up to 1. `exists` (B,) bool: crystals that have such a sample.
+    """
+
+    upscaled: Tensor
+    of: Tensor
+    weight: Tensor
+    exists: Tensor
+
+    def loss(self, upscaled_z: Tensor, crystal: Tensor, sign: float) -> Tensor:
+        """Mean of softplus(sign x score) over the constituents of each crystal, (B,).
+
+        upscaled_z (n, C), crystal (n,) crystal of each representation; sign -1 for true samples.
+        """
+        scores = (upscaled_z.index_select(0, self.of) * self.upscaled).sum(1)
+        losses = F.softplus(sign * scores) * self.weight
+        total = losses.new_zeros(len(self.exists))
+        return total.index_add(0, crystal.index_select(0, self.of), losses)
+
+
+def score_loss(true: Sample, falses: list[Sample], upscaled_z: Tensor, crystal: Tensor) -> Tensor:
+    """True loss + mean over the kinds of false samples, averaged over the crystals (eqs 2, 3).
+
+    A kind that a crystal has no sample of is left out of its mean, and a crystal without any false
+    sample out of the average. A score of zero gives 2 ln 2.
+    """
+    exists = torch.stack([sample.exists for sample in falses]).to(upscaled_z.dtype)  # (kinds, B)
+    each = torch.stack([sample.loss(upscaled_z, crystal, 1.0) for sample in falses])
+    kinds = exists.sum(0)
+    loss = true.loss(upscaled_z, crystal, -1.0) + (each * exists).sum(0) / kinds.clamp(min=1)
+    has = (kinds > 0).to(loss.dtype)
+    return (loss * has).sum() / has.sum().clamp(min=1)
