@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-from sitenet.config import ConfigError, checked, overlaid
+from sitenet.config import ENCODER, ConfigError, checked, overlaid
 
 ROOT = Path(workflow.basedir)
 RUN = "results/{dataset}/n{n}/{task}/{variant}/seed{seed}"
@@ -115,15 +115,19 @@ def feature_section(wildcards):
 
 def variant_section(wildcards, section):
     """A section of the configuration as a variant has it."""
+    if wildcards.variant == ENCODER:
+        return config["infomax"]["supervised" if section == "training" else section]
     overlay = entry(config["variants"], wildcards.variant)
     return overlaid(config[section], overlay.get(section, {}))
 
 
 def model_section(wildcards):
     """What decides the network."""
+    encoder = wildcards.variant == ENCODER
+    scaling = config["infomax" if encoder else "features"]["site_feature_scaling"]
     return {
         **variant_section(wildcards, "model"),
-        "site_feature_scaling": config["features"]["site_feature_scaling"],
+        "site_feature_scaling": scaling,
         "output": task_section(wildcards)["output"],
     }
 
@@ -223,3 +227,80 @@ def supercells_of_sets():
 def set_titles():
     """Headings of data sets at one N in figures."""
     return [f"{dataset}, N = {n}" for dataset, n in featurised_sets()]
+
+
+# Deep InfoMax
+
+
+def pretraining_entry(wildcards):
+    return entry(config["infomax"]["pretrainings"], wildcards.pretraining)
+
+
+def pretraining_section(wildcards):
+    """What decides a pre-training, other than its crystals."""
+    section, infomax = pretraining_entry(wildcards), config["infomax"]
+    loss = {**infomax["loss"], "site_feature_scaling": infomax["site_feature_scaling"]}
+    if section["false_samples"] is not None:
+        loss["false_samples"] = section["false_samples"]
+    return {
+        "model": {**infomax["model"], "site_feature_scaling": infomax["site_feature_scaling"]},
+        "loss": loss,
+        "training": {**infomax["training"], "seed": section["seed"]},
+    }
+
+
+def pretraining_split(wildcards):
+    """The split whose training and validation parts are used."""
+    section = pretraining_entry(wildcards)
+    return f"results/{section['dataset']}/splits/{section['split']}.csv"
+
+
+def held_out(wildcards):
+    """Tables of structures whose ids are left out of a pre-training."""
+    names = pretraining_entry(wildcards)["hold_out"]
+    return [f"results/{name}/structures.parquet" for name in names]
+
+
+def pretraining_gpus(wildcards):
+    return config["infomax"]["training"]["devices"]
+
+
+def pretrained_file(pretraining, name):
+    section = entry(config["infomax"]["pretrainings"], pretraining)
+    folder = f"results/{section['dataset']}/n{section['n']}/pretraining/{pretraining}"
+    return f"{folder}/{name}"
+
+
+def pretrained(name):
+    """Input function: a file of the pre-training in the wildcards."""
+
+    def file(wildcards):
+        return pretrained_file(wildcards.pretraining, name)
+
+    return file
+
+
+def experiment_section(wildcards):
+    return entry(experiments(), wildcards.experiment)
+
+
+def experiments(figure=None):
+    """Names and sections of the experiments that a figure shows."""
+    return {
+        section["name"]: section
+        for section in config["infomax"]["experiments"]
+        if figure in (None, section["figure"])
+    }
+
+
+def used_pretrainings():
+    """Pre-trainings of all experiments, each once."""
+    used = []
+    for section in experiments().values():
+        used += [section[role] for role in ("pretraining", "ablation") if section[role]]
+    return list(dict.fromkeys(used))
+
+
+def of_pretrainings(name):
+    """A file of every pre-training that an experiment uses."""
+    return [pretrained_file(pretraining, name) for pretraining in used_pretrainings()]

@@ -22,6 +22,9 @@ KINDS = {
 }
 """JSON types in words."""
 
+ENCODER = "encoder"
+"""The variant that trains the encoder of Deep InfoMax with labels."""
+
 BOUNDS = {
     "minimum": "at least",
     "maximum": "at most",
@@ -176,6 +179,8 @@ def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
                 f"datasets.{name}.split.column: {split['column']!r} must be among the `extra` "
                 "columns of a source of kind table or cif_folder"
             )
+    if "infomax" in config:
+        yield from _dangling_infomax(config)
     for number, run in enumerate(config["runs"]):
         datasets = config["datasets"]
         if run["dataset"] not in datasets:
@@ -185,10 +190,40 @@ def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
         for task in run["tasks"]:
             if task not in tasks:
                 yield _no_such(f"runs[{number}].tasks", task, f"tasks of {run['dataset']}", tasks)
-        if run["variant"] not in config["variants"]:
+        if run["variant"] not in (*config["variants"], ENCODER):
             yield _no_such(
                 f"runs[{number}].variant", run["variant"], "variants", config["variants"]
             )
+
+
+def _dangling_infomax(config: Mapping[str, Any]) -> Iterator[str]:
+    """Names that are used in `infomax` but not there."""
+    infomax, datasets = config["infomax"], config["datasets"]
+
+    def task(where: str, dataset: str, name: str) -> Iterator[str]:
+        if dataset not in datasets:
+            yield _no_such(f"{where}.dataset", dataset, "data sets", datasets)
+        elif name not in datasets[dataset]["tasks"]:
+            yield _no_such(where, name, f"tasks of {dataset}", datasets[dataset]["tasks"])
+
+    for name, section in infomax["pretrainings"].items():
+        where = f"infomax.pretrainings.{name}"
+        yield from task(f"{where}.split", section["dataset"], section["split"])
+        for dataset in section["hold_out"]:
+            if dataset not in datasets:
+                yield _no_such(f"{where}.hold_out", dataset, "data sets", datasets)
+    names = [section["name"] for section in infomax["experiments"]]
+    for number, section in enumerate(infomax["experiments"]):
+        where = f"infomax.experiments[{number}]"
+        if section["name"] in names[:number]:
+            yield f"{where}.name: {section['name']!r} is there twice"
+        yield from task(f"{where}.task", section["dataset"], section["task"])
+        if other := section["supervised"]:
+            yield from task(f"{where}.supervised", other["dataset"], other["task"])
+        for role in ("pretraining", "ablation"):
+            known = infomax["pretrainings"]
+            if section[role] is not None and section[role] not in known:
+                yield _no_such(f"{where}.{role}", section[role], "pre-trainings", known)
 
 
 def _no_such(where: str, name: str, what: str, known: Mapping[str, Any]) -> str:

@@ -38,7 +38,10 @@ def source(**values: object) -> dict:
             {"training": {"learning_rat": 1.0}},
             "training.learning_rat is unknown (did you mean learning_rate?); allowed: amsgrad,",
         ),
-        ({"speed": 9}, "speed is unknown; allowed: datasets, features, model, runs, training,"),
+        (
+            {"speed": 9},
+            "speed is unknown; allowed: datasets, features, infomax, model, runs, training,",
+        ),
         ({"training": {"max_epochs": 2.5}}, "training.max_epochs must be a whole number, not 2.5"),
         ({"training": {"amsgrad": 1}}, "training.amsgrad must be true or false, not 1"),
         ({"training": {"eps": "tiny"}}, "training.eps must be a number, not 'tiny'"),
@@ -79,6 +82,26 @@ def source(**values: object) -> dict:
                 ]
             },
             "runs[0].variant: there is no 'x'; variants: sitenet, cutoff5",
+        ),
+        (
+            {"infomax": {"pretrainings": {"crystals": {"split": "gap"}}}},
+            "infomax.pretrainings.crystals.split: there is no 'gap'; tasks of prototypes: ewald",
+        ),
+        (
+            {
+                "infomax": {
+                    "experiments": [
+                        {
+                            "name": "a",
+                            "dataset": "prototypes",
+                            "n": 50,
+                            "task": "ewald_energy",
+                            "pretraining": "all",
+                        }
+                    ]
+                }
+            },
+            "infomax.experiments[0].pretraining: there is no 'all'; pre-trainings: crystals,",
         ),
     ],
 )
