@@ -23,18 +23,23 @@ wildcard_constraints:
     n=r"\d+",
     seed=r"\d+",
     part=r"\d{3}",
+    experiment="[A-Za-z0-9_-]+",
+    representation="[a-z_]+",
+    descriptor="ofm|xrd",
 
 
 localrules:
     all,
     tables,
     figures,
+    representation_figures,
 
 
 include: "rules/data.smk"
 include: "rules/features.smk"
 include: "rules/supervised.smk"
 include: "rules/attention.smk"
+include: "rules/representation.smk"
 include: "rules/figures.smk"
 
 
@@ -43,3 +48,4 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.representation_figures.input,

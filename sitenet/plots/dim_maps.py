@@ -1,6 +1,6 @@
 """Figures 9 and 10 of doi:10.1039/d4dd00202d: t-SNE maps of representations, before and after."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from sitenet.plots import style
@@ -25,14 +24,21 @@ EXTREMES = (1, 99)
 
 @dataclass(frozen=True)
 class MapRow:
-    """One experiment: title, name and unit of the property, and by column (`COLUMNS`, in order)
-    the maps and scores of `sitenet.analysis.maps.write`."""
+    """Title of an experiment, and by `COLUMNS` maps and scores of `sitenet.analysis.maps.write`."""
+
+    title: str
+    maps: Sequence[Path]
+    scores: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class PropertyRow:
+    """Title of an experiment, name and unit of its property, and its maps by `COLUMNS`."""
 
     title: str
     label: str
     unit: str
     maps: Sequence[Path]
-    scores: Sequence[Path]
 
 
 @style.styled
@@ -42,8 +48,8 @@ def draw_classes(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> 
     Experiments with the same maps share a row. Writes the figure (a PNG beside it), all points
     (Parquet) and all silhouettes (CSV).
     """
-    points = [_points(row) for row in rows]
-    scores = [_scores(row) for row in rows]
+    points = [_by_representation(map(pd.read_parquet, row.maps)) for row in rows]
+    scores = [_by_representation(map(pd.read_csv, row.scores)) for row in rows]
     distinct = _distinct(points)
     figure = style.new_figure(style.DOUBLE, PANEL * len(distinct) + 0.6)
     axes = figure.subplots(len(distinct), len(COLUMNS), squeeze=False)
@@ -58,14 +64,16 @@ def draw_classes(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> 
     handles = [Line2D([], [], marker="o", linestyle="", markersize=4, color=colour, label=label)
                for label, colour in CLASSES.values()]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
-    _finish(figure, axes, rows, points, pdf, data)
+    _letter(axes)
+    style.save(figure, pdf)
+    style.save_data(style.of_runs([row.title for row in rows], points), data)
     style.save_data(style.of_runs([row.title for row in rows], scores), table)
 
 
 @style.styled
-def draw_property(rows: Sequence[MapRow], pdf: Path, data: Path) -> None:
+def draw_property(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
     """Fig. 10: the same maps coloured by the property. Writes figure, PNG and points (Parquet)."""
-    points = [_points(row) for row in rows]
+    points = [_by_representation(map(pd.read_parquet, row.maps)) for row in rows]
     figure = style.new_figure(style.DOUBLE, PANEL * len(rows))
     axes = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
     for line, row, one in zip(axes, rows, points, strict=True):
@@ -75,18 +83,12 @@ def draw_property(rows: Sequence[MapRow], pdf: Path, data: Path) -> None:
             axis.set_title(f"{row.title}: {heading}")
         figure.colorbar(ScalarMappable(norm), ax=line, label=f"{row.label} ({row.unit})",
                         extend="both", pad=0.015)  # fmt: skip
-    _finish(figure, axes, rows, points, pdf, data)
+    _letter(axes)
+    style.save(figure, pdf)
+    style.save_data(style.of_runs([row.title for row in rows], points), data)
 
 
-def _points(row: MapRow) -> pd.DataFrame:
-    return _by_representation(map(pd.read_parquet, row.maps))
-
-
-def _scores(row: MapRow) -> pd.DataFrame:
-    return _by_representation(map(pd.read_csv, row.scores))
-
-
-def _by_representation(tables: map) -> pd.DataFrame:
+def _by_representation(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     named = [t.assign(representation=name) for name, t in zip(COLUMNS, tables, strict=True)]
     joined = pd.concat(named, ignore_index=True)
     return joined[["representation", *joined.columns.drop("representation")]]
@@ -122,11 +124,8 @@ def _size(points: pd.DataFrame) -> float:
     return float(np.clip(4000 / len(points), 1.5, 10))
 
 
-def _finish(figure: Figure, axes: np.ndarray, rows: Sequence[MapRow],
-            points: list[pd.DataFrame], pdf: Path, data: Path) -> None:  # fmt: skip
+def _letter(axes: np.ndarray) -> None:
     for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
         axis.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
-        axis.margins(0.04, 0.08)
+        axis.margins(0.04)
         style.letter(axis, name)
-    style.save(figure, pdf)
-    style.save_data(style.of_runs([row.title for row in rows], points), data)

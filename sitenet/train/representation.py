@@ -6,7 +6,7 @@ representation sees the same masks and is standardised alike, on its training ro
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,11 @@ class RepresentationSettings:
     """Of the choice of pool and test crystals."""
     mlp_width: int = 64
     mlp_max_iter: int = 5000
+
+    @classmethod
+    def from_config(cls, section: Mapping[str, Any]) -> "RepresentationSettings":
+        """Settings of the options of `infomax.representation` that decide the comparison."""
+        return cls(**{**section, "label_counts": tuple(section["label_counts"])})
 
 
 @dataclass(frozen=True)

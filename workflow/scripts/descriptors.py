@@ -1,0 +1,26 @@
+"""Describe one share of the crystals that representations are compared on, by matminer."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.shards.descriptors import build_descriptors
+from sitenet.sources.subset import draw
+
+with job(snakemake.log[0]):
+    drawn = snakemake.params.crystals
+    build_descriptors(
+        Path(snakemake.input.structures),
+        chosen=[
+            name
+            for split in snakemake.input.splits
+            for part, count in (("train", drawn["pool"]), ("test", drawn["test"]))
+            for name in draw(Path(split), part, count, drawn["seed"])
+        ],
+        kind=snakemake.wildcards.descriptor,
+        part=int(snakemake.wildcards.part),
+        parts=snakemake.params.parts,
+        out=Path(snakemake.output.table),
+        rejected=Path(snakemake.output.rejected),
+        workers=snakemake.threads,
+    )

@@ -1,0 +1,18 @@
+"""Figure 10 of Deep InfoMax: maps of the representation, coloured by the property."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.parallel import chunked
+from sitenet.plots.dim_maps import COLUMNS, PropertyRow, draw_property
+
+with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+    params = snakemake.params
+    maps = chunked(map(Path, snakemake.input.maps), len(COLUMNS))
+    rows = zip(params.titles, params.labels, params.units, maps, strict=True)
+    draw_property(
+        [PropertyRow(*row) for row in rows],
+        pdf=Path(snakemake.output.pdf),
+        data=Path(snakemake.output.data),
+    )

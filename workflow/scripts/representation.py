@@ -1,0 +1,27 @@
+"""Errors of simple models on one representation, given few labels."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.train.representation import RepresentationSettings, labelled, write
+
+with job(snakemake.log[0]):
+    settings = RepresentationSettings.from_config(snakemake.params.settings)
+    crystals = labelled(
+        Path(snakemake.input.structures),
+        Path(snakemake.input.split),
+        snakemake.params.column,
+        [Path(file) for file in snakemake.input.shards],
+        snakemake.params.n_atoms,
+        [Path(file) for file in snakemake.input.rejected],
+        settings,
+    )
+    write(
+        crystals,
+        [Path(file) for file in snakemake.input.vectors],
+        (snakemake.wildcards.experiment, snakemake.wildcards.representation),
+        settings,
+        Path(snakemake.output.table),
+        workers=snakemake.threads,
+    )
