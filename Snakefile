@@ -48,4 +48,3 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
-        rules.representation_figures.input,

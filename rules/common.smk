@@ -279,6 +279,34 @@ def pretrained(name):
     def file(wildcards):
         return pretrained_file(wildcards.pretraining, name)
 
+    return file
+
+
+def experiment_section(wildcards):
+    return entry(experiments(), wildcards.experiment)
+
+
+def experiments(figure=None):
+    """Names and sections of the experiments that a figure shows."""
+    return {
+        section["name"]: section
+        for section in config["infomax"]["experiments"]
+        if figure in (None, section["figure"])
+    }
+
+
+def used_pretrainings():
+    """Pre-trainings of all experiments, each once."""
+    used = []
+    for section in experiments().values():
+        used += [section[role] for role in ("pretraining", "ablation") if section[role]]
+    return list(dict.fromkeys(used))
+
+
+def of_pretrainings(name):
+    """A file of every pre-training that an experiment uses."""
+    return [pretrained_file(pretraining, name) for pretraining in used_pretrainings()]
+
 
 def experiment_value(key):
     """Parameter function: an option of the experiment in the wildcards."""
@@ -398,127 +426,3 @@ def of_maps(suffix):
         representation=["infomax", "untrained"],
         suffix=suffix,
     )
-
-    return file
-
-
-<<<<<<< HEAD
-def experiment_section(wildcards):
-    return entry(experiments(), wildcards.experiment)
-
-
-def experiments(figure=None):
-    """Names and sections of the experiments that a figure shows."""
-    return {
-        section["name"]: section
-        for section in config["infomax"]["experiments"]
-        if figure in (None, section["figure"])
-    }
-
-
-def used_pretrainings():
-    """Pre-trainings of all experiments, each once."""
-    used = []
-    for section in experiments().values():
-        used += [section[role] for role in ("pretraining", "ablation") if section[role]]
-    return list(dict.fromkeys(used))
-
-
-def of_pretrainings(name):
-    """A file of every pre-training that an experiment uses."""
-    return [pretrained_file(pretraining, name) for pretraining in used_pretrainings()]
-=======
-def experiment_shards(wildcards):
-    section = experiment_section(wildcards)
-    return shards_of(section["dataset"], section["n"])
-
-
-def experiment_splits(wildcards):
-    """Splits of all tasks of a data set that experiments are about."""
-    tasks = [
-        section["task"]
-        for section in config["infomax"]["experiments"].values()
-        if section["dataset"] == wildcards.dataset
-    ]
-    return [f"results/{wildcards.dataset}/splits/{task}.csv" for task in dict.fromkeys(tasks)]
-
-
-def experiment_titles(names):
-    return [name.replace("_", " ") for name in names]
-
-
-def experiment_tasks(sections):
-    """Names of the properties in figures."""
-    return [section["task"].replace("_", " ") for section in sections.values()]
-
-
-def experiment_units(sections):
-    return [config["datasets"][s["dataset"]]["tasks"][s["task"]]["unit"] for s in sections]
-
-
-def drawn_crystals():
-    """What decides which crystals the representations are compared on."""
-    options = config["infomax"]["representation"]
-    return {name: options[name] for name in ("pool", "test", "seed")}
-
-
-def representation_settings():
-    """What decides the comparison of representations."""
-    options = dict(config["infomax"]["representation"])
-    del options["descriptors"]
-    return options
-
-
-def descriptor_files(dataset, descriptor, suffix):
-    parts = range(config["datasets"][dataset]["shards"])
-    folder = f"results/{dataset}/descriptors/{descriptor}"
-    return [f"{folder}/part-{part:03d}.{suffix}" for part in parts]
-
-
-def descriptor_rejections(wildcards):
-    """Lists of crystals that a descriptor cannot describe."""
-    dataset = experiment_section(wildcards)["dataset"]
-    return [
-        file
-        for descriptor in config["infomax"]["representation"]["descriptors"]
-        for file in descriptor_files(dataset, descriptor, "rejected.csv")
-    ]
-
-
-def representation_vectors(wildcards):
-    """Tables with the vectors of a representation: learned ones, or parts of a descriptor."""
-    section = experiment_section(wildcards)
-    learned = {
-        "infomax": section["pretraining"],
-        "untrained": f"{section['pretraining']}.untrained",
-        "without_synthetic": section["ablation"],
-    }
-    if wildcards.representation not in learned:
-        return descriptor_files(section["dataset"], wildcards.representation, "parquet")
-    name = learned[wildcards.representation]
-    return [f"results/{section['dataset']}/n{section['n']}/embeddings/{name}.parquet"]
-
-
-def of_representations(representations, key=None):
-    """Results of these representations for the main experiments (with `key`: that have one)."""
-    return expand(
-        "results/representation/{experiment}/{representation}.parquet",
-        experiment=experiments(key=key),
-        representation=representations,
-    )
-
-
-def compared_representations():
-    """What figure 8 compares."""
-    return ["infomax", "untrained", *config["infomax"]["representation"]["descriptors"]]
-
-
-def of_maps(suffix):
-    """Maps of all main experiments, trained before untrained."""
-    return expand(
-        "results/maps/{experiment}/{representation}.{suffix}",
-        experiment=experiments(),
-        representation=["infomax", "untrained"],
-        suffix=suffix,
-    )
->>>>>>> e05895f (Rules of representations, maps and their figures)
