@@ -22,6 +22,7 @@ wildcard_constraints:
     variant="[A-Za-z0-9_-]+",
     n=r"\d+",
     seed=r"\d+",
+    pretraining="[A-Za-z0-9_-]+",
     part=r"\d{3}",
     experiment="[A-Za-z0-9_-]+",
     representation="[a-z_]+",
@@ -32,6 +33,7 @@ localrules:
     all,
     tables,
     figures,
+    infomax,
     representation_figures,
 
 
@@ -39,8 +41,15 @@ include: "rules/data.smk"
 include: "rules/features.smk"
 include: "rules/supervised.smk"
 include: "rules/attention.smk"
-include: "rules/representation.smk"
 include: "rules/figures.smk"
+include: "rules/pretrain.smk"
+include: "rules/representation.smk"
+
+
+rule infomax:
+    input:
+        rules.dim_fig6.output,
+        rules.representation_figures.input,
 
 
 rule all:
@@ -48,3 +57,4 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.infomax.input if experiments() else [],

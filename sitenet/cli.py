@@ -18,11 +18,30 @@ from sitenet.progress import log, setup_logging
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.cif import RejectedCrystal, read_cif
+from sitenet.train.embed import embed
 
 
 def read_crystal(path: Path, settings: FeatureSettings) -> MergedCrystal:
     """A CIF file featurised as the model's training data were. Raises RejectedCrystal."""
     return featurise(read_cif(path.read_bytes()), settings)
+
+
+def read_crystals(
+    paths: Sequence[Path], settings: FeatureSettings
+) -> tuple[list[str], list[MergedCrystal]]:
+    """The usable crystals of CIF files, and for each file its problem in words, empty if none."""
+    problems, crystals = [], []
+    for path in paths:
+        try:
+            crystals.append(read_crystal(path, settings))
+            problems.append("")
+        except (RejectedCrystal, OSError) as error:
+            problems.append(str(error))
+    return problems, crystals
+
+
+def _stored(crystals: Sequence[MergedCrystal]) -> CrystalStore:
+    return CrystalStore.from_crystals([str(k) for k in range(len(crystals))], crystals)
 
 
 def predict(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
@@ -32,18 +51,11 @@ def predict(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
     """
     about = read_json(weights.with_suffix(".json"))
     settings = FeatureSettings(**about["features"])
-    rows: list[dict[str, object]] = []
-    crystals: list[MergedCrystal] = []
-    for path in cifs:
-        rows.append({"cif": str(path), "prediction": None, "unit": about["label"]["unit"]})
-        try:
-            crystals.append(read_crystal(path, settings))
-            rows[-1]["problem"] = ""
-        except (RejectedCrystal, OSError) as error:
-            rows[-1]["problem"] = str(error)
-    table = pd.DataFrame(rows)
+    problems, crystals = read_crystals(cifs, settings)
+    table = pd.DataFrame({"cif": list(map(str, cifs)), "prediction": None,
+                          "unit": about["label"]["unit"], "problem": problems})  # fmt: skip
     if crystals:
-        store = CrystalStore.from_crystals([str(k) for k in range(len(crystals))], crystals)
+        store = _stored(crystals)
         model = load_model(weights)
         with torch.inference_mode():
             values = [
@@ -51,6 +63,19 @@ def predict(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
                 for chosen in pack(store.sites.numpy(), 1200, None)
             ]
         table.loc[table.problem == "", "prediction"] = torch.cat(values).numpy()
+    return table
+
+
+def embed_cifs(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
+    """Representations of CIF files: columns cif, problem, z1, z2, ... (empty with a problem)."""
+    settings = FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
+    problems, crystals = read_crystals(cifs, settings)
+    table = pd.DataFrame({"cif": list(map(str, cifs)), "problem": problems})
+    if crystals:
+        vectors = embed(load_model(weights), _stored(crystals))
+        names = [f"z{k + 1}" for k in range(vectors.shape[1])]
+        usable = table.index[table.problem == ""]
+        table = table.join(pd.DataFrame(vectors, index=usable, columns=names))
     return table
 
 
@@ -96,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("model", type=Path, help="model.safetensors of a run (its .json beside it)")
     use.add_argument("cif", type=Path, nargs="+")
     use.add_argument("--out", type=Path, help="CSV file (default: the terminal)")
+    represent = commands.add_parser("embed", help="represent CIF files by vectors")
+    represent.add_argument("model", type=Path, help="model.safetensors of a pre-training or run")
+    represent.add_argument("cif", type=Path, nargs="+")
+    represent.add_argument("--out", type=Path, help="CSV file (default: the terminal)")
     why = commands.add_parser("explain", help="show what a model attends to in a crystal")
     why.add_argument("model", type=Path, help="model.safetensors of a run (its .json beside it)")
     why.add_argument("cif", type=Path)
@@ -124,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "predict":
             predict(options.model, options.cif).to_csv(options.out or sys.stdout, index=False)
+        elif options.command == "embed":
+            embed_cifs(options.model, options.cif).to_csv(options.out or sys.stdout, index=False)
         elif options.command == "explain":
             explain_cif(options.model, options.cif, options.out, options.site, options.compare)
         else:

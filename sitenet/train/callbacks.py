@@ -2,26 +2,36 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import lightning.pytorch as pl
 import pandas as pd
 
 from sitenet.files import atomic_path
 from sitenet.progress import duration, log
-from sitenet.train.module import SupervisedModule
 
-COLUMNS = ["epoch", "train_mae", "val_mae", "learning_rate", "seconds", "structures_per_second"]
+
+class Measured(Protocol):
+    """A module whose epochs are told."""
+
+    trained_crystals: int
+
+    def measures(self) -> dict[str, float]:
+        """The latest epoch's numbers, named train_... and val_..."""
 
 
 class History(pl.Callback):
     """One row per epoch, kept in the checkpoints and rewritten to a CSV after each epoch.
 
-    Logs every improvement or at least one line every `interval` seconds.
+    Logs a line at most every `interval` seconds with train_`measure` and val_`measure`, called
+    `title` there; the latter is what a run is judged by (`watched`).
     """
 
-    def __init__(self, path: Path, label: str, unit: str, interval: float = 10.0) -> None:
-        self.path, self.label, self.unit, self.interval = path, label, unit, interval
+    def __init__(
+        self, path: Path, label: str, measure: str, title: str, interval: float = 10.0
+    ) -> None:
+        self.path, self.label, self.title, self.interval = path, label, title, interval
+        self.trained, self.watched = f"train_{measure}", f"val_{measure}"
         self.rows: list[dict[str, float]] = []
         self._start = self._last_line = time.monotonic()
         self._train_seconds = 0.0
@@ -35,8 +45,8 @@ class History(pl.Callback):
         self.rows = list(state_dict["rows"])
 
     def best(self) -> dict[str, float]:
-        """The row of the epoch with the lowest validation MAE (the first of equals)."""
-        return min(self.rows, key=lambda row: row["val_mae"])
+        """The row of the epoch with the lowest watched measure (the first of equals)."""
+        return min(self.rows, key=lambda row: row[self.watched])
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Start the clock."""
@@ -48,21 +58,19 @@ class History(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Append the epoch, rewrite the file, tell the person."""
-        assert isinstance(module, SupervisedModule)
-        seconds = time.monotonic() - self._start
-        trained = len(module.train_batches.indices)
-        row = [
-            trainer.current_epoch + 1,
-            module.train_mae,
-            module.val_mae,
-            trainer.optimizers[0].param_groups[0]["lr"],
-            seconds,
-            trained / self._train_seconds,
-        ]
-        self.rows.append(dict(zip(COLUMNS, row, strict=True)))
+        measured = cast(Measured, module)
+        self.rows.append(
+            {
+                "epoch": trainer.current_epoch + 1,
+                **measured.measures(),
+                "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+                "seconds": time.monotonic() - self._start,
+                "structures_per_second": measured.trained_crystals / self._train_seconds,
+            }
+        )
         if trainer.is_global_zero:
             with atomic_path(self.path) as temporary:
-                pd.DataFrame(self.rows, columns=COLUMNS).to_csv(temporary, index=False)
+                pd.DataFrame(self.rows).to_csv(temporary, index=False)
             self._tell(trainer)
 
     def _tell(self, trainer: pl.Trainer) -> None:
@@ -73,8 +81,8 @@ class History(pl.Callback):
         recent = [r["seconds"] for r in self.rows[-5:]]
         left = ((trainer.max_epochs or 0) - row["epoch"]) * sum(recent) / len(recent)
         log.info(
-            f"{self.label}: epoch {row['epoch']}/{trainer.max_epochs}, MAE train "
-            f"{row['train_mae']:.4g}, validation {row['val_mae']:.4g} {self.unit} (best "
-            f"{best['val_mae']:.4g} at {best['epoch']}), {row['structures_per_second']:.3g} "
+            f"{self.label}: epoch {row['epoch']}/{trainer.max_epochs}, {self.title} train "
+            f"{row[self.trained]:.4g}, validation {row[self.watched]:.4g} (best "
+            f"{best[self.watched]:.4g} at {best['epoch']}), {row['structures_per_second']:.3g} "
             f"crystals/s, at most {duration(left)} left"
         )

@@ -51,19 +51,18 @@ def load_task(structures: Path, shards: Sequence[Path], split: Path, column: str
     return TaskData(store, table)
 
 
-class Batches:
-    """Iterable of (batch, targets (B,), indices (B,)): what the trainer loops over.
+class Packs:
+    """Indices (B,) of the crystals of each batch, in the order of an epoch.
 
     With `shuffle` a seed, crystals are packed anew in every epoch: epoch e uses (seed, e), so a
     resumed run sees the same batches. Several processes share the batches of an epoch evenly.
     """
 
     def __init__(
-        self, data: TaskData, indices: Tensor, limit: int, shuffle: int | None = None
+        self, sites: Tensor, indices: Tensor, limit: int, shuffle: int | None = None
     ) -> None:
-        self.data, self.indices, self.limit, self.shuffle = data, indices, limit, shuffle
-        self.sizes = data.table.n_sites.to_numpy()[indices.numpy()]
-        self.targets = torch.tensor(data.table.target.to_numpy(), dtype=torch.float32)
+        self.indices, self.limit, self.shuffle = indices, limit, shuffle
+        self.sizes = sites.numpy()[indices.numpy()]
         self.epoch = 0
         self.rank, self.world = 0, 1
         self._packed: tuple[int, list] = (-1, [])
@@ -80,7 +79,22 @@ class Batches:
     def __len__(self) -> int:
         return len(self._batches())
 
-    def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor]]:
+    def packs(self) -> Iterator[Tensor]:
+        """The batches of this epoch and process."""
         for chosen in self._batches():
-            crystals = self.indices[torch.from_numpy(chosen)]
+            yield self.indices[torch.from_numpy(chosen)]
+
+
+class Batches(Packs):
+    """Iterable of (batch, targets (B,), indices (B,)): what the trainer loops over."""
+
+    def __init__(
+        self, data: TaskData, indices: Tensor, limit: int, shuffle: int | None = None
+    ) -> None:
+        super().__init__(data.store.sites.cpu(), indices, limit, shuffle)
+        self.data = data
+        self.targets = torch.tensor(data.table.target.to_numpy(), dtype=torch.float32)
+
+    def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor]]:
+        for crystals in self.packs():
             yield self.data.store.batch(crystals), self.targets[crystals], crystals

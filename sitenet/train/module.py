@@ -37,6 +37,15 @@ class SupervisedModule(pl.LightningModule):
         self.train_batches.rank = self.trainer.global_rank
         self.train_batches.world = self.trainer.world_size
 
+    @property
+    def trained_crystals(self) -> int:
+        """Crystals that an epoch trains on."""
+        return len(self.train_batches.indices)
+
+    def measures(self) -> dict[str, float]:
+        """The latest epoch's errors."""
+        return {"train_mae": self.train_mae, "val_mae": self.val_mae}
+
     def train_dataloader(self) -> Batches:
         """Batches of the training part, repacked in every epoch."""
         return self.train_batches

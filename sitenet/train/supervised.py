@@ -1,10 +1,7 @@
 """One supervised run: from shards, labels and a split to a model, predictions and metrics."""
 
-import logging
-import resource
 import shutil
 import time
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,6 @@ import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from sitenet.crystal.featurise import FeatureSettings
 from sitenet.files import atomic_path, write_json
@@ -24,6 +20,7 @@ from sitenet.progress import duration, log
 from sitenet.train.baselines import baselines
 from sitenet.train.callbacks import History
 from sitenet.train.data import Batches, TaskData, load_task
+from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.metrics import regression_metrics
 from sitenet.train.module import SupervisedModule
 from sitenet.train.settings import TrainingSettings
@@ -67,7 +64,6 @@ def train(
     Crystals whose primitive cell has more than N sites are left out of training, not of tests.
     Raises ValueError if the data does not allow a run.
     """
-    _quiet()
     start = time.monotonic()
     pl.seed_everything(settings.seed, verbose=False)
     data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
@@ -83,8 +79,8 @@ def train(
         Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
         Batches(data, watched, settings.batch_sites),
     )
-    history = History(outputs.history, label, inputs.unit)
-    best = _fit(module, settings, history, outputs.checkpoints, accelerator)
+    history = History(outputs.history, label, "mae", f"MAE ({inputs.unit})")
+    best = fit(module, settings, history, outputs.checkpoints, accelerator)
     module.load_state_dict(best["state_dict"])
     predictions = predict(module.model, data, settings.batch_sites, accelerator)
     write_predictions(predictions, outputs.predictions)
@@ -99,8 +95,8 @@ def train(
             np.median([row["structures_per_second"] for row in history.rows])
         ),
         "seconds": seconds,
-        "peak_memory_bytes": _peak_memory(accelerator),
-        "device": _device_name(accelerator),
+        "peak_memory_bytes": peak_memory(accelerator),
+        "device": device_name(accelerator),
         "parameters": sum(p.numel() for p in module.model.parameters()),
     }
     save_model(
@@ -131,66 +127,6 @@ def _new_model(
         model.label_shift.fill_(float(targets.mean()))
         model.label_scale.fill_(float(targets.std()))
     return model
-
-
-def _fit(
-    module: SupervisedModule,
-    settings: TrainingSettings,
-    history: History,
-    checkpoints: Path,
-    accelerator: str,
-) -> dict[str, Any]:
-    """Run or resume the training; returns the best checkpoint."""
-    # Two keepers, since Lightning's `save_last` only follows the best one.
-    keepers = [
-        ModelCheckpoint(
-            checkpoints,
-            filename=name,
-            monitor=monitor,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
-        )
-        for name, monitor in (("best", "val_mae"), ("last", None))
-    ]
-    stopper = EarlyStopping("val_mae", patience=settings.patience, check_on_train_epoch_end=True)
-    trainer = pl.Trainer(
-        accelerator=accelerator,
-        devices=settings.devices,
-        strategy="auto" if settings.devices == 1 else "ddp_spawn",
-        precision=settings.precision,
-        max_epochs=settings.max_epochs,
-        gradient_clip_val=settings.gradient_clip,
-        callbacks=[history, stopper, *keepers],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        deterministic="warn" if accelerator != "cpu" else False,
-    )
-    resumed = _readable(checkpoints / "last.ckpt", history.label)
-    trainer.fit(module, ckpt_path=resumed, weights_only=True)
-    best, last = (
-        torch.load(checkpoints / name, map_location="cpu", weights_only=True)
-        for name in ("best.ckpt", "last.ckpt")
-    )
-    # With several devices the epochs were counted in other processes.
-    history.load_state_dict(last["callbacks"][history.state_key])
-    return best
-
-
-def _readable(checkpoint: Path, label: str) -> Path | None:
-    """`checkpoint` if it is whole; a broken one is deleted with a warning."""
-    if not checkpoint.exists():
-        return None
-    try:
-        epoch = torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]
-    except Exception as error:  # torch raises many kinds for truncated files
-        log.warning(f"{checkpoint} is damaged ({type(error).__name__}): starting over without it")
-        checkpoint.unlink()
-        return None
-    log.info(f"{label}: continuing after epoch {epoch + 1}, from {checkpoint}")
-    return checkpoint
 
 
 def predict(model: SiteNet, data: TaskData, batch_sites: int, accelerator: str) -> pd.DataFrame:
@@ -227,22 +163,3 @@ def _baselines(predictions: pd.DataFrame) -> dict[str, float]:
         test.formula.tolist(),
         test.target.to_numpy(),
     )
-
-
-def _peak_memory(accelerator: str) -> int:
-    if accelerator in ("gpu", "cuda"):
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _device_name(accelerator: str) -> str:
-    if accelerator in ("gpu", "cuda"):
-        return torch.cuda.get_device_name()
-    return f"cpu ({torch.get_num_threads()} threads)"
-
-
-def _quiet() -> None:
-    """Silence Lightning's advice that does not apply to batches made by index arithmetic."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"lightning\..*")

@@ -1,0 +1,52 @@
+"""Representations Z of crystals by an encoder, without noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sitenet.files import read_json
+from sitenet.model.files import load_model
+from sitenet.model.ragged import SiteNet
+from sitenet.model.settings import ModelSettings
+from sitenet.progress import log
+from sitenet.shards.packing import pack
+from sitenet.shards.store import CrystalStore
+from sitenet.shards.vectors import write_vectors
+from sitenet.train.pretrain import initial_encoder
+
+BATCH_SITES = 1200
+
+
+def embed(encoder: SiteNet, store: CrystalStore) -> NDArray[np.float32]:
+    """Crystal vectors (n, crystal_width) of all crystals of `store`, on its device."""
+    device = store.sites.device
+    encoder = encoder.to(device).eval()
+    vectors = np.empty((len(store), encoder.crystal_width), dtype=np.float32)
+    with torch.inference_mode():
+        for chosen in pack(store.sites.cpu().numpy(), BATCH_SITES, None):
+            vectors[chosen] = encoder.crystals(store.batch(torch.from_numpy(chosen))).cpu().numpy()
+    return vectors
+
+
+def write_embeddings(
+    weights: Path,
+    description: Path,
+    shards: Sequence[Path],
+    trained: Path,
+    untrained: Path,
+    accelerator: str = "cpu",
+) -> None:
+    """Write Z of every crystal in `shards` by a pre-trained encoder and by its untrained control.
+
+    The control has the weights that the pre-training began with.
+    """
+    about = read_json(description)
+    store = CrystalStore.from_shards(shards)
+    store.to("cuda" if accelerator in ("gpu", "cuda") else "cpu")
+    control = initial_encoder(ModelSettings.from_dict(about["model"]), about["training"]["seed"])
+    for encoder, path in ((load_model(weights, description), trained), (control, untrained)):
+        write_vectors(path, store.ids, embed(encoder, store))
+    log.info(f"{trained.parent}: {len(store):,} crystals embedded by {weights.parent.name}")

@@ -1,0 +1,133 @@
+"""Deep InfoMax as a Lightning module, and its batches."""
+
+from collections.abc import Iterator
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+
+from sitenet.model.infomax.infomax import DeepInfoMax, Losses
+from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.store import CrystalStore
+from sitenet.train.data import Packs
+from sitenet.train.optimiser import make_optimiser, make_schedule
+from sitenet.train.settings import TrainingSettings
+
+Batch = tuple[RaggedBatch, RaggedBatch]
+
+LOSSES = ("local_score", "local_kl", "global_score", "global_kl", "total")
+
+
+class UnlabelledBatches(Packs):
+    """Iterable of (merged batch, the same crystals with a row per site)."""
+
+    def __init__(
+        self,
+        store: CrystalStore,
+        sites: CrystalStore,
+        indices: Tensor,
+        limit: int,
+        shuffle: int | None = None,
+    ) -> None:
+        super().__init__(store.sites.cpu(), indices, limit, shuffle)
+        self.store, self.sites = store, sites
+
+    def __iter__(self) -> Iterator[Batch]:
+        for crystals in self.packs():
+            yield self.store.batch(crystals), self.sites.batch(crystals)
+
+
+class PretrainModule(pl.LightningModule):
+    """Trains `model` on the batches of `train`, watched on those of `validation`.
+
+    Noise and false samples depend on seed, epoch and batch only, in the validation on the batch
+    alone, so that epochs compare and a resumed run sees the same.
+    """
+
+    def __init__(
+        self,
+        model: DeepInfoMax,
+        settings: TrainingSettings,
+        train: UnlabelledBatches,
+        validation: UnlabelledBatches,
+    ) -> None:
+        super().__init__()
+        self.model, self.settings = model, settings
+        self.train_batches, self.validation_batches = train, validation
+        self._measures: dict[str, float] = {}
+        self._sum, self._count = torch.zeros(len(LOSSES)), 0
+
+    @property
+    def trained_crystals(self) -> int:
+        """Crystals that an epoch trains on."""
+        return len(self.train_batches.indices)
+
+    def measures(self) -> dict[str, float]:
+        """The latest epoch's losses: means over the crystals."""
+        return self._measures
+
+    def setup(self, stage: str) -> None:
+        """Move the crystals to this process's device and take its share of the batches."""
+        for store in (self.train_batches.store, self.train_batches.sites):
+            store.to(self.trainer.strategy.root_device)
+        self.train_batches.rank = self.trainer.global_rank
+        self.train_batches.world = self.trainer.world_size
+
+    def train_dataloader(self) -> UnlabelledBatches:
+        """Batches of the training part, repacked in every epoch."""
+        return self.train_batches
+
+    def val_dataloader(self) -> UnlabelledBatches:
+        """Batches of the validation part; every process evaluates all of them."""
+        return self.validation_batches
+
+    def configure_optimizers(self) -> dict:
+        """AdamW and a schedule that moves with every step."""
+        optimiser = make_optimiser(self.model, self.settings)
+        schedule = make_schedule(optimiser, self.settings, len(self.train_batches))
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_train_epoch_start(self) -> None:
+        """Shuffle by the epoch's number, so that a resumed run sees the same batches."""
+        self.train_batches.epoch = self.current_epoch
+        self._start()
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        """Total loss of a batch."""
+        return self._losses(batch, 1 + self.current_epoch, number).total
+
+    def validation_step(self, batch: Batch, number: int) -> None:
+        """Add a batch to the epoch's losses."""
+        self._losses(batch, 0, number)
+
+    def on_validation_epoch_start(self) -> None:
+        """Close the training epoch's losses: validation runs at the end of it."""
+        self._measures = self._means("train")
+        self._start()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the loss that checkpoints and early stopping watch."""
+        self._measures |= self._means("val")
+        self.log("val_total", self._measures["val_total"], sync_dist=True)
+
+    def _losses(self, batch: Batch, epoch: int, number: int) -> Losses:
+        generator = torch.Generator(self.device)
+        draw = np.random.SeedSequence([self.settings.seed, epoch, number, self.train_batches.rank])
+        generator.manual_seed(int(draw.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+        losses = self.model(*batch, generator)
+        values = torch.stack([getattr(losses, name).detach() for name in LOSSES])
+        crystals = len(batch[0].sizes)
+        self._sum = self._sum + crystals * values
+        self._count += crystals
+        return losses
+
+    def _start(self) -> None:
+        self._sum, self._count = torch.zeros(len(LOSSES), device=self.device), 0
+
+    def _means(self, part: str) -> dict[str, float]:
+        means = (self._sum / self._count).tolist()
+        return {f"{part}_{name}": mean for name, mean in zip(LOSSES, means, strict=True)}

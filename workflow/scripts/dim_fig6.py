@@ -1,0 +1,15 @@
+"""Figure 6 of the second paper: learning curves of the pre-trainings."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.dim_fig6 import draw
+
+with job(snakemake.log[0]):
+    draw(
+        [Path(path) for path in snakemake.input.histories],
+        snakemake.params.titles,
+        Path(snakemake.output.pdf),
+        Path(snakemake.output.data),
+    )

@@ -1,0 +1,38 @@
+"""Pre-train one encoder by Deep InfoMax."""
+
+from pathlib import Path
+
+from job import accelerator, checkpoints, job
+
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.model.infomax.settings import InfoMaxSettings
+from sitenet.model.settings import ModelSettings
+from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, pretrain
+from sitenet.train.settings import TrainingSettings
+
+with job(snakemake.log[0]):
+    inputs, outputs, section = snakemake.input, snakemake.output, snakemake.params.section
+    pretrain(
+        PretrainInputs(
+            shards=tuple(map(Path, inputs.shards)),
+            split=Path(inputs.split),
+            held_out=tuple(map(Path, inputs.held_out)),
+            features=FeatureSettings(**snakemake.params.features),
+        ),
+        PretrainOutputs(
+            weights=Path(outputs.weights),
+            description=Path(outputs.description),
+            metrics=Path(outputs.metrics),
+            history=Path(outputs.history),
+            checkpoints=checkpoints(
+                Path(outputs.weights).with_name(".checkpoints"),
+                files=[*inputs.shards, inputs.split, *inputs.held_out],
+                settings=dict(snakemake.params.items()),
+            ),
+        ),
+        ModelSettings.from_dict(section["model"]),
+        InfoMaxSettings.from_dict(section["loss"]),
+        TrainingSettings(**section["training"]),
+        accelerator=accelerator(snakemake.resources.gpu),
+        label=f"pre-training {snakemake.wildcards.pretraining}",
+    )
