@@ -35,7 +35,18 @@ CONFIG = {
     "training": {"max_epochs": 2, "batch_sites": 30},
     "variants": {"small": {"model": {"heads": 2, "post_pool_layers": [8]}}},
     "runs": [{"dataset": "mine", "n": 16, "tasks": ["volume"], "variant": "small", "seeds": [1]}],
-}
+    "infomax": {
+        "training": {"max_epochs": 2, "batch_sites": 30},
+        "representation": {"label_counts": [5, 8], "masks": 6, "descriptors": ["xrd"]},
+        "pretrainings": {
+            "all": {"dataset": "mine", "n": 16, "split": "volume"},
+            "plain": {"dataset": "mine", "n": 16, "split": "volume",
+                      "false_samples": ["other_crystal"]},
+        },
+        "experiments": [{"name": "volume", "dataset": "mine", "n": 16, "task": "volume",
+                         "pretraining": "all", "ablation": "plain"}],
+    },
+}  # fmt: skip
 
 BAD_CIFS = {
     "empty": b"",
@@ -87,11 +98,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_promised_file_is_there(finished: Path) -> None:
     promised = [
         *(f"results/figures/{name}.{kind}"
-          for name in ("fig5", "fig6", "fig7", "invariance", "supercells")
+          for name in ("fig5", "fig6", "fig7", "invariance", "supercells", "dim_fig6", "dim_fig8",
+                       "dim_fig9", "dim_fig10", "dim_fig11")
           for kind in ("pdf", "png", "parquet")),
         *(f"results/tables/{name}" for name in ("metrics.csv", "metrics.md", "table1.csv",
                                                 "table1.md", "fig6.csv", "fig7.csv",
-                                                "invariance.csv", "supercells.csv")),
+                                                "invariance.csv", "supercells.csv",
+                                                "dim_fig8.csv", "dim_fig9.csv", "dim_fig11.csv")),
         *(f"{RUN}/seed1/{name}" for name in ("model.safetensors", "model.json", "history.csv")),
     ]  # fmt: skip
     missing = [name for name in promised if not (finished / name).stat().st_size]
@@ -126,18 +139,40 @@ def test_the_terminal_tells_each_stage_and_little_else(finished: Path) -> None:
     terminal = (finished / "terminal.txt").read_text()
     for stage in ("mine: 18 crystals usable, 5 rejected", "split of volume (grouped):",
                   "featurising mine N=16 part 2/2:", "test MAE", "long-range coefficients:",
-                  "complexity:", "results/figures/fig5.pdf", "18 of 18 steps"):  # fmt: skip
+                  "complexity:", "results/figures/fig5.pdf", "pre-training all:",
+                  "xrd part 2/2:", "volume infomax, mlp: median test MAE", "t-SNE of 5 crystals",
+                  "35 of 35 steps"):  # fmt: skip
         assert stage in terminal
     assert "Traceback" not in terminal
     assert "Finished jobid" not in terminal
-    assert len(terminal.splitlines()) < 90
+    assert len(terminal.splitlines()) < 5 * 35
 
 
 def test_every_step_has_a_log_and_a_benchmark(finished: Path) -> None:
     logs = {path.with_suffix("") for path in (finished / "logs").rglob("*.log")}
     benchmarks = {path.with_suffix("") for path in (finished / "logs").rglob("*.tsv")}
-    assert len(logs) == 17
+    assert len(logs) == 34
     assert logs == benchmarks
+
+
+def test_what_representations_are_compared_on(finished: Path) -> None:
+    """All representations have an error of every mask; the descriptors cover all that is drawn."""
+    results = finished / "results"
+    paths = (results / "representation/volume").glob("*.parquet")
+    errors = {path.stem: pd.read_parquet(path) for path in paths}
+    assert set(errors) == {"infomax", "untrained", "without_synthetic", "xrd"}
+    cases = {tuple(t[["model", "labels", "mask"]].itertuples(index=False)) for t in errors.values()}
+    assert len(cases) == 1
+    assert len(cases.pop()) == 2 * 2 * 6
+    split = pd.read_csv(results / "mine/splits/volume.csv")
+    described = pd.concat(
+        map(pd.read_parquet, (results / "mine/descriptors/xrd").glob("*.parquet"))
+    )
+    assert set(described.id) == set(split.id[split.split != "val"])
+    maps = [pd.read_parquet(results / f"maps/volume/{name}.parquet")
+            for name in ("infomax", "untrained")]  # fmt: skip
+    assert set(maps[0].id) == set(split.id[split.split == "test"])
+    assert not maps[0][["x", "y"]].equals(maps[1][["x", "y"]])
 
 
 def test_a_second_run_does_nothing(finished: Path) -> None:
@@ -150,13 +185,25 @@ AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "
                   "fig6", "fig7", "invariance_figure"}  # fmt: skip
 
 
+AFTER_REPRESENTATION = {"representation", "dim_fig8", "dim_fig11"}
+AFTER_MAP = {"map", "dim_fig9", "dim_fig10"}
+AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_REPRESENTATION, *AFTER_MAP}
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
         ("training={learning_rate: 0.001}", AFTER_TRAINING),
         ("features={site_feature_scaling: raw}", AFTER_TRAINING),
-        ("features={merge_tolerance: 0.0001}", AFTER_TRAINING | {"featurise"}),
-        ("datasets={mine: {split: {seed: 5}}}", AFTER_TRAINING | {"split"}),
+        ("features={merge_tolerance: 0.0001}", AFTER_TRAINING | AFTER_PRETRAINING | {"featurise"}),
+        (
+            "datasets={mine: {split: {seed: 5}}}",
+            AFTER_TRAINING | AFTER_PRETRAINING | {"split", "descriptors"},
+        ),
+        ("infomax={loss: {beta: 0.5}}", AFTER_PRETRAINING),
+        ("infomax={representation: {masks: 4}}", AFTER_REPRESENTATION),
+        ("infomax={representation: {pool: 9}}", AFTER_REPRESENTATION | {"descriptors"}),
+        ("infomax={representation: {map_points: 10}}", AFTER_MAP),
         ("variants={other: {model: {heads: 9}}}", set()),
     ],
 )

@@ -119,10 +119,13 @@ def standardised(train: Float, test: Float) -> tuple[Float, Float]:
     return (train[:, kept] - mean) / scale, (test[:, kept] - mean) / scale
 
 
-def evaluate(probe: Probe, settings: RepresentationSettings, workers: int = 1) -> pd.DataFrame:
+def evaluate(
+    probe: Probe, settings: RepresentationSettings, workers: int = 1, name: str = "representation"
+) -> pd.DataFrame:
     """Test error of each model, count of labels and mask: columns model, labels, mask, test_mae.
 
-    Fits run in `workers` processes, each on one thread so that their number changes no digit.
+    Fits run in `workers` processes, each on one thread so that their number changes no digit;
+    `name` is told with the progress.
 
     Raises:
         ValueError: the pool has fewer crystals than a count of labels.
@@ -133,7 +136,7 @@ def evaluate(probe: Probe, settings: RepresentationSettings, workers: int = 1) -
             "crystals can be labelled; enlarge infomax.representation.pool or ask for fewer"
         )
     draws = [(count, mask) for count in settings.label_counts for mask in range(settings.masks)]
-    progress = Progress(len(draws), "representation", "masks")
+    progress = Progress(len(draws), name, "masks")
     rows: list[dict[str, Any]] = []
     parallel = Parallel(n_jobs=workers, return_as="generator")
     for found in parallel(delayed(_fit_mask)(probe, settings, *one) for one in draws):
@@ -203,11 +206,12 @@ def write(
     both = read_vectors(vectors, pool.ids + test.ids).astype(np.float64)
     log.info(f"{' '.join(names)}: {len(pool.ids):,} crystals to label, {len(test.ids):,} to test")
     probe = Probe(pool, test, both[: len(pool.ids)], both[len(pool.ids) :])
-    table = evaluate(probe, settings, workers)
+    table = evaluate(probe, settings, workers, " ".join(names))
     table.insert(0, "representation", names[1])
     table.insert(0, "experiment", names[0])
     with atomic_path(out) as temporary:
         table.to_parquet(temporary, index=False)
-    medians = table.groupby(["model", "labels"], sort=False, as_index=False).test_mae.median()
-    for row in medians.itertuples():
-        log.info(f"{row.model}, {row.labels:,} labels: median test MAE {row.test_mae:.4g}")
+    for model, rows in table.groupby("model", sort=False):
+        medians = rows.groupby("labels", sort=False).test_mae.median()
+        told = ", ".join(f"{error:.4g} ({labels:,} labels)" for labels, error in medians.items())
+        log.info(f"{' '.join(names)}, {model}: median test MAE {told}")
