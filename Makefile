@@ -53,6 +53,7 @@ bench: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/featurise.py --table $(TABLE)
 	$(BIN)/python benchmarks/training_step.py --table $(TABLE) --n 50
 	$(BIN)/python benchmarks/training_step.py --table $(TABLE) --n 500
+	$(BIN)/python benchmarks/infomax_step.py --table $(TABLE) --n 50
 	$(BIN)/python benchmarks/pair_block.py
 
 # torch is given without its local version, and the CUDA packages that it pins itself are left out:

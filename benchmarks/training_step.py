@@ -12,11 +12,13 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
@@ -58,25 +60,34 @@ def as_batch(path: str, crystals: list[MergedCrystal]) -> DenseBatch | RaggedBat
 
 
 def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
-    """Seconds of the fastest of `--repeats` steps (after one to warm up), and peak memory."""
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
+    """Time and memory of one path."""
     crystals = sample(options.table, options.n, options.sites)
     model = (SiteNet if path == "merged" else DenseSiteNet)(ModelSettings())
     optimiser = make_optimiser(model, TrainingSettings())
     batch = as_batch(path, crystals)
-    seconds = []
-    for _ in range(options.repeats + 1):
-        start = time.perf_counter()
+
+    def step() -> Tensor:
         optimiser.zero_grad()
         loss = model(batch).abs().mean()
         loss.backward()
         optimiser.step()
+        return loss
+
+    return timed(step, crystals, options.repeats)
+
+
+def timed(
+    step: Callable[[], Tensor], crystals: list[MergedCrystal], repeats: int
+) -> dict[str, float]:
+    """Seconds of the fastest of `repeats` steps (after one to warm up), and peak memory."""
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        loss = step()
         seconds.append(time.perf_counter() - start)
-    sites = sum(len(c.numbers) for c in crystals)
     return {
         "crystals": len(crystals),
-        "sites": sites,
+        "sites": sum(len(c.numbers) for c in crystals),
         "pairs": sum(len(c.pair_class) for c in crystals),
         "unmerged_pairs": sum(len(c.numbers) ** 2 * c.images for c in crystals),
         "last_loss": float(loss.detach()),
@@ -86,7 +97,9 @@ def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
     }
 
 
-def report(results: dict[str, dict[str, float]], options: argparse.Namespace) -> None:
+def report(
+    results: dict[str, dict[str, float]], options: argparse.Namespace, same_loss: bool
+) -> None:
     """Print one line for each path and the ratio of the two."""
     merged, dense = results["merged"], results["dense"]
     print(
@@ -99,33 +112,46 @@ def report(results: dict[str, dict[str, float]], options: argparse.Namespace) ->
             f"  {path:6}  {result['seconds']:8.3f} s/step (median {result['median_seconds']:.3f})  "
             f"{result['sites'] / result['seconds']:10,.0f} sites/s  {result['gib']:6.2f} GiB peak"
         )
-    print(
+    line = (
         f"  ratio   {dense['seconds'] / merged['seconds']:.1f}x faster, "
-        f"{dense['gib'] / merged['gib']:.1f}x less memory; losses after the steps differ by "
-        f"{abs(dense['last_loss'] - merged['last_loss']):.1e}"
+        f"{dense['gib'] / merged['gib']:.1f}x less memory"
     )
+    if same_loss:
+        apart = abs(dense["last_loss"] - merged["last_loss"])
+        line += f"; losses after the steps differ by {apart:.1e}"
+    print(line)
 
 
-def main() -> None:
-    """Measure both paths, each in its own process."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def compare(
+    measure: Callable[[str, argparse.Namespace], dict[str, float]],
+    argv: list[str],
+    about: str,
+    same_loss: bool = True,
+) -> None:
+    """Measure both paths, each in its own process, and print the comparison.
+
+    `same_loss`: whether nothing is drawn at random, so that the losses can be compared.
+    """
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--table", type=Path, required=True, help="Parquet with a column cif")
     parser.add_argument("--n", type=int, default=50, help="atoms of a supercell")
     parser.add_argument("--sites", type=int, default=1200, help="unique sites of the batch")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--path", choices=["merged", "dense"], help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(argv[1:])
     if options.path:
+        torch.set_num_threads(options.threads)
+        torch.manual_seed(0)
         print(json.dumps(measure(options.path, options)))
         return
     results = {}
     for path in ("merged", "dense"):
-        command = [sys.executable, *sys.argv, "--path", path]
+        command = [sys.executable, *argv, "--path", path]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         results[path] = json.loads(output.splitlines()[-1])
-    report(results, options)
+    report(results, options, same_loss)
 
 
 if __name__ == "__main__":
-    main()
+    compare(measure, sys.argv, str(__doc__))

@@ -19,7 +19,15 @@ class DenseSiteNet(SiteNetParameters):
         return self.head(self.crystals(batch))
 
     def crystals(self, batch: DenseBatch, trace: dict[str, Tensor] | None = None) -> Tensor:
-        """Crystal vectors (B, C); intermediate tensors are put into `trace` under their names."""
+        """Crystal vectors (B, crystal_width); `trace` as in `sites`."""
+        everyone = torch.ones_like(batch.oxidation)
+        return self.crystal_vectors(self.sites(batch, trace), everyone, batch.crystal, batch.sizes)
+
+    def sites(self, batch: DenseBatch, trace: dict[str, Tensor] | None = None) -> Tensor:
+        """New sites of all blocks (R, local_width).
+
+        Intermediate tensors are put into `trace` under their names.
+        """
         everyone = torch.ones_like(batch.oxidation)
         kept = ~batch.padding
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), everyone)
@@ -37,7 +45,7 @@ class DenseSiteNet(SiteNetParameters):
             if trace is not None:
                 trace |= {f"site{k}": sites, f"logits{k}": logits, f"attention{k}": attention}
                 trace[f"interaction{k}"] = interactions
-        return self.crystal_vectors(torch.cat(layers, 1), everyone, batch.crystal, batch.sizes)
+        return torch.cat(layers, 1)
 
     def _block(
         self, block: Block, sites: Tensor, interactions: Tensor, batch: DenseBatch

@@ -59,6 +59,11 @@ class DenseBatch:
     column: Tensor
     padding: Tensor
 
+    @property
+    def site_weight(self) -> Tensor:
+        """Sites that each row stands for: one."""
+        return torch.ones_like(self.oxidation)
+
 
 def dense_batch(
     crystals: Sequence[tuple[NDArray, NDArray, NDArray]], dtype: torch.dtype = torch.float64
