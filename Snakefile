@@ -25,6 +25,8 @@ wildcard_constraints:
     pretraining="[A-Za-z0-9_-]+",
     part=r"\d{3}",
     experiment="[A-Za-z0-9_-]+",
+    arm="random|infomax|supervised",
+    labels=r"\d+",
     representation="[a-z_]+",
     descriptor="ofm|xrd",
 
@@ -34,6 +36,7 @@ localrules:
     tables,
     figures,
     infomax,
+    transfer_figures,
     representation_figures,
 
 
@@ -43,12 +46,14 @@ include: "rules/supervised.smk"
 include: "rules/attention.smk"
 include: "rules/figures.smk"
 include: "rules/pretrain.smk"
+include: "rules/transfer.smk"
 include: "rules/representation.smk"
 
 
 rule infomax:
     input:
         rules.dim_fig6.output,
+        rules.transfer_figures.input,
         rules.representation_figures.input,
 
 

@@ -347,9 +347,58 @@ def experiment_tasks(sections):
     return [section["task"].replace("_", " ") for section in sections.values()]
 
 
+def experiment_task(section):
+    """Column, unit and output of the label of an experiment."""
+    return config["datasets"][section["dataset"]]["tasks"][section["task"]]
+
+
 def experiment_units(sections):
-    tasks = (config["datasets"][s["dataset"]]["tasks"][s["task"]] for s in sections.values())
-    return [task["unit"] for task in tasks]
+    return [experiment_task(section)["unit"] for section in sections.values()]
+
+
+def transfer_encoder(wildcards):
+    """Weights that an arm starts from, and their description; none for random ones."""
+    section, names = experiment_section(wildcards), ("model.safetensors", "model.json")
+    if wildcards.arm == "random":
+        return []
+    if wildcards.arm == "infomax":
+        return [pretrained_file(section["pretraining"], name) for name in names]
+    if not section["supervised"]:
+        raise WorkflowError(f"{section['name']} has no other task to train an encoder on")
+    setting = (
+        section["supervised"]["dataset"],
+        section["n"],
+        section["supervised"]["task"],
+        ENCODER,
+    )
+    return [run_file(setting, 0, name) for name in names]
+
+
+def transfer_section(wildcards):
+    """What decides one arm with one number of labels, other than its data."""
+    section, infomax = experiment_section(wildcards), config["infomax"]
+    model = {
+        **infomax["model"],
+        "site_feature_scaling": infomax["site_feature_scaling"],
+        "output": experiment_task(section)["output"],
+    }
+    options = {name: infomax["transfer"][name] for name in ("seeds", "validation", "training")}
+    return {**options, "labels": int(wildcards.labels), "model": model}
+
+
+def transfer_unit(wildcards):
+    return experiment_task(experiment_section(wildcards))["unit"]
+
+
+def of_transfers(sections):
+    """Errors of all arms and numbers of labels, experiment by experiment."""
+    return [
+        f"results/transfer/{name}/{arm}/labels{labels}.parquet"
+        for name, section in sections.items()
+        for arm in ("random", "infomax", "supervised")
+        if arm != "supervised" or section["supervised"]
+        for labels in config["infomax"]["transfer"]["label_counts"]
+    ]
 
 
 def ablated(figure):

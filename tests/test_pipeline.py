@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -37,6 +38,9 @@ CONFIG = {
     "runs": [{"dataset": "mine", "n": 16, "tasks": ["volume"], "variant": "small", "seeds": [1]}],
     "infomax": {
         "training": {"max_epochs": 2, "batch_sites": 30},
+        "supervised": {"max_epochs": 2, "batch_sites": 30},
+        "transfer": {"label_counts": [8], "seeds": 2,
+                     "training": {"max_epochs": 2, "batch_sites": 30}},
         "representation": {"label_counts": [5, 8], "masks": 6, "descriptors": ["xrd"]},
         "pretrainings": {
             "all": {"dataset": "mine", "n": 16, "split": "volume"},
@@ -44,7 +48,8 @@ CONFIG = {
                       "false_samples": ["other_crystal"]},
         },
         "experiments": [{"name": "volume", "dataset": "mine", "n": 16, "task": "volume",
-                         "pretraining": "all", "ablation": "plain"}],
+                         "pretraining": "all", "ablation": "plain",
+                         "supervised": {"dataset": "mine", "task": "volume"}}],
     },
 }  # fmt: skip
 
@@ -98,13 +103,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_promised_file_is_there(finished: Path) -> None:
     promised = [
         *(f"results/figures/{name}.{kind}"
-          for name in ("fig5", "fig6", "fig7", "invariance", "supercells", "dim_fig6", "dim_fig8",
-                       "dim_fig9", "dim_fig10", "dim_fig11")
+          for name in ("fig5", "fig6", "fig7", "invariance", "supercells", "dim_fig6", "dim_fig7",
+                       "dim_fig8", "dim_fig9", "dim_fig10", "dim_fig11", "dim_figS1")
           for kind in ("pdf", "png", "parquet")),
         *(f"results/tables/{name}" for name in ("metrics.csv", "metrics.md", "table1.csv",
                                                 "table1.md", "fig6.csv", "fig7.csv",
                                                 "invariance.csv", "supercells.csv",
-                                                "dim_fig8.csv", "dim_fig9.csv", "dim_fig11.csv")),
+                                                "dim_fig7.csv", "dim_fig8.csv", "dim_fig9.csv",
+                                                "dim_fig11.csv", "dim_figS1.csv")),
         *(f"{RUN}/seed1/{name}" for name in ("model.safetensors", "model.json", "history.csv")),
     ]  # fmt: skip
     missing = [name for name in promised if not (finished / name).stat().st_size]
@@ -141,17 +147,18 @@ def test_the_terminal_tells_each_stage_and_little_else(finished: Path) -> None:
                   "featurising mine N=16 part 2/2:", "test MAE", "long-range coefficients:",
                   "complexity:", "results/figures/fig5.pdf", "pre-training all:",
                   "xrd part 2/2:", "volume infomax, mlp: median test MAE", "t-SNE of 5 crystals",
-                  "35 of 35 steps"):  # fmt: skip
+                  "volume infomax, 8 labels: 6 for training, 2 for validation",
+                  "41 of 41 steps"):  # fmt: skip
         assert stage in terminal
     assert "Traceback" not in terminal
     assert "Finished jobid" not in terminal
-    assert len(terminal.splitlines()) < 5 * 35
+    assert len(terminal.splitlines()) < 5 * 41
 
 
 def test_every_step_has_a_log_and_a_benchmark(finished: Path) -> None:
     logs = {path.with_suffix("") for path in (finished / "logs").rglob("*.log")}
     benchmarks = {path.with_suffix("") for path in (finished / "logs").rglob("*.tsv")}
-    assert len(logs) == 34
+    assert len(logs) == 40
     assert logs == benchmarks
 
 
@@ -175,6 +182,22 @@ def test_what_representations_are_compared_on(finished: Path) -> None:
     assert not maps[0][["x", "y"]].equals(maps[1][["x", "y"]])
 
 
+def test_arms_of_the_transfer_differ_in_their_start_only(finished: Path) -> None:
+    results = finished / "results"
+    arms = {path.parent.name: pd.read_parquet(path)
+            for path in (results / "transfer/volume").glob("*/labels8.parquet")}  # fmt: skip
+    assert set(arms) == {"random", "infomax", "supervised"}
+    for name, table in arms.items():
+        assert set(table.arm) == {name}
+        assert table.seed.tolist() == [0, 1]
+        assert table.train.tolist() == [6, 6]
+        assert np.isfinite(table.test_mae).all()
+    assert len({tuple(table.test_mae) for table in arms.values()}) == 3
+    about = json.loads((results / "mine/n16/volume/encoder/seed0/model.json").read_text())
+    assert about["model"]["head_layers"] == [64]
+    assert not list((results / "transfer").rglob(".labels*"))
+
+
 def test_a_second_run_does_nothing(finished: Path) -> None:
     process = snakemake(finished, "--configfile", "own.yaml", "--cores", "2")
     assert process.returncode == 0
@@ -185,9 +208,11 @@ AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "
                   "fig6", "fig7", "invariance_figure"}  # fmt: skip
 
 
-AFTER_REPRESENTATION = {"representation", "dim_fig8", "dim_fig11"}
+AFTER_TRANSFER = {"transfer", "dim_fig7", "dim_figS1"}
+AFTER_REPRESENTATION = {"representation", "dim_fig8", "dim_fig11", "dim_figS1"}
 AFTER_MAP = {"map", "dim_fig9", "dim_fig10"}
-AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_REPRESENTATION, *AFTER_MAP}
+AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_TRANSFER, *AFTER_REPRESENTATION,
+                     *AFTER_MAP}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -201,6 +226,8 @@ AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_REPRESENTATION, *AF
             AFTER_TRAINING | AFTER_PRETRAINING | {"split", "descriptors"},
         ),
         ("infomax={loss: {beta: 0.5}}", AFTER_PRETRAINING),
+        ("infomax={supervised: {max_epochs: 3}}", AFTER_TRANSFER | {"train"}),
+        ("infomax={transfer: {validation: 0.4}}", AFTER_TRANSFER),
         ("infomax={representation: {masks: 4}}", AFTER_REPRESENTATION),
         ("infomax={representation: {pool: 9}}", AFTER_REPRESENTATION | {"descriptors"}),
         ("infomax={representation: {map_points: 10}}", AFTER_MAP),

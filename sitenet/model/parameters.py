@@ -79,6 +79,16 @@ class SiteNetParameters(nn.Module):
                 pooled = segment_mean(rows, share[:, 0], crystal, torch.ones_like(sizes))
         return self.post_pool(pooled, torch.ones_like(sizes))
 
+    def scale_labels(self, labels: Tensor) -> None:
+        """Let the network work in units of the spread of `labels` (n,) about their mean.
+
+        Labels that do not vary leave the units as they are.
+        """
+        spread = labels.double().std(correction=0)
+        if spread > 0:
+            self.label_shift.copy_(labels.double().mean())
+            self.label_scale.copy_(spread)
+
     def head(self, vectors: Tensor) -> Tensor:
         """The label of each crystal (B,) from its vector (B, C), in the label's unit."""
         hidden = self.head_layers(vectors, torch.ones_like(vectors[:, 0]))

@@ -1,6 +1,6 @@
 """Box plots of several arms side by side, every measurement shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,16 +45,24 @@ class Boxes:
     arms: Mapping[str, Arm]
     marks: Mapping[tuple[object, str], str] = field(default_factory=dict)
 
+    @property
+    def groups(self) -> list:
+        """What stands on the x axis."""
+        return self.table[self.group].unique().tolist()
 
-def draw(axes: Axes, boxes: Boxes) -> None:
+    def found(self) -> dict[tuple[object, object], Float]:
+        """The measurements of each box, by group and arm."""
+        chosen = self.table.groupby([self.group, self.arm], sort=False)[self.value]
+        return {(g, a): values.to_numpy() for (g, a), values in chosen if a in self.arms}
+
+
+def draw(axes: Axes, boxes: Boxes, limits: tuple[float, float] | None = None) -> None:
     """Quartiles and median as a box, whiskers to the last value within 1.5 box heights.
 
-    The axis ends above the highest whisker; values beyond are triangles at its upper edge.
+    The axis has `limits`, by default its own; values beyond are triangles at its upper edge.
     """
-    groups = boxes.table[boxes.group].unique().tolist()
-    chosen = boxes.table.groupby([boxes.group, boxes.arm], sort=False)[boxes.value]
-    found = {key: values.to_numpy() for key, values in chosen if key[1] in boxes.arms}
-    low, high = _limits(list(found.values()))
+    groups, found = boxes.groups, boxes.found()
+    low, high = limits or common_limits([boxes])
     width = GROUP_WIDTH / len(boxes.arms)
     random = np.random.default_rng(0)
     for g, group in enumerate(groups):
@@ -74,6 +82,17 @@ def draw(axes: Axes, boxes: Boxes) -> None:
     )
     axes.set_xlim(-0.5, len(groups) - 0.5)
     axes.set_ylim(low, high)
+
+
+def common_limits(panels: Iterable[Boxes]) -> tuple[float, float]:
+    """Ends of an axis for several panels: all values above the lower, all whiskers below the upper.
+
+    There is some room at both.
+    """
+    values = [v for panel in panels for v in panel.found().values()]
+    low, high = min(v.min() for v in values), max(_whiskers(v)[1] for v in values)
+    room = ROOM * (high - low or abs(high) or 1.0)
+    return low - room, high + 1.5 * room
 
 
 def legend(figure: Figure, arms: Mapping[str, Arm]) -> None:
@@ -98,13 +117,6 @@ def _whiskers(values: Float) -> tuple[float, float]:
     reach = 1.5 * (high - low)
     inside = values[(values >= low - reach) & (values <= high + reach)]
     return float(inside.min()), float(inside.max())
-
-
-def _limits(values: list[Float]) -> tuple[float, float]:
-    """Lower and upper end of the axis: all values below, all whiskers above, and some room."""
-    low, high = min(v.min() for v in values), max(_whiskers(v)[1] for v in values)
-    room = ROOM * (high - low or abs(high) or 1.0)
-    return low - room, high + 1.5 * room
 
 
 def _box(axes: Axes, x: float, width: float, values: Float, colour: str) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from string import ascii_lowercase
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from sitenet.analysis.paired import compare
 from sitenet.plots import boxes, style
@@ -43,18 +42,16 @@ def draw(
             quartiles and comparisons (CSV).
     """
     errors = [pd.concat(map(pd.read_parquet, paths)) for *_, paths in experiments]
-    compared = [
-        compare(e, by=["model", "labels"], arm="representation", control=control, pairs="mask",
-                value="test_mae")
-        for e in errors
-    ]  # fmt: skip
+    compared = [against(e, control) for e in errors]
     arms = {name: ARMS[name] for name in ARMS if any((e.representation == name).any()
                                                      for e in errors)}  # fmt: skip
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(experiments) + 0.8)
     axes = figure.subplots(len(experiments), len(MODELS), squeeze=False)
     for row, (title, unit, _) in enumerate(experiments):
         for axis, (model, heading) in zip(axes[row], MODELS.items(), strict=True):
-            _panel(axis, errors[row], compared[row], arms, model, control)
+            shown, below = panel(errors[row], compared[row], arms, model, control)
+            boxes.draw(axis, shown)
+            axis.set_xlabel(below)
             axis.set_title(f"{title}, {heading}")
         axes[row, 0].set_ylabel(f"test MAE ({unit})")
     for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
@@ -67,25 +64,38 @@ def draw(
     style.save_data(style.of_runs(titles, with_unit), table)
 
 
-def _panel(axes: Axes, errors: pd.DataFrame, compared: pd.DataFrame,
-           arms: Mapping[str, boxes.Arm], model: str, control: str) -> None:  # fmt: skip
-    """One model's errors; arms far off the control's scale are named instead of drawn."""
+def against(errors: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Every representation compared with the control, by model and number of labels."""
+    return compare(
+        errors,
+        by=["model", "labels"],
+        arm="representation",
+        control=control,
+        pairs="mask",
+        value="test_mae",
+    )
+
+
+def panel(
+    errors: pd.DataFrame,
+    compared: pd.DataFrame,
+    arms: Mapping[str, boxes.Arm],
+    model: str,
+    control: str,
+) -> tuple[boxes.Boxes, str]:
+    """One model's errors and what goes below them: arms far off the control's scale are named."""
     mine = compared[compared.model == model]
     off = off_scale(mine, control)
-    shown = {name: arm for name, arm in arms.items() if name not in off}
-    boxes.draw(
-        axes,
-        boxes.Boxes(
-            errors[errors.model == model],
-            group="labels",
-            arm="representation",
-            value="test_mae",
-            arms=shown,
-            marks=boxes.stars(mine, ["labels", "representation"]),
-        ),
+    shown = boxes.Boxes(
+        errors[errors.model == model],
+        group="labels",
+        arm="representation",
+        value="test_mae",
+        arms={name: arm for name, arm in arms.items() if name not in off},
+        marks=boxes.stars(mine, ["labels", "representation"]),
     )
     names = ", ".join(arms[name].label for name in off)
-    axes.set_xlabel("labels" + (f" (off the scale: {names})" if off else ""))
+    return shown, "labels" + (f" (off the scale: {names})" if off else "")
 
 
 def off_scale(compared: pd.DataFrame, control: str) -> list[str]:

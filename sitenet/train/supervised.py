@@ -122,10 +122,8 @@ def _new_model(
     model_settings: ModelSettings, settings: TrainingSettings, data: TaskData, fitting: torch.Tensor
 ) -> SiteNet:
     model = SiteNet(model_settings)
-    targets = data.table.target.to_numpy()[fitting.numpy()]
-    if settings.label_scaling == "standard" and targets.std() > 0:
-        model.label_shift.fill_(float(targets.mean()))
-        model.label_scale.fill_(float(targets.std()))
+    if settings.label_scaling == "standard":
+        model.scale_labels(torch.tensor(data.table.target.to_numpy()[fitting.numpy()]))
     return model
 
 

@@ -1,0 +1,86 @@
+"""Figure 7 of doi:10.1039/d4dd00202d: errors after training on few labels, by initial weights."""
+
+from collections.abc import Sequence
+from math import ceil
+from pathlib import Path
+from string import ascii_lowercase
+
+import pandas as pd
+
+from sitenet.analysis.paired import compare
+from sitenet.plots import boxes, style
+
+PANEL_HEIGHT = 6.2  # cm
+CONTROL = "random"
+ARMS = {
+    "random": boxes.Arm("random weights", style.GREY),
+    "infomax": boxes.Arm("Deep InfoMax", style.BLUE),
+    "supervised": boxes.Arm("trained on another label", style.VERMILLION),
+}
+
+
+@style.styled
+def draw(
+    titles: Sequence[str],
+    units: Sequence[str],
+    results: Sequence[Path],
+    pdf: Path,
+    data: Path,
+    table: Path,
+) -> None:
+    """Box plots of the test errors of all seeds, a panel for each experiment.
+
+    Stars mark arms that are better than random weights (signed-rank test over the seeds, corrected
+    by Holm over all comparisons of an experiment).
+
+    Args:
+        titles, units: of the experiments and their labels.
+        results: tables of `sitenet.train.transfer.run`, experiment by experiment.
+        pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
+            quartiles and comparisons (CSV).
+    """
+    errors = by_experiment(results)
+    compared = [against_random(e).assign(unit=u) for e, u in zip(errors, units, strict=True)]
+    columns = min(2, len(titles))
+    rows = ceil(len(titles) / columns)
+    width = style.DOUBLE if columns > 1 else style.SINGLE
+    figure = style.new_figure(width, PANEL_HEIGHT * rows + 0.8)
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for axis, name, title, unit, e, c in zip(
+        axes, ascii_lowercase, titles, units, errors, compared, strict=False
+    ):
+        boxes.draw(axis, panel(e, c))
+        axis.set(title=title, xlabel="labels", ylabel=f"test MAE ({unit})")
+        style.letter(axis, name)
+    for axis in list(axes)[len(titles) :]:
+        axis.remove()
+    present = set(pd.concat(errors).arm)
+    boxes.legend(figure, {name: arm for name, arm in ARMS.items() if name in present})
+    style.save(figure, pdf)
+    style.save_data(style.of_runs(titles, errors), data)
+    style.save_data(style.of_runs(titles, compared), table)
+
+
+def by_experiment(results: Sequence[Path]) -> list[pd.DataFrame]:
+    """Tables with a column `experiment`, joined for each experiment, in order of appearance."""
+    joined = pd.concat(map(pd.read_parquet, results), ignore_index=True)
+    return [table for _, table in joined.groupby("experiment", sort=False)]
+
+
+def against_random(errors: pd.DataFrame) -> pd.DataFrame:
+    """Every arm compared with random weights, by number of labels."""
+    return compare(
+        errors, by=["labels"], arm="arm", control=CONTROL, pairs="seed", value="test_mae"
+    )
+
+
+def panel(errors: pd.DataFrame, compared: pd.DataFrame) -> boxes.Boxes:
+    """The errors of one experiment."""
+    return boxes.Boxes(
+        errors,
+        group="labels",
+        arm="arm",
+        value="test_mae",
+        arms={name: arm for name, arm in ARMS.items() if (errors.arm == name).any()},
+        marks=boxes.stars(compared, ["labels", "arm"]),
+    )

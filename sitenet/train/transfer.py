@@ -1,0 +1,304 @@
+"""Learning from few labels: the encoder starts from given weights, the head afresh.
+
+Transfer learning of doi:10.1039/d4dd00202d, Fig. 7. Runs that differ only in where the encoder
+comes from (their arm) see the same labels, in the same batches, with the same initial head: all of
+that follows from the seed.
+"""
+
+import copy
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from sitenet.files import atomic_path, read_json, write_json
+from sitenet.model.files import load_encoder
+from sitenet.model.ragged import SiteNet
+from sitenet.model.settings import ModelSettings
+from sitenet.parallel import ordered_map
+from sitenet.progress import duration, log
+from sitenet.shards.store import CrystalStore
+from sitenet.train.data import Batches, TaskData
+from sitenet.train.label_masks import label_mask
+from sitenet.train.optimiser import make_optimiser, make_schedule
+from sitenet.train.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class TransferInputs:
+    """Data of an arm: `column` of `structures` is the label in `unit`.
+
+    n_atoms: N of the `shards`. encoder: weights to start from (None: random ones).
+    """
+
+    structures: Path
+    shards: tuple[Path, ...]
+    split: Path
+    column: str
+    unit: str
+    n_atoms: int
+    encoder: Path | None
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """How an arm is trained: `seeds` runs on `labels` labelled crystals.
+
+    `validation` is the share of the labels that a run is stopped by instead of trained on; the
+    seed of `training` is replaced by the run's.
+    """
+
+    labels: int
+    seeds: int
+    validation: float
+    model: ModelSettings
+    training: TrainingSettings
+
+    def __post_init__(self) -> None:
+        if self.trained < 1:
+            raise ValueError(
+                f"with {self.watched} for validation, {self.labels} labels leave none to train on"
+            )
+
+    @property
+    def watched(self) -> int:
+        """Labels for validation, at least one."""
+        return max(1, round(self.validation * self.labels))
+
+    @property
+    def trained(self) -> int:
+        """Labels for training."""
+        return self.labels - self.watched
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One run; errors are in the label's unit, epochs count from 1."""
+
+    labels: int
+    seed: int
+    train: int
+    validation: int
+    epochs: int
+    best_epoch: int
+    val_mae: float
+    test_mae: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FewLabels:
+    """`pool`: ids of crystals whose labels may be shown; `data`: those shown, and the test set."""
+
+    pool: list[str]
+    data: TaskData
+
+    def shown(self, labels: int, seed: int) -> Tensor:
+        """Indices (labels,) into `data` of the crystals whose labels a seed shows."""
+        chosen = label_mask(self.pool, labels, seed)
+        return torch.tensor([self.data.store.index[self.pool[k]] for k in chosen])
+
+
+def load(inputs: TransferInputs, labels: int, seeds: int) -> FewLabels:
+    """Read what `seeds` runs on `labels` labels need.
+
+    The pool is the split's training part without primitive cells of more than N sites; the test
+    set is whole.
+
+    Raises:
+        ValueError: the pool has fewer crystals than `labels`, or the test set none.
+    """
+    sites = pd.concat([pq.read_table(s, columns=["id", "n_sites"]).to_pandas()
+                       for s in inputs.shards])  # fmt: skip
+    parts = pd.read_csv(inputs.split, dtype=str, keep_default_na=False)
+    table = sites.merge(parts, on="id", validate="1:1")
+    pool = table.id[(table.split == "train") & (table.n_sites <= inputs.n_atoms)].tolist()
+    test = table.id[table.split == "test"].tolist()
+    if not test:
+        raise ValueError(f"{inputs.split}: no featurised crystal in its part test")
+    try:
+        shown = {pool[k] for seed in range(seeds) for k in label_mask(pool, labels, seed)}
+    except ValueError as error:
+        raise ValueError(
+            f"{inputs.split}: {error} in the training part with at most {inputs.n_atoms} sites; "
+            "ask for fewer in infomax.transfer.label_counts"
+        ) from None
+    store = CrystalStore.from_shards(inputs.shards, keep=shown | set(test))
+    target = pd.read_parquet(inputs.structures, columns=["id", inputs.column])
+    rows = table.set_index("id").loc[store.ids].reset_index()
+    rows["target"] = target.set_index("id")[inputs.column][store.ids].to_numpy()
+    return FewLabels(pool, TaskData(store, rows))
+
+
+def run(
+    inputs: TransferInputs,
+    settings: TransferSettings,
+    names: tuple[str, str],
+    finished: Path,
+    out: Path,
+    workers: int = 1,
+) -> None:
+    """Train with every seed and write Parquet `out`: experiment, arm, and `SeedResult`'s fields.
+
+    Args:
+        inputs, settings: what is trained, and how.
+        names: of experiment and arm.
+        finished: folder that keeps the result of each seed until all are there: a run that was
+            killed continues with the seeds that are missing.
+        workers: processes, each of which trains one seed at a time on one thread. Their number
+            changes no digit.
+
+    Raises:
+        ValueError: there are too few crystals, or the encoder has another architecture.
+    """
+    start = time.monotonic()
+    label = f"{names[0]} {names[1]}, {settings.labels:,} labels"
+    kept = [seed for seed in range(settings.seeds) if _result_file(finished, seed).exists()]
+    if kept:
+        log.info(f"{label}: {len(kept)} of {settings.seeds} seeds are finished already")
+    log.info(f"{label}: {settings.trained:,} for training, {settings.watched:,} for validation")
+    missing = [seed for seed in range(settings.seeds) if seed not in kept]
+    work = partial(_train_and_keep, inputs, settings, finished)
+    for result in ordered_map(work, missing, min(workers, len(missing))):
+        log.info(
+            f"{label}, seed {result.seed}: test MAE {result.test_mae:.4g} {inputs.unit}, best of "
+            f"{result.epochs} epochs was {result.best_epoch}, {duration(result.seconds)}"
+        )
+    rows = [read_json(_result_file(finished, seed)) for seed in range(settings.seeds)]
+    table = pd.DataFrame(rows)
+    table.insert(0, "arm", names[1])
+    table.insert(0, "experiment", names[0])
+    with atomic_path(out) as temporary:
+        table.to_parquet(temporary, index=False)
+    shutil.rmtree(finished)
+    log.info(
+        f"{label}: median test MAE of {len(table)} seeds {table.test_mae.median():.4g} "
+        f"{inputs.unit}, {duration(time.monotonic() - start)}"
+    )
+
+
+def _result_file(finished: Path, seed: int) -> Path:
+    return finished / f"seed{seed}.json"
+
+
+def _train_and_keep(
+    inputs: TransferInputs, settings: TransferSettings, finished: Path, seed: int
+) -> SeedResult:
+    """Train one seed on one thread of this process and write its result to `finished`."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        result = train_seed(_loaded(inputs, settings.labels, settings.seeds), inputs.encoder,
+                            settings, seed)  # fmt: skip
+    finally:
+        torch.set_num_threads(threads)
+    write_json(_result_file(finished, seed), asdict(result))
+    return result
+
+
+_loaded = cache(load)  # once in a process, for all its seeds
+
+
+def train_seed(
+    few: FewLabels, encoder: Path | None, settings: TransferSettings, seed: int
+) -> SeedResult:
+    """Train on the labels that `seed` shows; the weights of the best validation epoch are tested.
+
+    Validation takes the last of the shown crystals, which are in random order.
+    """
+    start = time.monotonic()
+    training = replace(settings.training, seed=seed)
+    shown = few.shown(settings.labels, seed)
+    fitting, watched = shown[: settings.trained], shown[settings.trained :]
+    model = new_model(few.data, fitting, encoder, settings.model, training)
+    epochs, best_epoch, val_mae = fit(model, few.data, fitting, watched, training)
+    tested = Batches(few.data, few.data.indices("test"), training.batch_sites)
+    return SeedResult(
+        labels=settings.labels,
+        seed=seed,
+        train=len(fitting),
+        validation=len(watched),
+        epochs=epochs,
+        best_epoch=best_epoch,
+        val_mae=val_mae,
+        test_mae=mean_absolute_error(model, tested),
+        seconds=time.monotonic() - start,
+    )
+
+
+def new_model(
+    data: TaskData,
+    fitting: Tensor,
+    encoder: Path | None,
+    model_settings: ModelSettings,
+    training: TrainingSettings,
+) -> SiteNet:
+    """A model with a fresh head, which depends on the seed only, and the encoder's weights.
+
+    Labels are scaled by those of the crystals `fitting`.
+    """
+    torch.manual_seed(training.seed)
+    model = SiteNet(model_settings)
+    if encoder is not None:
+        load_encoder(model, encoder)
+    if training.label_scaling == "standard":
+        model.scale_labels(torch.tensor(data.table.target.to_numpy()[fitting.numpy()]))
+    return model
+
+
+def fit(
+    model: SiteNet, data: TaskData, fitting: Tensor, watched: Tensor, settings: TrainingSettings
+) -> tuple[int, int, float]:
+    """Train until the validation MAE no longer falls; the model ends with its best weights.
+
+    A plain loop: Lightning's takes a third of the time of batches as small as these.
+
+    Returns:
+        Epochs, the best of them, and its validation MAE.
+
+    Raises:
+        ValueError: the validation error is not a number.
+    """
+    batches = Batches(data, fitting, settings.batch_sites, shuffle=settings.seed)
+    validation = Batches(data, watched, settings.batch_sites)
+    optimiser = make_optimiser(model, settings)
+    schedule = make_schedule(optimiser, settings, len(batches))
+    best_epoch, best_mae, best_weights = 0, float("inf"), model.state_dict()
+    for epoch in range(1, settings.max_epochs + 1):
+        batches.epoch = epoch
+        model.train()
+        for batch, target, _ in batches:
+            loss = (model(batch) - target).abs().mean() / model.label_scale
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+            optimiser.step()
+            schedule.step()
+        mae = mean_absolute_error(model, validation)
+        if not mae < float("inf"):
+            raise ValueError(f"the validation error is {mae} after {epoch} epochs; lower "
+                             "infomax.transfer.training.learning_rate")  # fmt: skip
+        if mae < best_mae:
+            best_epoch, best_mae = epoch, mae
+            best_weights = copy.deepcopy(model.state_dict())
+        elif epoch - best_epoch >= settings.patience:
+            break
+    model.load_state_dict(best_weights)
+    return epoch, best_epoch, best_mae
+
+
+def mean_absolute_error(model: SiteNet, batches: Batches) -> float:
+    """MAE of the crystals in `batches`, in the label's unit."""
+    model.eval()
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for batch, target, _ in batches:
+            total += float((model(batch) - target).abs().sum())
+            count += len(target)
+    return total / count

@@ -1,0 +1,17 @@
+"""Figure 7 of Deep InfoMax: errors after training on few labels."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.dim_fig7 import draw
+
+with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+    draw(
+        snakemake.params.titles,
+        snakemake.params.units,
+        [Path(file) for file in snakemake.input.errors],
+        pdf=Path(snakemake.output.pdf),
+        data=Path(snakemake.output.data),
+        table=Path(snakemake.output.table),
+    )
