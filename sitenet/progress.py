@@ -8,8 +8,11 @@ from pathlib import Path
 log = logging.getLogger("sitenet")
 
 
-def setup_logging(log_path: str | Path | None = None) -> None:
-    """Send messages to the terminal and, if given, to `log_path` (replaced, with times)."""
+def setup_logging(log_path: str | Path | None = None, append: bool = False) -> None:
+    """Send messages to the terminal and, if given, with times to `log_path`.
+
+    The file is replaced, or goes on with `append`.
+    """
     log.setLevel(logging.INFO)
     log.propagate = False
     log.handlers.clear()
@@ -18,9 +21,15 @@ def setup_logging(log_path: str | Path | None = None) -> None:
     log.addHandler(terminal)
     if log_path is not None:
         Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(log_path, mode="w")
+        file = logging.FileHandler(log_path, mode="a" if append else "w")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(file)
+
+
+def log_file() -> Path | None:
+    """The file that messages go to."""
+    files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
+    return Path(files[0]) if files else None
 
 
 def duration(seconds: float) -> str:

@@ -167,13 +167,6 @@ def test_the_same_seed_gives_the_same_model(inputs: RunInputs, tmp_path: Path):
     assert not torch.equal(a["decoder.weight"], c["decoder.weight"])
 
 
-def test_two_processes_train_one_model(inputs: RunInputs, tmp_path: Path):
-    train(inputs, outputs(tmp_path), MODEL, replace(TRAINING, devices=2, max_epochs=2))
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["epochs"] == 2
-    assert metrics["splits"]["val"]["mae"] < 3
-
-
 def test_bfloat16_runs(inputs: RunInputs, tmp_path: Path):
     train(inputs, outputs(tmp_path), MODEL, replace(TRAINING, precision="bf16-mixed", max_epochs=2))
     assert load_file(tmp_path / "model.safetensors")["decoder.weight"].dtype == torch.float32

@@ -20,6 +20,21 @@ def pack(sizes: NDArray, limit: int, seed: tuple[int, ...] | None) -> list[NDArr
     return [batches[k] for k in random.permutation(len(batches))]
 
 
+def shared_out(batch: NDArray, work: NDArray, parts: int) -> list[NDArray]:
+    """Split a batch into `parts` of nearly equal work.
+
+    batch (B,) indices, work (B,) of each crystal, positive. The heaviest goes first, each to the
+    part that has least so far. Every crystal is in one part; crystals of a part
+    keep their order; a part is empty only where there are fewer crystals than parts.
+    """
+    load = np.zeros(parts)
+    owner = np.empty(len(batch), dtype=np.int64)
+    for k in np.argsort(-work, kind="stable"):
+        owner[k] = load.argmin()
+        load[owner[k]] += work[k]
+    return [batch[owner == part] for part in range(parts)]
+
+
 def _next_fit(order: NDArray, sizes: NDArray, limit: int) -> list[NDArray]:
     batches: list[list[int]] = []
     room = -1

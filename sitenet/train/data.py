@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.packing import pack
+from sitenet.shards.packing import pack, shared_out
 from sitenet.shards.store import CrystalStore
 
 PARTS = ("train", "val", "test")
@@ -52,17 +52,19 @@ def load_task(structures: Path, shards: Sequence[Path], split: Path, column: str
 
 
 class Packs:
-    """Indices (B,) of the crystals of each batch, in the order of an epoch.
+    """Which crystals make each batch, in the order of an epoch.
 
     With `shuffle` a seed, crystals are packed anew in every epoch: epoch e uses (seed, e), so a
-    resumed run sees the same batches. Several processes share the batches of an epoch evenly.
+    resumed run sees the same batches. Several processes (`world`) share every batch in parts of
+    nearly equal numbers of pairs: the batches do not depend on how many there are.
     """
 
     def __init__(
-        self, sites: Tensor, indices: Tensor, limit: int, shuffle: int | None = None
+        self, store: CrystalStore, indices: Tensor, limit: int, shuffle: int | None = None
     ) -> None:
         self.indices, self.limit, self.shuffle = indices, limit, shuffle
-        self.sizes = sites.numpy()[indices.numpy()]
+        chosen = indices.numpy()
+        self.sizes, self.work = store.sites.cpu().numpy()[chosen], store.pairs.cpu().numpy()[chosen]
         self.epoch = 0
         self.rank, self.world = 0, 1
         self._packed: tuple[int, list] = (-1, [])
@@ -70,31 +72,38 @@ class Packs:
     def _batches(self) -> list:
         if self._packed[0] != self.epoch:
             seed = None if self.shuffle is None else (self.shuffle, self.epoch)
-            packed = pack(self.sizes, self.limit, seed)
-            even = -(-len(packed) // self.world) * self.world
-            packed += packed[: even - len(packed)]
-            self._packed = (self.epoch, packed[self.rank :: self.world])
+            self._packed = (self.epoch, pack(self.sizes, self.limit, seed))
         return self._packed[1]
 
     def __len__(self) -> int:
         return len(self._batches())
 
-    def packs(self) -> Iterator[Tensor]:
-        """The batches of this epoch and process."""
-        for chosen in self._batches():
-            yield self.indices[torch.from_numpy(chosen)]
+    def packs(self) -> Iterator[tuple[Tensor, float]]:
+        """This process's crystals (B,) of each batch, and the weight of their mean.
+
+        Means over the parts, times these weights, average over the processes to the mean over the
+        batch. A process left without a crystal computes the first one with weight 0, so that all
+        take the same steps.
+        """
+        for batch in self._batches():
+            if self.world == 1:
+                yield self.indices[torch.from_numpy(batch)], 1.0
+                continue
+            part = shared_out(batch, self.work[batch], self.world)[self.rank]
+            weight = len(part) * self.world / len(batch)
+            yield self.indices[torch.from_numpy(part if len(part) else batch[:1])], weight
 
 
 class Batches(Packs):
-    """Iterable of (batch, targets (B,), indices (B,)): what the trainer loops over."""
+    """Iterable of (batch, targets (B,), indices (B,), weight): what the trainer loops over."""
 
     def __init__(
         self, data: TaskData, indices: Tensor, limit: int, shuffle: int | None = None
     ) -> None:
-        super().__init__(data.store.sites.cpu(), indices, limit, shuffle)
+        super().__init__(data.store, indices, limit, shuffle)
         self.data = data
         self.targets = torch.tensor(data.table.target.to_numpy(), dtype=torch.float32)
 
-    def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor]]:
-        for crystals in self.packs():
-            yield self.data.store.batch(crystals), self.targets[crystals], crystals
+    def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor, float]]:
+        for crystals, weight in self.packs():
+            yield self.data.store.batch(crystals), self.targets[crystals], crystals, weight

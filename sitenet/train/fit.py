@@ -12,6 +12,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 from sitenet.progress import log
 from sitenet.train.callbacks import History
+from sitenet.train.precision import DoubleBatches
+from sitenet.train.processes import SharedEmbedding, SharedLog
 from sitenet.train.settings import TrainingSettings
 
 
@@ -42,14 +44,18 @@ def fit(
     stopper = EarlyStopping(
         history.watched, patience=settings.patience, check_on_train_epoch_end=True
     )
+    shared = [SharedEmbedding(), SharedLog()] if settings.devices > 1 else []
+    double = settings.precision == "64-true"
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=settings.devices,
-        strategy="auto" if settings.devices == 1 else "ddp_spawn",
-        precision=settings.precision,
+        # The pre-training leaves the layers of the prediction without a gradient.
+        strategy="auto" if settings.devices == 1 else "ddp_spawn_find_unused_parameters_true",
+        precision=None if double else settings.precision,
+        plugins=DoubleBatches() if double else None,
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=[history, stopper, *keepers],
+        callbacks=[history, stopper, *keepers, *shared],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -10,7 +10,7 @@ from sitenet.train.data import Batches
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.settings import TrainingSettings
 
-Batch = tuple[RaggedBatch, Tensor, Tensor]
+Batch = tuple[RaggedBatch, Tensor, Tensor, float]
 
 
 class SupervisedModule(pl.LightningModule):
@@ -34,8 +34,7 @@ class SupervisedModule(pl.LightningModule):
         self.train_batches.data.store.to(device)
         for batches in (self.train_batches, self.validation_batches):
             batches.targets = batches.targets.to(device)
-        self.train_batches.rank = self.trainer.global_rank
-        self.train_batches.world = self.trainer.world_size
+            batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
 
     @property
     def trained_crystals(self) -> int:
@@ -51,7 +50,7 @@ class SupervisedModule(pl.LightningModule):
         return self.train_batches
 
     def val_dataloader(self) -> Batches:
-        """Batches of the validation part; every process evaluates all of them."""
+        """Batches of the validation part; processes share them too."""
         return self.validation_batches
 
     def configure_optimizers(self) -> dict:
@@ -69,9 +68,9 @@ class SupervisedModule(pl.LightningModule):
         self._start()
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """MAE of a batch in units of the label scale."""
+        """MAE of a batch in units of the label scale, this process's part of it."""
         error = self._absolute_errors(batch)
-        return error.mean() / self.model.label_scale
+        return error.mean() * batch[-1] / self.model.label_scale
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Add a batch to the epoch's error."""
@@ -85,13 +84,14 @@ class SupervisedModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the MAE that checkpoints and early stopping watch."""
         self.val_mae = self._mean()
-        self.log("val_mae", self.val_mae, sync_dist=True)
+        self.log("val_mae", self.val_mae)
 
     def _absolute_errors(self, batch: Batch) -> Tensor:
-        crystals, target, _ = batch
+        crystals, target, _, weight = batch
         error = (self.model(crystals) - target).abs()
-        self._error = self._error + error.detach().sum()
-        self._count = self._count + len(target)
+        if weight > 0:
+            self._error = self._error + error.detach().sum()
+            self._count = self._count + len(target)
         return error
 
     def _start(self) -> None:
@@ -99,4 +99,8 @@ class SupervisedModule(pl.LightningModule):
         self._count = torch.zeros((), device=self.device)
 
     def _mean(self) -> float:
-        return float(self._error / self._count)
+        """Mean over the crystals of all processes since the start."""
+        total = self.trainer.strategy.reduce(
+            torch.stack([self._error, self._count]), reduce_op="sum"
+        )
+        return float(total[0] / total[1])

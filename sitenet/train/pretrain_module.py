@@ -14,13 +14,13 @@ from sitenet.train.data import Packs
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.settings import TrainingSettings
 
-Batch = tuple[RaggedBatch, RaggedBatch]
+Batch = tuple[RaggedBatch, RaggedBatch, float]
 
 LOSSES = ("local_score", "local_kl", "global_score", "global_kl", "total")
 
 
 class UnlabelledBatches(Packs):
-    """Iterable of (merged batch, the same crystals with a row per site)."""
+    """Iterable of (merged batch, the same crystals with a row per site, weight)."""
 
     def __init__(
         self,
@@ -30,19 +30,20 @@ class UnlabelledBatches(Packs):
         limit: int,
         shuffle: int | None = None,
     ) -> None:
-        super().__init__(store.sites.cpu(), indices, limit, shuffle)
+        super().__init__(store, indices, limit, shuffle)
         self.store, self.sites = store, sites
 
     def __iter__(self) -> Iterator[Batch]:
-        for crystals in self.packs():
-            yield self.store.batch(crystals), self.sites.batch(crystals)
+        for crystals, weight in self.packs():
+            yield self.store.batch(crystals), self.sites.batch(crystals), weight
 
 
 class PretrainModule(pl.LightningModule):
     """Trains `model` on the batches of `train`, watched on those of `validation`.
 
     Noise and false samples depend on seed, epoch and batch only, in the validation on the batch
-    alone, so that epochs compare and a resumed run sees the same.
+    alone, so that epochs compare and a resumed run sees the same. Where several processes share a
+    batch, each draws its own, false samples from its part.
     """
 
     def __init__(
@@ -71,15 +72,15 @@ class PretrainModule(pl.LightningModule):
         """Move the crystals to this process's device and take its share of the batches."""
         for store in (self.train_batches.store, self.train_batches.sites):
             store.to(self.trainer.strategy.root_device)
-        self.train_batches.rank = self.trainer.global_rank
-        self.train_batches.world = self.trainer.world_size
+        for batches in (self.train_batches, self.validation_batches):
+            batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
 
     def train_dataloader(self) -> UnlabelledBatches:
         """Batches of the training part, repacked in every epoch."""
         return self.train_batches
 
     def val_dataloader(self) -> UnlabelledBatches:
-        """Batches of the validation part; every process evaluates all of them."""
+        """Batches of the validation part; processes share them too."""
         return self.validation_batches
 
     def configure_optimizers(self) -> dict:
@@ -97,8 +98,8 @@ class PretrainModule(pl.LightningModule):
         self._start()
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
-        """Total loss of a batch."""
-        return self._losses(batch, 1 + self.current_epoch, number).total
+        """Total loss of a batch, this process's part of it."""
+        return self._losses(batch, 1 + self.current_epoch, number).total * batch[-1]
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Add a batch to the epoch's losses."""
@@ -112,15 +113,16 @@ class PretrainModule(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the loss that checkpoints and early stopping watch."""
         self._measures |= self._means("val")
-        self.log("val_total", self._measures["val_total"], sync_dist=True)
+        self.log("val_total", self._measures["val_total"])
 
     def _losses(self, batch: Batch, epoch: int, number: int) -> Losses:
         generator = torch.Generator(self.device)
         draw = np.random.SeedSequence([self.settings.seed, epoch, number, self.train_batches.rank])
         generator.manual_seed(int(draw.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-        losses = self.model(*batch, generator)
+        merged, sites, weight = batch
+        losses = self.model(merged, sites, generator)
         values = torch.stack([getattr(losses, name).detach() for name in LOSSES])
-        crystals = len(batch[0].sizes)
+        crystals = len(merged.sizes) if weight > 0 else 0
         self._sum = self._sum + crystals * values
         self._count += crystals
         return losses
@@ -129,5 +131,8 @@ class PretrainModule(pl.LightningModule):
         self._sum, self._count = torch.zeros(len(LOSSES), device=self.device), 0
 
     def _means(self, part: str) -> dict[str, float]:
-        means = (self._sum / self._count).tolist()
+        """Means over the crystals of all processes since the start."""
+        total = torch.cat([self._sum, self._sum.new_tensor([self._count])])
+        *sums, count = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
+        means = [value / count for value in sums]
         return {f"{part}_{name}": mean for name, mean in zip(LOSSES, means, strict=True)}

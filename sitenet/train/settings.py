@@ -12,8 +12,9 @@ class TrainingSettings:
     over `max_epochs` after `warmup_epochs`, `constant` keeps it (as the original code does).
     `label_scaling`: `standard` lets the network predict labels in units of their spread about
     their mean, `none` as they are. Training stops after `patience` epochs without a better
-    validation MAE. `devices`, `precision`: as in lightning.Trainer. `seed`: initial weights and
-    order of the crystals.
+    validation MAE. `precision`: as in lightning.Trainer. `devices`: GPUs, or processes on the CPU,
+    that share every batch; the result is that of one, except that `norm: batch` takes the
+    statistics of each part. `seed`: initial weights and order of the crystals.
     """
 
     batch_sites: int = 1200

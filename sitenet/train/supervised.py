@@ -82,7 +82,8 @@ def train(
     history = History(outputs.history, label, "mae", f"MAE ({inputs.unit})")
     best = fit(module, settings, history, outputs.checkpoints, accelerator)
     module.load_state_dict(best["state_dict"])
-    predictions = predict(module.model, data, settings.batch_sites, accelerator)
+    model = module.model.float()  # as saved
+    predictions = predict(model, data, settings.batch_sites, accelerator)
     write_predictions(predictions, outputs.predictions)
     seconds = sum(row["seconds"] for row in history.rows)
     record = {
@@ -97,10 +98,10 @@ def train(
         "seconds": seconds,
         "peak_memory_bytes": peak_memory(accelerator),
         "device": device_name(accelerator),
-        "parameters": sum(p.numel() for p in module.model.parameters()),
+        "parameters": sum(p.numel() for p in model.parameters()),
     }
     save_model(
-        module.model.float(),
+        model,
         model_settings,
         outputs.weights,
         outputs.description,
@@ -135,7 +136,7 @@ def predict(model: SiteNet, data: TaskData, batch_sites: int, accelerator: str) 
     values = np.empty(len(data.table))
     everyone = Batches(data, torch.arange(len(data.table)), batch_sites)
     with torch.inference_mode():
-        for batch, _, crystals in everyone:
+        for batch, _, crystals, *_ in everyone:
             values[crystals.numpy()] = model(batch).cpu().numpy()
     return data.table[["id", "split", "formula", "target", "n_sites"]].assign(prediction=values)
 

@@ -273,7 +273,7 @@ def fit(
     for epoch in range(1, settings.max_epochs + 1):
         batches.epoch = epoch
         model.train()
-        for batch, target, _ in batches:
+        for batch, target, *_ in batches:
             loss = (model(batch) - target).abs().mean() / model.label_scale
             optimiser.zero_grad()
             loss.backward()
@@ -298,7 +298,7 @@ def mean_absolute_error(model: SiteNet, batches: Batches) -> float:
     model.eval()
     total, count = 0.0, 0
     with torch.inference_mode():
-        for batch, target, _ in batches:
+        for batch, target, *_ in batches:
             total += float((model(batch) - target).abs().sum())
             count += len(target)
     return total / count

@@ -1,0 +1,95 @@
+"""Several processes that share a training do what one process does."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from test_pretrain import LOSS
+from test_pretrain import MODEL as ENCODER
+from test_pretrain import outputs as pretraining_outputs
+from test_training import (
+    MODEL,
+    TRAINING,
+    inputs,  # noqa: F401  (a fixture)
+    outputs,
+)
+
+from sitenet.progress import setup_logging
+from sitenet.shards.packing import shared_out
+from sitenet.train.data import Packs, load_task
+from sitenet.train.pretrain import PretrainInputs, pretrain
+from sitenet.train.supervised import train
+
+EXACT = replace(TRAINING, precision="64-true", max_epochs=3)
+
+
+@given(st.lists(st.integers(1, 10_000), min_size=1, max_size=60), st.integers(1, 8))
+def test_a_batch_is_shared_evenly_and_completely(work, parts):
+    work = np.array(work)
+    shares = shared_out(np.arange(len(work)), work, parts)
+    assert sorted(np.concatenate(shares).tolist()) == list(range(len(work)))
+    assert all((np.diff(share) > 0).all() for share in shares)
+    assert sum(len(share) == 0 for share in shares) == max(0, parts - len(work))
+    loads = [work[share].sum() for share in shares]
+    assert max(loads) - min(loads) <= work.max()
+
+
+def test_batches_do_not_depend_on_the_number_of_processes(inputs):  # noqa: F811
+    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
+    indices = data.indices("train")
+
+    def epoch(rank: int, world: int) -> list[tuple[torch.Tensor, float]]:
+        packs = Packs(data.store, indices, limit=12, shuffle=0)
+        packs.rank, packs.world = rank, world
+        return list(packs.packs())
+
+    whole, shared = epoch(0, 1), [epoch(rank, 4) for rank in range(4)]
+    sizes = set()
+    for number, (batch, weight) in enumerate(whole):
+        assert weight == 1
+        parts = [ranks[number] for ranks in shared]
+        kept = [crystals for crystals, part in parts if part > 0]
+        assert sorted(torch.cat(kept).tolist()) == sorted(batch.tolist())
+        weights = [part * len(batch) / 4 for _, part in parts]
+        counts = [len(crystals) if part > 0 else 0 for crystals, part in parts]
+        assert weights == pytest.approx(counts)
+        assert all(len(crystals) > 0 for crystals, _ in parts)
+        sizes.add(len(batch))
+    assert min(sizes) < 4 < max(sizes), (
+        "both cases are wanted: processes without a crystal, and not"
+    )
+
+
+def test_two_processes_train_the_model_of_one(inputs, tmp_path: Path):  # noqa: F811
+    """The same batches, so the same losses, gradients and weights; and their epochs are told."""
+    setup_logging(tmp_path / "log")
+    for devices in (1, 2):
+        train(inputs, outputs(tmp_path / str(devices)), MODEL, replace(EXACT, devices=devices))
+    one, two = (load_file(tmp_path / k / "model.safetensors") for k in "12")
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-6, atol=1e-7)
+    columns = ["epoch", "train_mae", "val_mae", "learning_rate"]
+    one, two = (pd.read_csv(tmp_path / k / "history.csv")[columns] for k in "12")
+    pd.testing.assert_frame_equal(one, two, rtol=1e-9)
+    assert json.loads((tmp_path / "2" / "metrics.json").read_text())["epochs"] == 3
+    lines = (tmp_path / "log").read_text()
+    assert lines.count("epoch 3/3") == 2
+    assert lines.count("test MAE") == 2
+
+
+def test_two_processes_share_a_pre_training(inputs, tmp_path: Path):  # noqa: F811
+    """Its random draws are those of the parts, so the losses are alike only."""
+    given = PretrainInputs(inputs.shards, inputs.split, (), inputs.features)
+    for devices in (1, 2):
+        settings = replace(TRAINING, max_epochs=1, devices=devices)
+        pretrain(given, pretraining_outputs(tmp_path / str(devices)), ENCODER, LOSS, settings)
+    one, two = (pd.read_csv(tmp_path / k / "history.csv").iloc[0] for k in "12")
+    assert two.val_total == pytest.approx(one.val_total, rel=0.1)
+    assert two.train_total == pytest.approx(one.train_total, rel=0.1)
