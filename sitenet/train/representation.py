@@ -33,6 +33,11 @@ MODELS = ("linear", "mlp")
 ROUNDING = 1e-6
 """A column that varies by less than this share of the most varying one is constant to rounding."""
 
+FLOOR = 0.1
+"""Least deviation that a column is divided by, as a share of the largest. Most numbers of orbital
+field matrices hardly vary over 50 crystals; in units of that, others would be thousands away. The
+columns of learned representations differ less."""
+
 
 @dataclass(frozen=True)
 class RepresentationSettings:
@@ -108,14 +113,15 @@ def labelled(
 def standardised(train: Float, test: Float) -> tuple[Float, Float]:
     """Columns of `train` (n, d) and `test` (m, d) in standard deviations of `train` from its mean.
 
-    Columns that are constant on `train`, to rounding, say nothing there and are left out. Raises
-    ValueError if all are.
+    The deviation counts as FLOOR times the largest where it is smaller. Columns that are constant
+    on `train`, to rounding, say nothing there and are left out; ValueError if all are.
     """
     deviation = train.std(axis=0)
     if not deviation.max():
         raise ValueError("the vectors of all labelled crystals are the same")
     kept = deviation > ROUNDING * deviation.max()
-    mean, scale = train.mean(axis=0)[kept], deviation[kept]
+    mean = train.mean(axis=0)[kept]
+    scale = np.maximum(deviation, FLOOR * deviation.max())[kept]
     return (train[:, kept] - mean) / scale, (test[:, kept] - mean) / scale
 
 
