@@ -147,11 +147,14 @@ def gpu_count(wildcards):
     return variant_section(wildcards, "training")["devices"]
 
 
-def settings():
-    """Dataset, N, task, variant and seeds of what the configuration trains, each setting once."""
+def settings(*, shown=False):
+    """Dataset, N, task, variant and seeds of what the configuration trains, each setting once.
+
+    With `shown` only the settings that figures show.
+    """
     found = {}
     for run in config["runs"]:
-        for task in run["tasks"]:
+        for task in run["tasks"] if run["figures"] or not shown else []:
             setting = (run["dataset"], run["n"], task, run["variant"])
             found.setdefault(setting, []).extend(run["seeds"])
     return found
@@ -174,7 +177,7 @@ def of_runs(name):
 
 def of_settings(name):
     """A file of the first seed of every setting, which figures show."""
-    return [run_file(setting, seeds[0], name) for setting, seeds in settings().items()]
+    return [run_file(setting, seeds[0], name) for setting, seeds in settings(shown=True).items()]
 
 
 def of_ensembles(name):
@@ -199,22 +202,22 @@ def of_seeds(name):
 
 
 def complexity_of_settings():
-    return [f"results/{dataset}/complexity.parquet" for dataset, *_ in settings()]
+    return [f"results/{dataset}/complexity.parquet" for dataset, *_ in settings(shown=True)]
 
 
 def titles():
     """Headings of the settings in figures: as short as they stay different."""
-    columns = list(zip(*settings()))
+    columns = list(zip(*settings(shown=True)))
     differ = [len(set(column)) > 1 for column in columns]
     names = []
-    for dataset, n, task, variant in settings():
+    for dataset, n, task, variant in settings(shown=True):
         parts = [dataset] * differ[0] + [task.replace("_", " "), f"N = {n}"] + [variant] * differ[3]
         names.append(", ".join(parts))
     return names
 
 
 def units():
-    return [config["datasets"][s[0]]["tasks"][s[2]]["unit"] for s in settings()]
+    return [config["datasets"][s[0]]["tasks"][s[2]]["unit"] for s in settings(shown=True)]
 
 
 def featurised_sets():

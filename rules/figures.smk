@@ -58,6 +58,60 @@ rule table1:
         "../workflow/scripts/table1.py"
 
 
+rule table2:
+    input:
+        metrics=of_runs("metrics.json"),
+        code=code("plots/tables23.py", "train/summary.py"),
+    output:
+        csv=report(
+            "results/tables/table2.csv",
+            caption="../workflow/report/table2.rst",
+            category="Tables",
+            labels={"table": "2, errors by supercell"},
+        ),
+        markdown="results/tables/table2.md",
+    log:
+        "logs/tables/table2.log",
+    benchmark:
+        "logs/tables/table2.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../workflow/scripts/table2.py"
+
+
+rule table3:
+    input:
+        metrics=of_runs("metrics.json"),
+        code=code("plots/tables23.py", "train/summary.py"),
+    output:
+        csv=report(
+            "results/tables/table3.csv",
+            caption="../workflow/report/table3.rst",
+            category="Tables",
+            labels={"table": "3, errors by training set"},
+        ),
+        markdown="results/tables/table3.md",
+    log:
+        "logs/tables/table3.log",
+    benchmark:
+        "logs/tables/table3.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../workflow/scripts/table3.py"
+
+
 rule fig5:
     input:
         history=of_settings("history.csv"),
@@ -243,6 +297,8 @@ rule tables:
     input:
         rules.metrics.output,
         rules.table1.output,
+        rules.table2.output,
+        rules.table3.output,
         rules.fig7.output.table,
         rules.fig6.output.table,
         rules.invariance_figure.output.table,

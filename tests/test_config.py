@@ -128,7 +128,7 @@ def test_defaults_are_filled_and_overlays_stay_as_they_are() -> None:
     assert config["model"] == DEFAULT["model"]
     assert config["variants"] == {"sitenet": {}, "small": {"model": {"heads": 1}}}
     assert config["runs"] == [{"dataset": "a", "n": 50, "tasks": ["e"], "variant": "sitenet",
-                               "seeds": [0]}]  # fmt: skip
+                               "seeds": [0], "figures": True}]  # fmt: skip
     assert config["datasets"]["a"]["tasks"]["e"]["output"] == "linear"
     assert config["datasets"]["a"]["source"]["cif"] == "cif"
     assert "seed" not in config["datasets"]["a"]["source"]  # another kind's option

@@ -15,6 +15,8 @@ class TrainingSettings:
     validation MAE. `precision`: as in lightning.Trainer. `devices`: GPUs, or processes on the CPU,
     that share every batch; the result is that of one, except that `norm: batch` takes the
     statistics of each part. `seed`: initial weights and order of the crystals.
+    `train_size`: training crystals, drawn by the seed (None: all); those of a smaller number are
+    among those of a larger one.
     """
 
     batch_sites: int = 1200
@@ -30,6 +32,7 @@ class TrainingSettings:
     label_scaling: str = "standard"
     precision: str = "32-true"
     devices: int = 1
+    train_size: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

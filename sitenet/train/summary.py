@@ -33,7 +33,7 @@ def write_metrics_table(
     """
     runs = pd.DataFrame([_row(Path(path)) for path in metrics])
     combined = {
-        tuple(_setting(Path(path)).values()): read_json(path)["splits"]["test"]["mae"]
+        tuple(setting_of(Path(path)).values()): read_json(path)["splits"]["test"]["mae"]
         for path in ensembles
     }
     runs["ensemble_test_mae"] = [
@@ -49,7 +49,7 @@ def write_metrics_table(
         temporary.write_text(_markdown(runs))
 
 
-def _setting(path: Path) -> dict[str, Any]:
+def setting_of(path: Path) -> dict[str, Any]:
     """What the path of a run or an ensemble says of its setting."""
     dataset, n, task, variant = path.parts[-6:-2]
     return {"dataset": dataset, "n": int(n.removeprefix("n")), "task": task, "variant": variant}
@@ -59,7 +59,7 @@ def _row(path: Path) -> dict[str, Any]:
     """One run: what its path says, its errors on each part of the split, its baselines."""
     record = read_json(path)
     row: dict[str, Any] = {
-        **_setting(path),
+        **setting_of(path),
         "seed": int(path.parts[-2].removeprefix("seed")),
         "unit": record["unit"],
     }

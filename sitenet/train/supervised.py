@@ -17,6 +17,7 @@ from sitenet.model.files import save_model
 from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
 from sitenet.progress import duration, log
+from sitenet.sources.subset import ranked
 from sitenet.train.baselines import baselines
 from sitenet.train.callbacks import History
 from sitenet.train.data import Batches, TaskData, load_task
@@ -68,7 +69,7 @@ def train(
     pl.seed_everything(settings.seed, verbose=False)
     data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
     n_atoms = inputs.features.n_atoms
-    fitting, watched = data.indices("train", n_atoms), data.indices("val", n_atoms)
+    fitting, watched = _fitting(data, n_atoms, settings), data.indices("val", n_atoms)
     log.info(
         f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
         f"{len(data.indices('test')):,} test crystals, N={n_atoms}, on {accelerator}"
@@ -90,6 +91,8 @@ def train(
         "splits": _split_metrics(predictions, settings.seed),
         "baselines": _baselines(predictions),
         "unit": inputs.unit,
+        "model": model_settings.to_dict(),
+        "training": settings.to_dict(),
         "epochs": len(history.rows),
         "best_epoch": history.best()["epoch"],
         "structures_per_second": float(
@@ -117,6 +120,23 @@ def train(
         f"{record['baselines']['mean']:.4g}) after {len(history.rows)} epochs, "  # type: ignore[index]
         f"{duration(time.monotonic() - start)}"
     )
+
+
+def _fitting(data: TaskData, n_atoms: int, settings: TrainingSettings) -> torch.Tensor:
+    """Crystals to train on; others of the training part become the part `unused`."""
+    fitting = data.indices("train", n_atoms)
+    if settings.train_size is not None:
+        if settings.train_size > len(fitting):
+            raise ValueError(
+                f"train_size is {settings.train_size:,}, but only {len(fitting):,} training "
+                f"crystals have at most {n_atoms} sites"
+            )
+        ids = data.table.id.to_numpy()[fitting.numpy()]
+        chosen = ranked(ids.tolist(), f"training {settings.seed}")[: settings.train_size]
+        fitting = fitting[torch.from_numpy(chosen).sort().values]
+    idle = data.table.split.eq("train") & ~data.table.index.isin(fitting.numpy())
+    data.table.loc[idle, "split"] = "unused"
+    return fitting
 
 
 def _new_model(
