@@ -1,8 +1,10 @@
 """From sources to structures.parquet and rejected.csv."""
 
 import csv
+import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -306,3 +308,28 @@ def test_workers_do_not_run_the_script_that_starts_them(tmp_path):
 def test_an_error_in_a_worker_comes_out():
     with pytest.raises(TypeError, match="bad operand"):
         list(ordered_map(abs, [1, -2, "three", 4], 2))
+
+
+def test_workers_end_when_the_job_that_started_them_is_killed():
+    script = (
+        "import time, multiprocessing\n"
+        "from sitenet.parallel import ordered_map\n"
+        "for _ in ordered_map(time.sleep, [0, 0, 60, 60], 2):\n"
+        "    print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as job:
+        workers = [int(pid) for pid in job.stdout.readline().split()]
+        assert len(workers) == 2
+        job.kill()
+    deadline = time.monotonic() + 20
+    while any(is_running(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(is_running(pid) for pid in workers)
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sitenet.plots import boxes, dim_fig8, dim_maps, style
+from sitenet.plots import boxes, dim_fig7, dim_fig8, dim_joined, dim_maps, style
 
 
 @pytest.fixture
@@ -125,3 +125,70 @@ def test_maps_show_classes_silhouettes_and_properties(
     assert len(table) == 2 * 2 * 2
     assert table.silhouette.max() == 0.5
     assert len(pd.read_parquet(tmp_path / "10.parquet")) == 2 * 2 * 30
+
+
+def transferred(path: Path, experiment: str, arm: str, medians: dict[int, float]) -> list[Path]:
+    """Errors of 7 seeds around each median, by number of labels: a table for each."""
+    around = np.linspace(-0.03, 0.03, 7)
+    found = []
+    for labels, median in medians.items():
+        found.append(path / f"{experiment}.{arm}.{labels}.parquet")
+        pd.DataFrame({"experiment": experiment, "arm": arm, "labels": labels, "seed": range(7),
+                      "train": 4, "validation": 1, "epochs": 9, "best_epoch": 5, "val_mae": 0.1,
+                      "test_mae": median + around, "seconds": 1.0,
+                      }).to_parquet(found[-1])  # fmt: skip
+    return found
+
+
+def test_fig7_compares_every_arm_with_random_weights(tmp_path: Path, figures: list[Figure]) -> None:
+    results = [
+        *transferred(tmp_path, "gap", "random", {50: 1.0, 250: 0.5}),
+        *transferred(tmp_path, "gap", "infomax", {50: 0.8, 250: 0.6}),
+        *transferred(tmp_path, "energy", "random", {50: 0.3, 250: 0.2}),
+        *transferred(tmp_path, "energy", "supervised", {50: 0.1, 250: 0.1}),
+    ]
+    dim_fig7.draw(["band gap", "energy"], ["eV", "eV/atom"], results, tmp_path / "f.pdf",
+                  tmp_path / "f.parquet", tmp_path / "f.csv")  # fmt: skip
+    table = pd.read_csv(tmp_path / "f.csv").set_index(["run", "labels", "arm"])
+    assert table.median_difference["band gap", 50, "infomax"] == pytest.approx(-0.2)
+    assert table.median_difference["band gap", 250, "infomax"] == pytest.approx(0.1)
+    # All 7 differences have one sign: p = 2 / 2^7; Holm over the two counts of an experiment.
+    assert table.p["band gap", 50, "infomax"] == pytest.approx(2 / 2**7)
+    assert table.p_holm["energy", 250, "supervised"] == pytest.approx(2 * 2 / 2**7)
+    assert table.unit["energy", 50, "random"] == "eV/atom"
+    (figure,) = figures
+    assert [axis.get_ylabel() for axis in figure.axes] == ["test MAE (eV)", "test MAE (eV/atom)"]
+    for axis in figure.axes:
+        assert sum(len(c.get_offsets()) for c in axis.collections) == 2 * 2 * 7
+    assert texts(figure).count("*") == 1 + 2  # worse at 250 labels is no star
+    assert {"random weights", "Deep InfoMax", "trained on another label"} <= set(texts(figure))
+    assert len(pd.read_parquet(tmp_path / "f.parquet")) == 8 * 7
+
+
+def test_joined_figure_has_one_axis_for_all_ways_of_learning(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    results = [*transferred(tmp_path, "gap", "random", {50: 2.0, 100: 1.5}),
+               *transferred(tmp_path, "gap", "infomax", {50: 1.8, 100: 1.4})]  # fmt: skip
+    keys = [(model, labels) for model in ("linear", "mlp") for labels in (50, 100)]
+    fixed = [
+        errors(tmp_path, "untrained", dict.fromkeys(keys, 1.0)),
+        errors(tmp_path, "infomax", dict.fromkeys(keys, 0.8)),
+        errors(tmp_path, "ofm", {k: 9.0 if k[0] == "linear" else 1.1 for k in keys}),
+    ]
+    dim_joined.draw(["band gap"], ["eV"], results, fixed, tmp_path / "f.pdf",
+                    tmp_path / "f.parquet", tmp_path / "f.csv")  # fmt: skip
+    (figure,) = figures
+    limits = {axis.get_ylim() for axis in figure.axes}
+    assert len(figure.axes) == 3
+    assert len(limits) == 1
+    low, high = limits.pop()
+    assert low < 0.7 < 2.03 < high < 3  # not the descriptor that is off the scale
+    labels = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert sorted(labels) == ["Deep InfoMax", "orbital field matrix", "random weights"]
+    table = pd.read_csv(tmp_path / "f.csv").set_index(["model", "labels", "representation"])
+    assert table["median"]["transfer", 50, "infomax"] == pytest.approx(1.8)
+    assert table["median"]["linear", 100, "ofm"] == pytest.approx(9.0)
+    assert len(table) == 2 * 2 + 2 * 2 * 3
+    data = pd.read_parquet(tmp_path / "f.parquet")
+    assert data.groupby("model").size().to_dict() == {"linear": 126, "mlp": 126, "transfer": 28}
