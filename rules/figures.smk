@@ -165,6 +165,12 @@ rule fig7:
             category="Tables",
             labels={"table": "correlations of figure 7"},
         ),
+        tasks=report(
+            "results/tables/fig7_tasks.csv",
+            caption="../workflow/report/fig7_tasks.rst",
+            category="Tables",
+            labels={"table": "range of two tasks' attention"},
+        ),
     log:
         "logs/figures/fig7.log",
     benchmark:
@@ -300,6 +306,7 @@ rule tables:
         rules.table2.output,
         rules.table3.output,
         rules.fig7.output.table,
+        rules.fig7.output.tasks,
         rules.fig6.output.table,
         rules.invariance_figure.output.table,
         rules.supercells_figure.output.table,

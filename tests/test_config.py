@@ -73,7 +73,7 @@ def source(**values: object) -> dict:
         ),
         (
             {"runs": [{"dataset": "prototypes", "n": 50, "tasks": ["gap"]}]},
-            "runs[0].tasks: there is no 'gap'; tasks of prototypes: ewald_energy, instability",
+            "runs[0].tasks: there is no 'gap'; tasks of prototypes: ewald_energy, nearest",
         ),
         (
             {

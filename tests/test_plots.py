@@ -97,6 +97,7 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
         folder / "fig7.pdf",
         folder / "fig7.parquet",
         folder / "fig7.csv",
+        folder / "tasks.csv",
     )
     return pd.read_csv(folder / "fig7.csv")
 
@@ -113,6 +114,24 @@ def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> N
     assert texts.count("Spearman ρ = −1.00 [−1.00, −1.00]\n40 crystals") == 2
     data = pd.read_parquet(tmp_path / "fig7.parquet")
     assert data.groupby("task").size().to_dict() == {"energy": 40, "gap": 40}
+
+
+def test_two_tasks_are_compared_crystal_by_crystal() -> None:
+    names = [f"c{i}" for i in range(10)]
+
+    def points(task: str, ids: list[str], reach: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame({"task": task, "id": ids, "long_range_coefficient": reach})
+
+    far = points("far", names, np.arange(10) + 3.0)
+    near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
+    elsewhere = points("elsewhere", ["x"], np.ones(1))
+    table = fig7.compare_tasks([far, near, elsewhere])
+    assert len(table) == 1  # the third shares no crystal
+    row = table.iloc[0]
+    assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
+    assert row.median_difference == pytest.approx(2)
+    assert row["larger"] == 1
+    assert row.p == pytest.approx(2 / 2**8)
 
 
 def test_fig7_axes_are_the_papers_and_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

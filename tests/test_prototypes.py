@@ -18,7 +18,7 @@ from sitenet.sources.bond_valence import (
 )
 from sitenet.sources.cif import read_cif
 from sitenet.sources.oxidation import guess_oxidation
-from sitenet.sources.periodic import COULOMB, contacts, ewald_energy
+from sitenet.sources.periodic import COULOMB, contacts, ewald_energy, nearest_distance
 from sitenet.sources.prototypes import labels, records
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments, ions
@@ -139,11 +139,27 @@ def test_one_label_is_long_ranged_and_the_other_is_not() -> None:
         charges, numbers = np.array([1.0, -1.0]), np.array([3, 9])
         cell = edge * np.eye(3)
         found.append(
-            (instability_index(cell, frac, numbers, charges), ewald_energy(cell, frac, charges))
+            (
+                instability_index(cell, frac, numbers, charges),
+                nearest_distance(cell, frac),
+                ewald_energy(cell, frac, charges),
+            )
         )
-    (near, energy), (far, other_energy) = found
+    *near, energy = found[0]
+    *far, other_energy = found[1]
     assert near == pytest.approx(far, rel=1e-12)
+    assert near[1] == pytest.approx(1.6, rel=1e-12)
     assert abs(energy - other_energy) > 0.01
+
+
+def test_nearest_distance_against_pymatgen(spinel: IonicCrystal, rutile: IonicCrystal) -> None:
+    for given in (spinel, rutile):
+        structure = Structure(Lattice(given.lattice), given.numbers, given.frac)
+        nearest = [min(n.nn_distance for n in structure.get_neighbors(s, 8.0)) for s in structure]
+        found = nearest_distance(given.lattice, given.frac)
+        assert found == pytest.approx(np.mean(nearest), rel=1e-10)
+    alone = nearest_distance(np.diag([3.0, 4.0, 50.0]), np.zeros((1, 3)))  # its own image
+    assert alone == pytest.approx(3.0)
 
 
 def test_contacts_of_rock_salt() -> None:

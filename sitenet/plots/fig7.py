@@ -1,6 +1,7 @@
 """Figure 7 of 10.1039/d3dd00005b: do complex or large crystals get longer-ranged attention?"""
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from string import ascii_lowercase
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
+from sitenet.analysis.paired import signed_rank
 from sitenet.analysis.statistics import Line, Spearman, least_squares, spearman
 from sitenet.plots import style
 from sitenet.progress import log
@@ -41,6 +43,7 @@ def draw(
     pdf: Path,
     data: Path,
     table: Path,
+    tasks_table: Path,
     seed: int = 0,
 ) -> None:
     """Long-range coefficient against complexity and size: a row for each task, common axes.
@@ -50,6 +53,7 @@ def draw(
             table of the same crystals' complexity (id, i_conf, primitive_length in A).
         pdf, data, table: figure (a PNG goes beside it), the points (Parquet), and Spearman's rho
             with its interval and the least-squares line of each panel (CSV).
+        tasks_table: the coefficients of two tasks on the crystals that both have (CSV).
         seed: of the bootstrap.
     """
     points = [_points(*task) for task in tasks]
@@ -80,6 +84,37 @@ def draw(
     style.save(figure, pdf)
     style.save_data(pd.concat(points, ignore_index=True), data)
     style.save_data(pd.DataFrame(rows), table)
+    style.save_data(compare_tasks(points), tasks_table)
+
+
+def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Which of two tasks has the longer-ranged attention, crystal by crystal.
+
+    A row for each two of `points` (task, id, long_range_coefficient) that share crystals: task,
+    other_task, crystals, median and other_median (A), median_difference (A), larger (share of the
+    crystals with the larger coefficient in `task`), p (Wilcoxon signed-rank test, two-sided).
+    """
+    rows = []
+    for first, second in combinations(points, 2):
+        both = first.merge(second, on="id", suffixes=("", "_other"))
+        if len(both) == 0:
+            continue
+        mine, other = both.long_range_coefficient, both.long_range_coefficient_other
+        rows.append(
+            {
+                "task": first.task.iloc[0],
+                "other_task": second.task.iloc[0],
+                "crystals": len(both),
+                "median": mine.median(),
+                "other_median": other.median(),
+                "median_difference": (mine - other).median(),
+                "larger": (mine > other).mean(),
+                "p": signed_rank(mine - other),
+            }
+        )
+    columns = ["task", "other_task", "crystals", "median", "other_median", "median_difference",
+               "larger", "p"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:

@@ -44,6 +44,22 @@ def contacts(
     return first, second, np.sqrt(square[first, second, image])
 
 
+def nearest_distance(lattice: Array, frac: Array) -> float:
+    """Distance from an atom to its nearest neighbour, averaged over the atoms, in A.
+
+    Args:
+        lattice: (3, 3) rows a, b, c in A.
+        frac: (n, 3) fractional positions.
+    """
+    radius = 2.0 * (abs(np.linalg.det(lattice)) / len(frac)) ** (1 / 3)
+    nearest = np.full(len(frac), np.inf)
+    while np.isinf(nearest).any():
+        first, _, distance = contacts(lattice, frac, radius)
+        np.minimum.at(nearest, first, distance)
+        radius *= 1.5
+    return float(nearest.mean())
+
+
 def ewald_energy(lattice: Array, frac: Array, charges: Array) -> float:
     """Electrostatic energy of point charges in a crystal, in eV per atom.
 

@@ -10,8 +10,8 @@ calculated from first principles:
 
 ewald_energy         eV/atom  electrostatic energy of the formal charges as points, summed without
                               any cutoff: long-ranged
-instability_index    v.u.     global instability index: how far the bond valence sums are from the
-                              formal charges; ends with the first shell: short-ranged
+nearest_distance     A        distance to the nearest neighbour, averaged over the atoms: ends with
+                              the first shell, short-ranged
 
 The formal charge of an element is what `guess_oxidation` makes of the composition (the mean over
 the element's sites), so both labels are functions of what a CIF without charges says. The CIF
@@ -39,7 +39,7 @@ from sitenet.progress import Progress
 from sitenet.sources.bond_valence import instability_index, without_parameters
 from sitenet.sources.oxidation import guess_oxidation
 from sitenet.sources.p1 import write_cif
-from sitenet.sources.periodic import ewald_energy
+from sitenet.sources.periodic import ewald_energy, nearest_distance
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments
 
@@ -105,7 +105,8 @@ def labels(crystal: IonicCrystal) -> dict[str, float] | None:
     if instability > LARGEST_MISFIT * np.sqrt(np.mean(crystal.charges**2)):
         return None
     energy = ewald_energy(crystal.lattice, crystal.frac, crystal.charges)
-    return {"ewald_energy": energy, "instability_index": instability}
+    nearest = nearest_distance(crystal.lattice, crystal.frac)
+    return {"ewald_energy": energy, "nearest_distance": nearest}
 
 
 def _prototype(number: int, entry: dict[str, Any]) -> Prototype:

@@ -20,4 +20,5 @@ with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
         pdf=Path(snakemake.output.pdf),
         data=Path(snakemake.output.data),
         table=Path(snakemake.output.table),
+        tasks_table=Path(snakemake.output.tasks),
     )
