@@ -23,6 +23,7 @@ rule long_range:
         runtime=60,
     params:
         batch_sites=batch_sites,
+        training=2000,
     script:
         "../workflow/scripts/long_range.py"
 

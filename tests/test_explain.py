@@ -48,7 +48,9 @@ def saved_model(folder: Path, settings: ModelSettings = SETTINGS) -> Path:
 @pytest.fixture
 def rutile(tmp_path: Path) -> explain.Explanation:
     compare = tmp_path / "long_range.parquet"
-    pd.DataFrame({"long_range_coefficient": [0.0, 0.0, 0.0, 99.0]}).to_parquet(compare)
+    parts = ["train"] * 4 + ["test"]
+    reach = [0.0, 0.0, 0.0, 99.0, 0.0]
+    pd.DataFrame({"split": parts, "long_range_coefficient": reach}).to_parquet(compare)
     return explain.explain(saved_model(tmp_path), featurise(EXAMPLES["rutile"], FEATURES), compare)
 
 

@@ -87,7 +87,11 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
     names = [f"c{i}" for i in range(40)]
     measures = {"i_conf": np.arange(40) / 10, "primitive_length": 19 - np.arange(40) / 4}
     pd.DataFrame({"id": names} | measures).to_parquet(folder / "complexity.parquet")
-    reaches = {"id": [*names[::-1], "unknown"], "long_range_coefficient": [*reach[::-1], 1.0]}
+    reaches = {
+        "id": [*names[::-1], "unknown", "trained"],
+        "split": ["test"] * 41 + ["train"],
+        "long_range_coefficient": [*reach[::-1], 1.0, 9.0],
+    }
     pd.DataFrame(reaches).to_parquet(folder / "reach.parquet")
     fig7.draw(
         [

@@ -41,8 +41,9 @@ class Explanation:
     Rows of a head come by falling share.
     heads: one row for each kind of site, block and head: site, sites (how many), block, head,
     self_share, near_share, far_share (beyond 5 A).
-    long_range_coefficient: in A (eq 8, doi 10.1039/d3dd00005b); percentile: of the crystals it was
-    compared with, those with a smaller one, in %, None without any; compared: their number.
+    long_range_coefficient: in A (eq 8, doi 10.1039/d3dd00005b); percentile: of the training
+    crystals it was compared with, those with a smaller one, in %, None without any; compared:
+    their number.
     """
 
     formula: str
@@ -68,7 +69,8 @@ def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) 
     Args:
         weights: model.safetensors of a run, with its JSON beside it.
         crystal: featurised as the model's training data were.
-        compare: long-range coefficients of other crystals under this model (Parquet).
+        compare: table of long-range coefficients under this model, of whose training crystals the
+            distribution is taken.
     """
     model = load_model(weights)
     batch = CrystalStore.from_crystals([""], [crystal]).batch(torch.tensor([0]))
@@ -80,8 +82,8 @@ def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) 
     neighbours = _neighbours(crystal, attention.double().numpy())
     others = np.empty(0)
     if compare is not None:
-        column = "long_range_coefficient"
-        others = pd.read_parquet(compare, columns=[column])[column].to_numpy()
+        column, training = "long_range_coefficient", [("split", "==", "train")]
+        others = pd.read_parquet(compare, columns=[column], filters=training)[column].to_numpy()
     return Explanation(
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,

@@ -1,6 +1,6 @@
 """The long-range coefficient of every crystal (eq 8 of 10.1039/d3dd00005b), batch by batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -38,32 +38,34 @@ def _batches(store: CrystalStore, chosen: Tensor, sites: int) -> Iterator[Tensor
 def write(
     weights: Path,
     shards: Sequence[Path],
-    ids: Sequence[str],
+    parts: Mapping[str, str],
     out: Path,
     batch_sites: int = 1200,
     device: str = "cpu",
 ) -> None:
-    """Long-range coefficients of the crystals `ids` under a trained model, as Parquet.
+    """Long-range coefficients of crystals under a trained model, as Parquet.
 
-    Columns: id, long_range_coefficient (sum over the heads of the last block, in A), and
-    block1_head1, ... with each head's largest a_ijh d_ij in A.
+    `parts` maps their ids to their part of the split. Columns: id, split, long_range_coefficient
+    (sum over the heads of the last block, in A), and block1_head1, ... with each head's largest a_ijh d_ij in A.
     """
     model = load_model(weights).to(device)
-    store = CrystalStore.from_shards(shards, keep=set(ids)).to(device)
+    store = CrystalStore.from_shards(shards, keep=parts.keys()).to(device)
     progress = Progress(len(store), "long-range coefficients", "crystals")
-    parts = []
+    reaches = []
     with torch.inference_mode():
         for crystals in _batches(store, torch.arange(len(store)), batch_sites):
-            parts.append(long_range_per_head(model, store.batch(crystals)).cpu())
+            reaches.append(long_range_per_head(model, store.batch(crystals)).cpu())
             progress.advance(len(crystals))
     progress.finish()
-    reach = torch.cat(parts)
+    reach = torch.cat(reaches)
     columns = {
         f"block{b + 1}_head{h + 1}": reach[:, b, h].numpy()
         for b in range(reach.shape[1])
         for h in range(reach.shape[2])
     }
     total = reach[:, -1].sum(1).numpy()
-    table = pd.DataFrame({"id": store.ids, "long_range_coefficient": total, **columns})
+    split = [parts[name] for name in store.ids]
+    head = {"id": store.ids, "split": split, "long_range_coefficient": total}
+    table = pd.DataFrame({**head, **columns})
     with atomic_path(out) as temporary:
         table.to_parquet(temporary, index=False)

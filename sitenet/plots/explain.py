@@ -64,7 +64,7 @@ def _title(explanation: Explanation, site: str, block: int) -> str:
     if explanation.percentile is not None:
         reach += (
             f", larger than that of {explanation.percentile:.0f}% of "
-            f"{explanation.compared:,} crystals"
+            f"{explanation.compared:,} training crystals"
         )
     return (
         f"{explanation.formula}: prediction {readable(explanation.prediction)} "

@@ -119,7 +119,8 @@ def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
     """The crystals of one task: task, id, long_range_coefficient, i_conf, primitive_length."""
-    reach = pd.read_parquet(long_range, columns=["id", "long_range_coefficient"])
+    columns = ["id", "long_range_coefficient"]
+    reach = pd.read_parquet(long_range, columns=columns, filters=[("split", "==", "test")])
     measures = pd.read_parquet(complexity, columns=["id", *RANGE])
     points = reach.merge(measures, on="id", validate="one_to_one")
     if len(points) < len(reach):

@@ -1,18 +1,20 @@
-"""Long-range coefficients of the test crystals under a trained model."""
+"""Long-range coefficients of test crystals and of some training crystals under a model."""
 
 from pathlib import Path
 
-import pandas as pd
 from job import accelerator, job
 
 from sitenet.analysis.long_range import write
+from sitenet.sources.subset import draw
 
 with job(snakemake.log[0]):
-    parts = pd.read_csv(snakemake.input.split, dtype=str, keep_default_na=False)
+    split = Path(snakemake.input.split)
+    test = draw(split, "test", None, 0)
+    training = draw(split, "train", snakemake.params.training, 0)
     write(
         Path(snakemake.input.weights),
         [Path(shard) for shard in snakemake.input.shards],
-        parts.id[parts.split == "test"].tolist(),
+        dict.fromkeys(test, "test") | dict.fromkeys(training, "train"),
         Path(snakemake.output.table),
         batch_sites=snakemake.params.batch_sites,
         device="cuda" if accelerator(snakemake.resources.gpu) == "gpu" else "cpu",
