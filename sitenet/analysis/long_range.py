@@ -46,7 +46,8 @@ def write(
     """Long-range coefficients of crystals under a trained model, as Parquet.
 
     `parts` maps their ids to their part of the split. Columns: id, split, long_range_coefficient
-    (sum over the heads of the last block, in A), and block1_head1, ... with each head's largest a_ijh d_ij in A.
+    (sum over the heads of the last block, in A), and block1_head1, ... with each head's largest
+    a_ijh d_ij in A.
     """
     model = load_model(weights).to(device)
     store = CrystalStore.from_shards(shards, keep=parts.keys()).to(device)
