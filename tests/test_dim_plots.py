@@ -184,6 +184,7 @@ def test_joined_figure_has_one_axis_for_all_ways_of_learning(
     assert len(limits) == 1
     low, high = limits.pop()
     assert low < 0.7 < 2.03 < high < 3  # not the descriptor that is off the scale
+    assert "off the scale:\norbital field matrix" in texts(figure)
     labels = [t.get_text() for t in figure.legends[0].get_texts()]
     assert sorted(labels) == ["Deep InfoMax", "orbital field matrix", "random weights"]
     table = pd.read_csv(tmp_path / "f.csv").set_index(["model", "labels", "representation"])

@@ -56,13 +56,19 @@ class Boxes:
         return {(g, a): values.to_numpy() for (g, a), values in chosen if a in self.arms}
 
 
-def draw(axes: Axes, boxes: Boxes, limits: tuple[float, float] | None = None) -> None:
+def draw(
+    axes: Axes, boxes: Boxes, limits: tuple[float, float] | None = None, log: bool = False
+) -> None:
     """Quartiles and median as a box, whiskers to the last value within 1.5 box heights.
 
-    The axis has `limits`, by default its own; values beyond are triangles at its upper edge.
+    The axis, logarithmic with `log`, has `limits`, by default its own; values beyond are triangles
+    at its upper edge.
     """
     groups, found = boxes.groups, boxes.found()
-    low, high = limits or common_limits([boxes])
+    low, high = limits or common_limits([boxes], log)
+    if log:
+        axes.set_yscale("log")
+        style.plain_ticks(axes.yaxis)
     width = GROUP_WIDTH / len(boxes.arms)
     random = np.random.default_rng(0)
     for g, group in enumerate(groups):
@@ -84,13 +90,16 @@ def draw(axes: Axes, boxes: Boxes, limits: tuple[float, float] | None = None) ->
     axes.set_ylim(low, high)
 
 
-def common_limits(panels: Iterable[Boxes]) -> tuple[float, float]:
+def common_limits(panels: Iterable[Boxes], log: bool = False) -> tuple[float, float]:
     """Ends of an axis for several panels: all values above the lower, all whiskers below the upper.
 
-    There is some room at both.
+    There is some room at both. A logarithmic axis needs positive values.
     """
     values = [v for panel in panels for v in panel.found().values()]
     low, high = min(v.min() for v in values), max(_whiskers(v)[1] for v in values)
+    if log:
+        room = (high / low) ** ROOM if high > low else 1 + ROOM
+        return low / room, high * room**1.5
     room = ROOM * (high - low or abs(high) or 1.0)
     return low - room, high + 1.5 * room
 

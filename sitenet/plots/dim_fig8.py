@@ -49,9 +49,9 @@ def draw(
     axes = figure.subplots(len(experiments), len(MODELS), squeeze=False)
     for row, (title, unit, _) in enumerate(experiments):
         for axis, (model, heading) in zip(axes[row], MODELS.items(), strict=True):
-            shown, below = panel(errors[row], compared[row], arms, model, control)
+            shown, off = panel(errors[row], compared[row], arms, model, control)
             boxes.draw(axis, shown)
-            axis.set_xlabel(below)
+            axis.set_xlabel("labels" + (f" (off the scale: {', '.join(off)})" if off else ""))
             axis.set_title(f"{title}, {heading}")
         axes[row, 0].set_ylabel(f"test MAE ({unit})")
     for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
@@ -82,8 +82,8 @@ def panel(
     arms: Mapping[str, boxes.Arm],
     model: str,
     control: str,
-) -> tuple[boxes.Boxes, str]:
-    """One model's errors and what goes below them: arms far off the control's scale are named."""
+) -> tuple[boxes.Boxes, list[str]]:
+    """One model's errors, and the names of arms that are left out: far off the control's scale."""
     mine = compared[compared.model == model]
     off = off_scale(mine, control)
     shown = boxes.Boxes(
@@ -94,8 +94,7 @@ def panel(
         arms={name: arm for name, arm in arms.items() if name not in off},
         marks=boxes.stars(mine, ["labels", "representation"]),
     )
-    names = ", ".join(arms[name].label for name in off)
-    return shown, "labels" + (f" (off the scale: {names})" if off else "")
+    return shown, [arms[name].label for name in off]
 
 
 def off_scale(compared: pd.DataFrame, control: str) -> list[str]:

@@ -40,7 +40,8 @@ def draw(
 ) -> None:
     """Box plots with one axis for each experiment, so that the ways of learning can be compared.
 
-    Stars mark arms that are better than the control of their panel, as in figures 7 and 8.
+    The axes are logarithmic: a linear regression on few labels can be far off. Stars mark arms that
+    are better than the control of their panel, as in figures 7 and 8.
 
     Args:
         titles, units: of the experiments and their labels.
@@ -53,14 +54,16 @@ def draw(
     both = map(dim_fig7.by_experiment, (transfer, representations))
     rows = [_compared(*one) for one in zip(titles, units, *both, strict=True)]
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(rows) + 0.8)
-    axes = figure.subplots(len(rows), len(HEADINGS), squeeze=False)
+    axes = figure.subplots(len(rows), len(HEADINGS), squeeze=False, sharey="row")
     shown = set()
     for line, row in zip(axes, rows, strict=True):
-        panels, below = zip(*_panels(row), strict=True)
-        limits = boxes.common_limits(panels)
-        for axis, panel, label, heading in zip(line, panels, below, HEADINGS, strict=True):
-            boxes.draw(axis, panel, limits)
-            axis.set(title=heading, xlabel=label)
+        panels, left_out = zip(*_panels(row), strict=True)
+        limits = boxes.common_limits(panels, log=True)
+        for axis, panel, off, heading in zip(line, panels, left_out, HEADINGS, strict=True):
+            boxes.draw(axis, panel, limits, log=True)
+            axis.set(title=heading, xlabel="labels")
+            if off:
+                style.note(axis, "\n".join(["off the scale:", *off]), "upper right")
             shown |= {ARMS[str(name)] for _, name in panel.found()}
         line[0].set_ylabel(f"{row.title}: test MAE ({row.unit})")
     for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
@@ -80,12 +83,12 @@ def _compared(title: str, unit: str, transfer: pd.DataFrame, fixed: pd.DataFrame
     return _Row(title, unit, transfer, fixed, *against)
 
 
-def _panels(row: _Row) -> list[tuple[boxes.Boxes, str]]:
-    """What the panels of a row show and have below them, in the order of HEADINGS."""
+def _panels(row: _Row) -> list[tuple[boxes.Boxes, list[str]]]:
+    """What the panels of a row show and leave out, in the order of HEADINGS."""
     present = set(row.fixed.representation)
     arms = {name: arm for name, arm in dim_fig8.ARMS.items() if name in present}
     return [
-        (dim_fig7.panel(row.transfer, row.transfer_compared), "labels"),
+        (dim_fig7.panel(row.transfer, row.transfer_compared), []),
         *(
             dim_fig8.panel(row.fixed, row.fixed_compared, arms, model, CONTROL)
             for model in dim_fig8.MODELS

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -97,11 +98,15 @@ def density(
 def count_bar(figure: Figure, mesh: QuadMesh, axes: Any, label: str) -> None:
     """The colour scale of a density, with plain numbers, beside `axes` (one or several)."""
     bar = figure.colorbar(mesh, ax=axes, label=label, pad=0.015)
-    bar.locator = LogLocator(subs=(1, 2, 5))
-    bar.formatter = StrMethodFormatter("{x:,.0f}")
-    bar.minorlocator = NullLocator()
-    bar.minorformatter = NullFormatter()
-    bar.update_ticks()
+    plain_ticks(bar.ax.yaxis)
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Ticks at 1, 2, 5, 10, ... of a logarithmic axis, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def grown(default: tuple[float, float], values: Sequence[Float]) -> tuple[float, float]:
