@@ -1,8 +1,9 @@
 # make run     set up .venv from the lock file, then the whole pipeline on config.yaml
 # make report  the same, and results/report.html with every figure and table
+# make tune    the same set-up with Ray, and the searches for hyperparameters in `tuning`
 # make test    set up, then all checks and tests
 # make bench   set up, then the benchmarks, on the crystals of TABLE (a Parquet file with CIFs)
-# make lock    write requirements.lock anew from pyproject.toml
+# make lock    write requirements.lock and requirements-tune.lock anew from pyproject.toml
 
 PYTHON ?= python3
 CORES ?= all
@@ -15,13 +16,20 @@ BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
 CREATE_VENV = $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Say which one to use: make PYTHON=python3.12 ...")' && $(PYTHON) -m venv
 
-.PHONY: run report test check bench lock setup
+.PHONY: run report tune test check bench lock setup
 
 run: setup
 	$(SNAKEMAKE)
 
 report: setup
 	$(SNAKEMAKE) --report results/report.html --report-after-run
+
+tune: .venv/.tune
+	$(SNAKEMAKE) tune
+
+.venv/.tune: .venv/.installed requirements-tune.lock
+	$(BIN)/pip install --quiet -c requirements.lock -r requirements-tune.lock
+	@touch $@
 
 setup: .venv/.installed
 
@@ -66,4 +74,8 @@ lock:
 	@$(LOCK)/venv/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], "torch==$(TORCH)", sep="\n")' > $(LOCK)/wanted.txt
 	$(LOCK)/venv/bin/pip install --quiet -r $(LOCK)/wanted.txt
 	$(LOCK)/venv/bin/pip freeze | sed -E 's/\+[a-z0-9.]+$$//' | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
+	@$(LOCK)/venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["tune"], sep="\n")' > $(LOCK)/tune.txt
+	@$(LOCK)/venv/bin/pip freeze > $(LOCK)/before.txt
+	$(LOCK)/venv/bin/pip install --quiet -c $(LOCK)/before.txt -r $(LOCK)/tune.txt
+	$(LOCK)/venv/bin/pip freeze | grep -vxFf $(LOCK)/before.txt > requirements-tune.lock
 	@rm -rf $(LOCK)

@@ -25,6 +25,7 @@ wildcard_constraints:
     pretraining="[A-Za-z0-9_-]+",
     part=r"\d{3}",
     experiment="[A-Za-z0-9_-]+",
+    search="[A-Za-z0-9_-]+",
     arm="random|infomax|supervised",
     labels=r"\d+",
     representation="[a-z_]+",
@@ -38,6 +39,7 @@ localrules:
     infomax,
     transfer_figures,
     representation_figures,
+    tune,
 
 
 include: "rules/data.smk"
@@ -48,6 +50,7 @@ include: "rules/figures.smk"
 include: "rules/pretrain.smk"
 include: "rules/transfer.smk"
 include: "rules/representation.smk"
+include: "rules/tune.smk"
 
 
 rule infomax:

@@ -108,11 +108,16 @@ def shard_files(wildcards):
     return shards_of(wildcards.dataset, wildcards.n)
 
 
-def feature_section(wildcards):
-    """What decides the shards."""
+def feature_options():
+    """What decides the shards, other than N."""
     options = dict(config["features"])
     del options["site_feature_scaling"]
-    return {"n_atoms": int(wildcards.n), **options}
+    return options
+
+
+def feature_section(wildcards):
+    """What decides the shards."""
+    return {"n_atoms": int(wildcards.n), **feature_options()}
 
 
 def variant_section(wildcards, section):
@@ -232,6 +237,78 @@ def supercells_of_sets():
 def set_titles():
     """Headings of data sets at one N in figures."""
     return [f"{dataset}, N = {n}" for dataset, n in featurised_sets()]
+
+
+# Search for hyperparameters
+
+
+def of_searches(name):
+    """A file of every search in the configuration."""
+    return [f"results/tuning/{search}/{name}" for search in config["tuning"]]
+
+
+def search_entry(wildcards):
+    return entry(config["tuning"], wildcards.search)
+
+
+def search_structures(wildcards):
+    return f"results/{search_entry(wildcards)['dataset']}/structures.parquet"
+
+
+def search_shards(wildcards):
+    section = search_entry(wildcards)
+    return shards_of(section["dataset"], section["n"])
+
+
+def search_split(wildcards):
+    section = search_entry(wildcards)
+    return f"results/{section['dataset']}/splits/{section['task']}.csv"
+
+
+def search_features(wildcards):
+    """What decided the shards."""
+    return {"n_atoms": search_entry(wildcards)["n"], **feature_options()}
+
+
+def search_overlay(wildcards):
+    """What the variant changes that the search starts from."""
+    return entry(config["variants"], search_entry(wildcards)["variant"])
+
+
+def search_model(wildcards):
+    """The network of a search, whose drawn options replace these."""
+    section = search_entry(wildcards)
+    task = config["datasets"][section["dataset"]]["tasks"][section["task"]]
+    return {
+        **overlaid(config["model"], search_overlay(wildcards).get("model", {})),
+        "site_feature_scaling": config["features"]["site_feature_scaling"],
+        "output": task["output"],
+    }
+
+
+def search_training(wildcards):
+    """How the trials of a search are trained, other than by what is drawn."""
+    section = search_entry(wildcards)
+    training = overlaid(config["training"], search_overlay(wildcards).get("training", {}))
+    shorter = {"max_epochs": section["max_epochs"]} if section["max_epochs"] else {}
+    return {**training, **shorter, "devices": 1, "seed": section["seed"]}
+
+
+def search_run(wildcards):
+    """What a search is for."""
+    section = search_entry(wildcards)
+    task = config["datasets"][section["dataset"]]["tasks"][section["task"]]
+    names = {name: section[name] for name in ("dataset", "n", "task", "variant")}
+    return {**names, "unit": task["unit"], "overlay": search_overlay(wildcards)}
+
+
+def search_settings(wildcards):
+    """How a search draws, runs and stops its trials."""
+    section = dict(search_entry(wildcards))
+    for name in ("dataset", "n", "task", "variant"):
+        del section[name]
+    section["max_epochs"] = search_training(wildcards)["max_epochs"]
+    return section
 
 
 # Deep InfoMax

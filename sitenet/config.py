@@ -181,6 +181,7 @@ def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
             )
     if "infomax" in config:
         yield from _dangling_infomax(config)
+    yield from _dangling_tuning(config)
     for number, run in enumerate(config["runs"]):
         datasets = config["datasets"]
         if run["dataset"] not in datasets:
@@ -194,6 +195,24 @@ def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
             yield _no_such(
                 f"runs[{number}].variant", run["variant"], "variants", config["variants"]
             )
+
+
+def _dangling_tuning(config: Mapping[str, Any]) -> Iterator[str]:
+    """Names that are used in `tuning` but not there, and ranges that end before they begin."""
+    datasets, variants = config["datasets"], config["variants"]
+    for name, section in config.get("tuning", {}).items():
+        where = f"tuning.{name}"
+        dataset, task = section["dataset"], section["task"]
+        if dataset not in datasets:
+            yield _no_such(f"{where}.dataset", dataset, "data sets", datasets)
+        elif task not in datasets[dataset]["tasks"]:
+            tasks = datasets[dataset]["tasks"]
+            yield _no_such(f"{where}.task", task, f"tasks of {dataset}", tasks)
+        if section["variant"] not in variants:
+            yield _no_such(f"{where}.variant", section["variant"], "variants", variants)
+        for parameter, (low, high) in section["ranges"].items():
+            if low > high:
+                yield f"{where}.ranges.{parameter} must be [smallest, largest], not [{low}, {high}]"
 
 
 def _dangling_infomax(config: Mapping[str, Any]) -> Iterator[str]:

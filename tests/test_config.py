@@ -54,6 +54,14 @@ def source(**values: object) -> dict:
         ),
         ({"variants": {"a": {"model": {"head": 1}}}}, "variants.a.model.head is unknown"),
         ({"variants": {"a b": {}}}, "variants: the name 'a b' may hold letters, digits, - and _"),
+        (
+            {"tuning": {"ewald_energy": {"task": "ewald"}}},
+            "tuning.ewald_energy.task: there is no 'ewald'; tasks of prototypes: ewald_energy,",
+        ),
+        (
+            {"tuning": {"ewald_energy": {"ranges": {"heads": [4, 2]}}}},
+            "tuning.ewald_energy.ranges.heads must be [smallest, largest], not [4, 2]",
+        ),
         ({"runs": []}, "runs must be given, not empty"),
         ({"runs": [{"dataset": "prototypes", "n": 50}]}, "runs[0].tasks is missing"),
         (source(kind="table"), "datasets.mine.source.path is missing"),
@@ -195,19 +203,32 @@ def test_ready_configurations_are_valid(path: Path) -> None:
 
 
 def pins(text: str) -> dict[str, str]:
-    found = re.findall(r"^[\s-]*([A-Za-z0-9_.-]+)==?([0-9][^\s]*)$", text, re.MULTILINE)
+    found = re.findall(r"^[\s-]*([A-Za-z0-9_.-]+)(?:\[\w+\])?==?([0-9][^\s]*)$", text, re.MULTILINE)
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
 
 
-@pytest.mark.parametrize("name", ["cpu", "cuda"])
-def test_environments_have_the_pins_of_the_lock_file(name: str) -> None:
+@pytest.mark.parametrize("name", ["cpu", "cuda", "tune"])
+def test_environments_have_the_pins_of_the_lock_files(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {re.split(r"[<>=]", entry)[0] for entry in project["dependencies"]} - {"snakemake"}
     locked = pins((ROOT / "requirements.lock").read_text())
+    if name == "tune":
+        extra = project["optional-dependencies"]["tune"]
+        needed |= {re.split(r"[\[<>=]", entry)[0] for entry in extra}
+        locked |= pins((ROOT / "requirements-tune.lock").read_text())
     environment = pins((ROOT / f"envs/{name}.yaml").read_text().replace("pytorch-cpu", "torch"))
     environment.pop("python")
     assert set(environment) == needed
     assert environment == {package: locked[package] for package in needed}
+
+
+def test_the_searchers_change_no_pin_of_the_lock_file() -> None:
+    locked, added = (
+        set(pins((ROOT / name).read_text()))
+        for name in ("requirements.lock", "requirements-tune.lock")
+    )
+    assert {"ray", "hyperopt", "optuna"} <= added
+    assert not added & locked
 
 
 def test_lock_file_fits_every_machine() -> None:

@@ -3,6 +3,7 @@
 import logging
 import resource
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def fit(
     history: History,
     checkpoints: Path,
     accelerator: str,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> dict[str, Any]:
     """Run or resume a training; returns the checkpoint of its best epoch.
 
@@ -55,7 +57,7 @@ def fit(
         plugins=DoubleBatches() if double else None,
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=[history, stopper, *keepers, *shared],
+        callbacks=[history, stopper, *keepers, *shared, *callbacks],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,

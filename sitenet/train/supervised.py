@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,20 +67,7 @@ def train(
     Raises ValueError if the data does not allow a run.
     """
     start = time.monotonic()
-    pl.seed_everything(settings.seed, verbose=False)
-    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
-    n_atoms = inputs.features.n_atoms
-    fitting, watched = _fitting(data, n_atoms, settings), data.indices("val", n_atoms)
-    log.info(
-        f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
-        f"{len(data.indices('test')):,} test crystals, N={n_atoms}, on {accelerator}"
-    )
-    module = SupervisedModule(
-        _new_model(model_settings, settings, data, fitting),
-        settings,
-        Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
-        Batches(data, watched, settings.batch_sites),
-    )
+    data, module = _prepared(inputs, model_settings, settings, accelerator, label)
     history = History(outputs.history, label, "mae", f"MAE ({inputs.unit})")
     best = fit(module, settings, history, outputs.checkpoints, accelerator)
     module.load_state_dict(best["state_dict"])
@@ -120,6 +108,49 @@ def train(
         f"{record['baselines']['mean']:.4g}) after {len(history.rows)} epochs, "  # type: ignore[index]
         f"{duration(time.monotonic() - start)}"
     )
+
+
+def fit_watched(
+    inputs: RunInputs,
+    model_settings: ModelSettings,
+    settings: TrainingSettings,
+    folder: Path,
+    accelerator: str,
+    callbacks: Sequence[pl.Callback],
+) -> History:
+    """Train and watch, nothing else: no test crystal is predicted, no model kept.
+
+    `folder` gets history.csv and the checkpoints from which a killed run continues.
+    """
+    _, module = _prepared(inputs, model_settings, settings, accelerator, folder.name)
+    history = History(folder / "history.csv", folder.name, "mae", f"MAE ({inputs.unit})")
+    fit(module, settings, history, folder / "checkpoints", accelerator, callbacks)
+    return history
+
+
+def _prepared(
+    inputs: RunInputs,
+    model_settings: ModelSettings,
+    settings: TrainingSettings,
+    accelerator: str,
+    label: str,
+) -> tuple[TaskData, SupervisedModule]:
+    """Data and new model of a run; the seed is set."""
+    pl.seed_everything(settings.seed, verbose=False)
+    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
+    n_atoms = inputs.features.n_atoms
+    fitting, watched = _fitting(data, n_atoms, settings), data.indices("val", n_atoms)
+    log.info(
+        f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
+        f"{len(data.indices('test')):,} test crystals, N={n_atoms}, on {accelerator}"
+    )
+    module = SupervisedModule(
+        _new_model(model_settings, settings, data, fitting),
+        settings,
+        Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
+        Batches(data, watched, settings.batch_sites),
+    )
+    return data, module
 
 
 def _fitting(data: TaskData, n_atoms: int, settings: TrainingSettings) -> torch.Tensor:

@@ -1,0 +1,74 @@
+"""What a search leaves: a table of trials, their learning curves, the best as a configuration."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from sitenet.config import overlaid
+from sitenet.files import atomic_path
+from sitenet.tune.settings import FINISHED, SearchJob, Tried
+from sitenet.tune.space import RANGES, sections
+
+
+def trial_table(tried: Sequence[Tried], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row per trial, and a row per trial and epoch, from the histories in `folder`.
+
+    Outcome of a trial: finished, stopped (it fell behind) or failed; `val_mae` is its best.
+    """
+    rows, curves = [], []
+    for trial in tried:
+        place = folder / "trials" / trial.id
+        path = place / "history.csv"
+        history = pd.read_csv(path) if path.exists() else pd.DataFrame()
+        finished = "finished" if (place / FINISHED).exists() else "stopped"
+        rows.append(
+            {
+                "trial": trial.number,
+                "outcome": "failed" if trial.error else finished,
+                "val_mae": history.val_mae.min() if len(history) else float("nan"),
+                "epochs": len(history),
+                "seconds": history.seconds.sum() if len(history) else 0.0,
+                **{name: trial.parameters[name] for name in RANGES},
+                "error": trial.error,
+            }
+        )
+        if len(history):
+            curves.append(history[["epoch", "train_mae", "val_mae"]].assign(trial=trial.number))
+    return pd.DataFrame(rows), pd.concat(curves) if curves else pd.DataFrame()
+
+
+def best_trial(trials: pd.DataFrame) -> Any:
+    """The row of the trial with the least validation error.
+
+    Raises ValueError if every trial failed.
+    """
+    whole = trials[trials.outcome != "failed"]
+    if whole.empty:
+        raise ValueError(f"all {len(trials)} trials failed, the first with: {trials.error.iloc[0]}")
+    return whole.iloc[whole.val_mae.argmin()]
+
+
+def write_best(path: Path, best: Any, job: SearchJob, run: Mapping[str, Any]) -> None:
+    """The best trial as a configuration: a variant named tuned_..., and runs of it and its base.
+
+    `run`: data set, n, task and variant that were searched for, and `overlay`, what that variant
+    changes.
+    """
+    name = f"tuned_{path.parent.name}"
+    drawn = sections({parameter: best[parameter] for parameter in RANGES})
+    seed = job.training["seed"]
+    shared = {"dataset": run["dataset"], "n": run["n"], "tasks": [run["task"]], "seeds": [seed]}
+    config = {
+        "variants": {name: overlaid(run["overlay"], drawn)},
+        "runs": [{**shared, "variant": variant} for variant in (run["variant"], name)],
+    }
+    heading = (
+        f"# The best of a search: trial {best.trial}, validation MAE {best.val_mae:.4g} "
+        f"{job.inputs.unit} after {best.epochs} epochs.\n"
+        f"# snakemake --configfile {path} trains it, and the variant it was laid over.\n"
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(heading + yaml.safe_dump(config, sort_keys=False))

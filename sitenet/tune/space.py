@@ -1,0 +1,41 @@
+"""What is searched: the ranges of Table 1 of 10.1039/d3dd00005b."""
+
+from collections.abc import Mapping
+from typing import Any
+
+RANGES: dict[str, tuple[float, float]] = {
+    "embedding_size": (1, 128),
+    "site_features_per_head": (4, 32),
+    "interaction_features_per_head": (4, 32),
+    "heads": (1, 8),
+    "blocks": (1, 3),
+    "attention_depth": (0, 3),
+    "attention_width": (32, 256),
+    "pre_pool_depth": (1, 4),
+    "pre_pool_width": (32, 256),
+    "post_pool_depth": (1, 4),
+    "post_pool_width": (32, 256),
+    "learning_rate": (5e-5, 1e-2),
+}
+"""Smallest and largest value of each parameter, both possible."""
+
+LOGARITHMIC = "learning_rate"
+"""The parameter that is drawn by its logarithm, and the only one that is not a whole number."""
+
+NETWORKS = ("attention", "pre_pool", "post_pool")
+"""Networks of `depth` layers of one `width`."""
+
+
+def sections(parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Drawn parameters as options of the sections `model` and `training` of the configuration.
+
+    The learning rate is rounded to three digits, as it is trained with and written.
+    """
+    given = dict(parameters)
+    rate = float(f"{given.pop(LOGARITHMIC):.3g}")
+    model: dict[str, Any] = {}
+    for network in NETWORKS:
+        depth, width = given.pop(f"{network}_depth"), given.pop(f"{network}_width")
+        model[f"{network}_layers"] = [int(width)] * int(depth)
+    whole = {name: int(value) for name, value in given.items()}
+    return {"model": whole | model, "training": {LOGARITHMIC: rate}}

@@ -1,0 +1,41 @@
+"""Search for hyperparameters."""
+
+from pathlib import Path
+
+from job import accelerator, checkpoints, job
+
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.train.supervised import RunInputs
+from sitenet.tune.search import search
+from sitenet.tune.settings import Machine, SearchJob, SearchOutputs, SearchSettings
+
+with job(snakemake.log[0]):
+    given, output = snakemake.params, snakemake.output
+    device = accelerator(snakemake.resources.gpu)
+    settings = SearchSettings(**given.settings)
+    gpus = snakemake.resources.gpu if device == "gpu" else 0
+    search(
+        SearchJob(
+            inputs=RunInputs(
+                structures=Path(snakemake.input.structures).resolve(),
+                shards=tuple(Path(path).resolve() for path in snakemake.input.shards),
+                split=Path(snakemake.input.split).resolve(),
+                column=given.run["task"],
+                unit=given.run["unit"],
+                features=FeatureSettings(**given.features),
+            ),
+            model=given.model,
+            training=given.training,
+            folder=checkpoints(
+                Path(output.best).with_name(".search"),
+                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.structures],
+                settings=dict(given.items()),
+            ).resolve(),
+            accelerator=device,
+        ),
+        settings,
+        Machine(cpus=snakemake.threads, gpus=gpus),
+        SearchOutputs(best=Path(output.best), trials=Path(output.trials),
+                      curves=Path(output.curves)),
+        given.run,
+    )  # fmt: skip

@@ -1,0 +1,16 @@
+"""Figure of a search for hyperparameters."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.plots.tuning import draw
+
+with job(snakemake.log[0]):
+    draw(
+        Path(snakemake.input.trials),
+        Path(snakemake.input.curves),
+        snakemake.params.run["unit"],
+        Path(snakemake.output.pdf),
+        Path(snakemake.output.data),
+    )
