@@ -23,7 +23,7 @@ KINDS = {
 """JSON types in words."""
 
 ENCODER = "encoder"
-"""The variant that trains the encoder of Deep InfoMax with labels."""
+"""The variant that trains the encoder of Deep InfoMax with labels; no other may have its name."""
 
 BOUNDS = {
     "minimum": "at least",
@@ -179,6 +179,8 @@ def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
                 f"datasets.{name}.split.column: {split['column']!r} must be among the `extra` "
                 "columns of a source of kind table or cif_folder"
             )
+    if ENCODER in config["variants"]:
+        yield f"variants.{ENCODER}: this name stands for the encoder of `infomax`, take another"
     if "infomax" in config:
         yield from _dangling_infomax(config)
     yield from _dangling_tuning(config)

@@ -1,5 +1,7 @@
 """The command line, on CIF files and imported weights."""
 
+import io
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,11 @@ import pandas as pd
 import pytest
 
 from sitenet.cli import main
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.model.files import save_model
+from sitenet.model.settings import ModelSettings
 from sitenet.sources.p1 import write_cif
+from sitenet.train.pretrain import initial_encoder
 
 ROCK_SALT = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5],
              [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [0.5, 0.5, 0.5]]  # fmt: skip
@@ -55,3 +61,28 @@ def test_weights_of_another_model_are_refused(tmp_path: Path, capsys: pytest.Cap
     assert main(["import-checkpoint", str(source), str(tmp_path / "m.safetensors"), "--output",
                  "linear", "--unit", "eV", "--n", "50"]) == 1  # fmt: skip
     assert "'fc.weight' is not a parameter of the original Site-Net" in capsys.readouterr().err
+
+
+def test_representations_of_files_do_not_depend_on_their_description(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """A shifted cell has the same vector, other elements another, a bad file its reason."""
+    weights, features = tmp_path / "model.safetensors", asdict(FeatureSettings(n_atoms=16))
+    encoder = initial_encoder(ModelSettings(embedding_size=0, post_pool_layers=(5,)), seed=0)
+    save_model(encoder, encoder.settings, weights, weights.with_suffix(".json"), features=features)
+    crystals = {"salt": ("Na", 0.0), "shifted": ("Na", 0.13), "other": ("K", 0.0)}
+    for name, (metal, shift) in crystals.items():
+        places = (np.array(ROCK_SALT) + shift) % 1
+        text = write_cif(name, 5.64 * np.eye(3), [metal] * 4 + ["Cl"] * 4, places)
+        (tmp_path / f"{name}.cif").write_text(text)
+    (tmp_path / "bad.cif").write_text("not a cif")
+    files = [str(tmp_path / f"{name}.cif") for name in ("salt", "bad", "shifted", "other")]
+    assert main(["embed", str(weights), *files]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table.columns.tolist() == ["cif", "problem", "z1", "z2", "z3", "z4", "z5"]
+    assert table.cif.tolist() == files
+    assert table.problem.notna().tolist() == [False, True, False, False]
+    salt, bad, shifted, other = table.filter(regex="^z").to_numpy()
+    assert np.isnan(bad).all()
+    np.testing.assert_allclose(shifted, salt, atol=1e-5)
+    assert np.abs(other - salt).max() > 0.01

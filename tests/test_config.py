@@ -91,6 +91,7 @@ def source(**values: object) -> dict:
             },
             "runs[0].variant: there is no 'x'; variants: sitenet, cutoff5",
         ),
+        ({"variants": {"encoder": {}}}, "variants.encoder: this name stands for the encoder of"),
         (
             {"infomax": {"pretrainings": {"crystals": {"split": "gap"}}}},
             "infomax.pretrainings.crystals.split: there is no 'gap'; tasks of prototypes: ewald",

@@ -286,7 +286,7 @@ def test_a_failed_step_says_why_in_one_line(finished: Path, tmp_path: Path) -> N
     assert "TooManyRejected" in (tmp_path / "logs/mine/collect.log").read_text()
 
 
-@pytest.mark.parametrize("name", ["table", "own_cifs", "matbench", "original"])
+@pytest.mark.parametrize("name", ["table", "own_cifs", "matbench", "original", "dim_original_code"])
 def test_ready_configurations_have_a_plan(name: str, tmp_path: Path) -> None:
     (tmp_path / "data" / "cifs").mkdir(parents=True)
     for path in ("data/crystals.parquet", "data/cifs/id_prop.csv"):

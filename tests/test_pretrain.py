@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from test_training import CATIONS, interrupt_before
 from test_training import inputs as supervised_inputs  # noqa: F401  (a fixture)
 
 from sitenet.model.files import load_model
+from sitenet.model.infomax.infomax import DeepInfoMax
 from sitenet.model.infomax.settings import InfoMaxSettings
 from sitenet.model.settings import ModelSettings
 from sitenet.shards.store import CrystalStore
@@ -20,8 +22,10 @@ from sitenet.shards.vectors import read_vectors
 from sitenet.train.callbacks import History
 from sitenet.train.embed import embed, write_embeddings
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, initial_encoder, pretrain
+from sitenet.train.pretrain_module import PretrainModule, WholeBatches
 from sitenet.train.settings import TrainingSettings
 
+ROOT = Path(__file__).resolve().parent.parent
 MODEL = ModelSettings(
     embedding_size=0,
     site_features_per_head=8,
@@ -75,6 +79,62 @@ def test_no_label_is_read(inputs, tmp_path, monkeypatch):
     assert not hasattr(inputs, "structures")
     pretrain(inputs, outputs(tmp_path), MODEL, LOSS, replace(TRAINING, max_epochs=1))
     assert (tmp_path / "metrics.json").exists()
+
+
+def test_validation_batches_mix_the_data_set_and_stay_the_same(inputs):
+    """Neighbours in a data set are alike, and false samples come from the same batch."""
+    store = CrystalStore.from_shards(inputs.shards)
+    batches = WholeBatches(store, store, torch.arange(len(store)), 20, shuffle=0)
+    epochs = [[crystals.tolist() for crystals, _ in batches.packs()] for _ in range(2)]
+    assert epochs[0] == epochs[1]
+    assert sorted(k for batch in epochs[0] for k in batch) == list(range(len(store)))
+    runs = [np.ptp(batch) == len(batch) - 1 for batch in epochs[0] if len(batch) > 1]
+    assert np.mean(runs) < 0.5  # in file order each batch would be a run of neighbours
+
+
+@pytest.mark.parametrize("world", [2, 3, 50])
+def test_processes_share_out_whole_validation_batches(inputs, world):
+    store = CrystalStore.from_shards(inputs.shards)
+    batches = WholeBatches(store, store, torch.arange(len(store)), 20, shuffle=0)
+    alone = [crystals.tolist() for crystals, _ in batches.packs()]
+    shared = []
+    batches.world = world
+    for batches.rank in range(world):
+        of_rank = [(crystals.tolist(), weight) for crystals, weight in batches.packs()]
+        assert len(of_rank) == len(batches)
+        shared += [crystals for crystals, weight in of_rank if weight]
+    assert sorted(shared) == sorted(alone)
+    assert world == 50 or len(shared) > len(batches)
+
+
+def test_losses_are_of_crystals_that_have_false_samples(inputs, tmp_path):
+    """Crystals alone in their batch would add zeros; where all are alone, nothing is learned."""
+    alone = replace(TRAINING, batch_sites=1, max_epochs=1)
+    message = r"no batch of the train part has the two crystals .* now 1$"
+    with pytest.raises(ValueError, match=message):
+        pretrain(inputs, outputs(tmp_path / "alone"), MODEL, LOSS, alone)
+    store = CrystalStore.from_shards(inputs.shards)
+    sites = CrystalStore.with_sites_apart(inputs.shards, None, inputs.features.merge_tolerance)
+    pair, single = (WholeBatches(store, sites, torch.tensor(k), 100, 0) for k in ([3, 9], [4]))
+    torch.manual_seed(0)
+    module = PretrainModule(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
+    module.validation_step(next(iter(pair)), 0)
+    both = module._sum / module._count
+    module.validation_step(next(iter(single)), 1)
+    torch.testing.assert_close(module._sum / module._count, both, rtol=0, atol=0)
+    assert both[0] > 0.5
+
+
+def test_the_published_codes_choices_can_be_pre_trained(inputs, tmp_path):
+    overlay = yaml.safe_load((ROOT / "config/dim_original_code.yaml").read_text())["infomax"]
+    model = ModelSettings.from_dict({**MODEL.to_dict(), **overlay["model"]})
+    loss = InfoMaxSettings.from_dict({**LOSS.to_dict(), **overlay["loss"]})
+    training = replace(TRAINING, **overlay["training"], max_epochs=2)
+    pretrain(inputs, outputs(tmp_path), model, loss, training)
+    encoder = load_model(tmp_path / "model.safetensors")
+    assert (encoder.local_width, encoder.crystal_width) == (32, 64)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history.val_total[1] < history.val_total[0]
 
 
 def test_crystals_held_out_are_not_seen(inputs, tmp_path, caplog):

@@ -22,7 +22,7 @@ from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
 from sitenet.train.callbacks import History
 from sitenet.train.fit import device_name, fit, peak_memory
-from sitenet.train.pretrain_module import PretrainModule, UnlabelledBatches
+from sitenet.train.pretrain_module import PretrainModule, UnlabelledBatches, WholeBatches
 from sitenet.train.settings import TrainingSettings
 
 
@@ -93,7 +93,7 @@ def pretrain(
         DeepInfoMax(encoder, loss_settings),
         settings,
         UnlabelledBatches(store, sites, parts["train"], settings.batch_sites, settings.seed),
-        UnlabelledBatches(store, sites, parts["val"], settings.batch_sites),
+        WholeBatches(store, sites, parts["val"], settings.batch_sites, settings.seed),
     )
     history = History(outputs.history, label, "total", "loss")
     best = fit(module, settings, history, outputs.checkpoints, accelerator)

@@ -20,15 +20,14 @@ LOSSES = ("local_score", "local_kl", "global_score", "global_kl", "total")
 
 
 class UnlabelledBatches(Packs):
-    """Iterable of (merged batch, the same crystals with a row per site, weight)."""
+    """Iterable of (merged batch, the same crystals with a row per site, weight).
+
+    Always shuffled: false samples come from the same batch, and neighbours in a data set are often
+    alike, which would make them harder to tell from the true ones.
+    """
 
     def __init__(
-        self,
-        store: CrystalStore,
-        sites: CrystalStore,
-        indices: Tensor,
-        limit: int,
-        shuffle: int | None = None,
+        self, store: CrystalStore, sites: CrystalStore, indices: Tensor, limit: int, shuffle: int
     ) -> None:
         super().__init__(store, indices, limit, shuffle)
         self.store, self.sites = store, sites
@@ -38,12 +37,30 @@ class UnlabelledBatches(Packs):
             yield self.store.batch(crystals), self.sites.batch(crystals), weight
 
 
+class WholeBatches(UnlabelledBatches):
+    """The same, but several processes take whole batches in turn.
+
+    The false samples then do not depend on how many there are. All take the same number of steps:
+    a process left without a batch computes the first one with weight 0.
+    """
+
+    def __len__(self) -> int:
+        return -(-len(self._batches()) // self.world)
+
+    def packs(self) -> Iterator[tuple[Tensor, float]]:
+        """This process's batches: crystals (B,) and weight."""
+        batches = self._batches()
+        for number in range(self.rank, len(self) * self.world, self.world):
+            there = number < len(batches)
+            yield self.indices[torch.from_numpy(batches[number if there else 0])], float(there)
+
+
 class PretrainModule(pl.LightningModule):
     """Trains `model` on the batches of `train`, watched on those of `validation`.
 
-    Noise and false samples depend on seed, epoch and batch only, in the validation on the batch
-    alone, so that epochs compare and a resumed run sees the same. Where several processes share a
-    batch, each draws its own, false samples from its part.
+    Noise and false samples depend on seed, epoch and batch only, in the validation on seed and
+    batch, whose crystals stay the same, so that epochs compare and a resumed run sees the same.
+    Where several processes share a training batch, each draws its own, false samples from its part.
     """
 
     def __init__(
@@ -51,7 +68,7 @@ class PretrainModule(pl.LightningModule):
         model: DeepInfoMax,
         settings: TrainingSettings,
         train: UnlabelledBatches,
-        validation: UnlabelledBatches,
+        validation: WholeBatches,
     ) -> None:
         super().__init__()
         self.model, self.settings = model, settings
@@ -79,8 +96,8 @@ class PretrainModule(pl.LightningModule):
         """Batches of the training part, repacked in every epoch."""
         return self.train_batches
 
-    def val_dataloader(self) -> UnlabelledBatches:
-        """Batches of the validation part; processes share them too."""
+    def val_dataloader(self) -> WholeBatches:
+        """Batches of the validation part."""
         return self.validation_batches
 
     def configure_optimizers(self) -> dict:
@@ -99,11 +116,13 @@ class PretrainModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Total loss of a batch, this process's part of it."""
-        return self._losses(batch, 1 + self.current_epoch, number).total * batch[-1]
+        draw = (1 + self.current_epoch, number, self.train_batches.rank)
+        return self._losses(batch, draw).total * batch[-1]
 
     def validation_step(self, batch: Batch, number: int) -> None:
         """Add a batch to the epoch's losses."""
-        self._losses(batch, 0, number)
+        shared = self.validation_batches
+        self._losses(batch, (0, number * shared.world + shared.rank))
 
     def on_validation_epoch_start(self) -> None:
         """Close the training epoch's losses: validation runs at the end of it."""
@@ -115,14 +134,16 @@ class PretrainModule(pl.LightningModule):
         self._measures |= self._means("val")
         self.log("val_total", self._measures["val_total"])
 
-    def _losses(self, batch: Batch, epoch: int, number: int) -> Losses:
+    def _losses(self, batch: Batch, draw: tuple[int, ...]) -> Losses:
+        """Losses of a batch with the random numbers of `draw`, added to the epoch's."""
         generator = torch.Generator(self.device)
-        draw = np.random.SeedSequence([self.settings.seed, epoch, number, self.train_batches.rank])
-        generator.manual_seed(int(draw.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+        seed = np.random.SeedSequence([self.settings.seed, *draw])
+        generator.manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
         merged, sites, weight = batch
         losses = self.model(merged, sites, generator)
         values = torch.stack([getattr(losses, name).detach() for name in LOSSES])
-        crystals = len(merged.sizes) if weight > 0 else 0
+        # A crystal alone has no false samples, and so no loss that could be compared.
+        crystals = len(merged.sizes) if weight > 0 and len(merged.sizes) > 1 else 0
         self._sum = self._sum + crystals * values
         self._count += crystals
         return losses
@@ -131,8 +152,16 @@ class PretrainModule(pl.LightningModule):
         self._sum, self._count = torch.zeros(len(LOSSES), device=self.device), 0
 
     def _means(self, part: str) -> dict[str, float]:
-        """Means over the crystals of all processes since the start."""
+        """Means over the crystals of all processes since the start, but those alone in a batch.
+
+        Raises ValueError where all are.
+        """
         total = torch.cat([self._sum, self._sum.new_tensor([self._count])])
         *sums, count = self.trainer.strategy.reduce(total, reduce_op="sum").tolist()
+        if not count:
+            raise ValueError(
+                f"no batch of the {part} part has the two crystals that false samples take: raise "
+                f"batch_sites, now {self.settings.batch_sites}"
+            )
         means = [value / count for value in sums]
         return {f"{part}_{name}": mean for name, mean in zip(LOSSES, means, strict=True)}
