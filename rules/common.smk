@@ -149,7 +149,12 @@ def batch_sites(wildcards):
 
 
 def gpu_count(wildcards):
-    return variant_section(wildcards, "training")["devices"]
+    """GPUs of a training, on all its machines."""
+    return node_count(wildcards) * variant_section(wildcards, "training")["devices"]
+
+
+def node_count(wildcards):
+    return variant_section(wildcards, "training")["nodes"]
 
 
 def settings(*, shown=False):
@@ -291,7 +296,7 @@ def search_training(wildcards):
     section = search_entry(wildcards)
     training = overlaid(config["training"], search_overlay(wildcards).get("training", {}))
     shorter = {"max_epochs": section["max_epochs"]} if section["max_epochs"] else {}
-    return {**training, **shorter, "devices": 1, "seed": section["seed"]}
+    return {**training, **shorter, "devices": 1, "nodes": 1, "seed": section["seed"]}
 
 
 def search_run(wildcards):
@@ -344,7 +349,11 @@ def held_out(wildcards):
 
 
 def pretraining_gpus(wildcards):
-    return config["infomax"]["training"]["devices"]
+    return pretraining_nodes(wildcards) * config["infomax"]["training"]["devices"]
+
+
+def pretraining_nodes(wildcards):
+    return config["infomax"]["training"]["nodes"]
 
 
 def pretrained_file(pretraining, name):

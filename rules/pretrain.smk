@@ -21,6 +21,8 @@ rule pretrain:
     threads: 8
     resources:
         gpu=pretraining_gpus,
+        nodes=pretraining_nodes,
+        tasks=pretraining_nodes,
         mem_mb=16000,
         runtime=1440,
     params:

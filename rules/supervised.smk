@@ -22,6 +22,8 @@ rule train:
     threads: 8
     resources:
         gpu=gpu_count,
+        nodes=node_count,
+        tasks=node_count,
         mem_mb=16000,
         runtime=1440,
     params:

@@ -1,6 +1,7 @@
 """Several processes that share a training do what one process does."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,21 +68,61 @@ def test_batches_do_not_depend_on_the_number_of_processes(inputs):  # noqa: F811
     )
 
 
-def test_two_processes_train_the_model_of_one(inputs, tmp_path: Path):  # noqa: F811
-    """The same batches, so the same losses, gradients and weights; and their epochs are told."""
+SRUN = """#!/bin/sh
+while [ "${1#--}" != "$1" ]; do shift; done
+SLURM_NODEID=0 "$@" & first=$!
+SLURM_NODEID=1 "$@" && wait $first
+"""
+
+
+@pytest.fixture(scope="module")
+def alone(inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """A run of one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    train(inputs, outputs(folder), MODEL, EXACT)
+    return folder
+
+
+@pytest.mark.parametrize(("devices", "nodes"), [(2, 1), (1, 2)])
+def test_two_processes_train_the_model_of_one(
+    inputs,  # noqa: F811
+    alone: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    devices: int,
+    nodes: int,
+):
+    """The same batches, so the same losses, gradients and weights; and their epochs are told.
+
+    Two machines are two processes of this one, started in the place of srun.
+    """
+    srun = tmp_path / "srun"
+    srun.write_text(SRUN)
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     setup_logging(tmp_path / "log")
-    for devices in (1, 2):
-        train(inputs, outputs(tmp_path / str(devices)), MODEL, replace(EXACT, devices=devices))
-    one, two = (load_file(tmp_path / k / "model.safetensors") for k in "12")
+    settings = replace(EXACT, devices=devices, nodes=nodes)
+    train(inputs, outputs(tmp_path), MODEL, settings)
+    one, two = (load_file(folder / "model.safetensors") for folder in (alone, tmp_path))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-6, atol=1e-7)
     columns = ["epoch", "train_mae", "val_mae", "learning_rate"]
-    one, two = (pd.read_csv(tmp_path / k / "history.csv")[columns] for k in "12")
+    one, two = (pd.read_csv(folder / "history.csv")[columns] for folder in (alone, tmp_path))
     pd.testing.assert_frame_equal(one, two, rtol=1e-9)
-    assert json.loads((tmp_path / "2" / "metrics.json").read_text())["epochs"] == 3
+    assert json.loads((tmp_path / "metrics.json").read_text())["epochs"] == 3
     lines = (tmp_path / "log").read_text()
-    assert lines.count("epoch 3/3") == 2
-    assert lines.count("test MAE") == 2
+    assert lines.count("epoch 3/3") == 1
+    assert lines.count("test MAE") == 1
+
+
+def test_several_machines_without_slurm_are_refused(
+    inputs,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match="there is no srun"):
+        train(inputs, outputs(tmp_path), MODEL, replace(EXACT, nodes=2))
 
 
 def test_two_processes_share_a_pre_training(inputs, tmp_path: Path):  # noqa: F811

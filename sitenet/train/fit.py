@@ -4,15 +4,18 @@ import logging
 import resource
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins.environments import LightningEnvironment
 
 from sitenet.progress import log
 from sitenet.train.callbacks import History
+from sitenet.train.nodes import on_nodes
 from sitenet.train.precision import DoubleBatches
 from sitenet.train.processes import SharedEmbedding, SharedLog
 from sitenet.train.settings import TrainingSettings
@@ -32,6 +35,34 @@ def fit(
     finished epoch, exactly as if undisturbed.
     """
     _quiet()
+    resumed = _readable(checkpoints / "last.ckpt", history.label)
+    extra = [SharedEmbedding(), SharedLog()] if settings.processes > 1 else []
+    work = partial(
+        run, module, settings, history, checkpoints, accelerator, [*extra, *callbacks], resumed
+    )
+    if settings.nodes == 1:
+        work()
+    else:
+        on_nodes(settings.nodes, work, checkpoints)
+    best, last = (
+        torch.load(checkpoints / name, map_location="cpu", weights_only=True)
+        for name in ("best.ckpt", "last.ckpt")
+    )
+    # With several devices the epochs were counted in other processes.
+    history.load_state_dict(last["callbacks"][history.state_key])
+    return best
+
+
+def run(
+    module: pl.LightningModule,
+    settings: TrainingSettings,
+    history: History,
+    checkpoints: Path,
+    accelerator: str,
+    callbacks: Sequence[pl.Callback],
+    resumed: Path | None,
+) -> None:
+    """The training itself, on this machine's share of the devices."""
     # Two keepers, since Lightning's `save_last` only follows the best one.
     keepers = [
         ModelCheckpoint(
@@ -46,18 +77,19 @@ def fit(
     stopper = EarlyStopping(
         history.watched, patience=settings.patience, check_on_train_epoch_end=True
     )
-    shared = [SharedEmbedding(), SharedLog()] if settings.devices > 1 else []
     double = settings.precision == "64-true"
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=settings.devices,
+        num_nodes=settings.nodes,
         # The pre-training leaves the layers of the prediction without a gradient.
-        strategy="auto" if settings.devices == 1 else "ddp_spawn_find_unused_parameters_true",
+        strategy="auto" if settings.processes == 1 else "ddp_spawn_find_unused_parameters_true",
         precision=None if double else settings.precision,
-        plugins=DoubleBatches() if double else None,
+        # In a Slurm job Lightning would take the ranks from Slurm, and ignore SIGTERM.
+        plugins=[LightningEnvironment(), *([DoubleBatches()] if double else [])],
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=[history, stopper, *keepers, *shared, *callbacks],
+        callbacks=[history, stopper, *keepers, *callbacks],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -65,15 +97,7 @@ def fit(
         use_distributed_sampler=False,
         deterministic="warn" if accelerator != "cpu" else False,
     )
-    resumed = _readable(checkpoints / "last.ckpt", history.label)
     trainer.fit(module, ckpt_path=resumed, weights_only=True)
-    best, last = (
-        torch.load(checkpoints / name, map_location="cpu", weights_only=True)
-        for name in ("best.ckpt", "last.ckpt")
-    )
-    # With several devices the epochs were counted in other processes.
-    history.load_state_dict(last["callbacks"][history.state_key])
-    return best
 
 
 def _readable(checkpoint: Path, label: str) -> Path | None:

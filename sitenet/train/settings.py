@@ -14,9 +14,9 @@ class TrainingSettings:
     their mean, `none` as they are. Training stops after `patience` epochs without a better
     validation MAE. `precision`: as in lightning.Trainer. `devices`: GPUs, or processes on the CPU,
     that share every batch; the result is that of one, except that `norm: batch` takes the
-    statistics of each part. `seed`: initial weights and order of the crystals.
-    `train_size`: training crystals, drawn by the seed (None: all); those of a smaller number are
-    among those of a larger one.
+    statistics of each part. `nodes`: machines of a Slurm job, each with as many devices. `seed`:
+    initial weights and order of the crystals. `train_size`: training crystals, drawn by the seed
+    (None: all); those of a smaller number are among those of a larger one.
     """
 
     batch_sites: int = 1200
@@ -32,6 +32,7 @@ class TrainingSettings:
     label_scaling: str = "standard"
     precision: str = "32-true"
     devices: int = 1
+    nodes: int = 1
     train_size: int | None = None
     seed: int = 0
 
@@ -40,6 +41,11 @@ class TrainingSettings:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
+
+    @property
+    def processes(self) -> int:
+        """Processes that share a batch."""
+        return self.devices * self.nodes
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
