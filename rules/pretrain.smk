@@ -6,7 +6,13 @@ rule pretrain:
         shards=shard_files,
         split=pretraining_split,
         held_out=held_out,
-        code=code("train/pretrain.py", "train/pretrain_module.py", "train/fit.py", "model/infomax"),
+        code=code(
+            "train/pretrain.py",
+            "train/pretrain_module.py",
+            "train/batch_module.py",
+            "train/fit.py",
+            "model/infomax",
+        ),
     output:
         weights="results/{dataset}/n{n}/pretraining/{pretraining}/model.safetensors",
         description="results/{dataset}/n{n}/pretraining/{pretraining}/model.json",

@@ -6,7 +6,13 @@ rule train:
         structures="results/{dataset}/structures.parquet",
         shards=shard_files,
         split="results/{dataset}/splits/{task}.csv",
-        code=code("train/supervised.py", "train/module.py", "train/optimiser.py", "train/fit.py"),
+        code=code(
+            "train/supervised.py",
+            "train/module.py",
+            "train/batch_module.py",
+            "train/optimiser.py",
+            "train/fit.py",
+        ),
     output:
         weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",
         description="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.json",

@@ -78,6 +78,10 @@ class Packs:
     def __len__(self) -> int:
         return len(self._batches())
 
+    def to(self, device: torch.device) -> None:
+        """Move the data to `device`; subclasses know where it is."""
+        raise NotImplementedError
+
     def packs(self) -> Iterator[tuple[Tensor, float]]:
         """This process's crystals (B,) of each batch, and the weight of their mean.
 
@@ -103,6 +107,11 @@ class Batches(Packs):
         super().__init__(data.store, indices, limit, shuffle)
         self.data = data
         self.targets = torch.tensor(data.table.target.to_numpy(), dtype=torch.float32)
+
+    def to(self, device: torch.device) -> None:
+        """Move crystals and labels to `device`."""
+        self.data.store.to(device)
+        self.targets = self.targets.to(device)
 
     def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor, float]]:
         for crystals, weight in self.packs():

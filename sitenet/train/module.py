@@ -1,66 +1,35 @@
 """Site-Net as a Lightning module: MAE on the clamped output (10.1039/d3dd00005b)."""
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
 from sitenet.model.ragged import SiteNet
 from sitenet.shards.batch import RaggedBatch
+from sitenet.train.batch_module import BatchModule
 from sitenet.train.data import Batches
-from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.settings import TrainingSettings
 
 Batch = tuple[RaggedBatch, Tensor, Tensor, float]
 
 
-class SupervisedModule(pl.LightningModule):
-    """Trains `model` on the batches of `train`, watched on those of `validation`.
+class SupervisedModule(BatchModule):
+    """Trains a Site-Net with labels.
 
     `train_mae` and `val_mae` hold the latest epoch's errors in the label's unit.
     """
 
+    model: SiteNet
+
     def __init__(
         self, model: SiteNet, settings: TrainingSettings, train: Batches, validation: Batches
     ) -> None:
-        super().__init__()
-        self.model, self.settings = model, settings
-        self.train_batches, self.validation_batches = train, validation
+        super().__init__(model, settings, train, validation)
         self.train_mae = self.val_mae = float("nan")
         self._error = self._count = torch.zeros(())
-
-    def setup(self, stage: str) -> None:
-        """Move the crystals to this process's device and take its share of the batches."""
-        device = self.trainer.strategy.root_device
-        self.train_batches.data.store.to(device)
-        for batches in (self.train_batches, self.validation_batches):
-            batches.targets = batches.targets.to(device)
-            batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
-
-    @property
-    def trained_crystals(self) -> int:
-        """Crystals that an epoch trains on."""
-        return len(self.train_batches.indices)
 
     def measures(self) -> dict[str, float]:
         """The latest epoch's errors."""
         return {"train_mae": self.train_mae, "val_mae": self.val_mae}
-
-    def train_dataloader(self) -> Batches:
-        """Batches of the training part, repacked in every epoch."""
-        return self.train_batches
-
-    def val_dataloader(self) -> Batches:
-        """Batches of the validation part; processes share them too."""
-        return self.validation_batches
-
-    def configure_optimizers(self) -> dict:
-        """AdamW and a schedule that moves with every step."""
-        optimiser = make_optimiser(self.model, self.settings)
-        schedule = make_schedule(optimiser, self.settings, len(self.train_batches))
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
 
     def on_train_epoch_start(self) -> None:
         """Shuffle by the epoch's number, so that a resumed run sees the same batches."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,8 +9,8 @@ from torch import Tensor
 from sitenet.model.infomax.infomax import DeepInfoMax, Losses
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.store import CrystalStore
+from sitenet.train.batch_module import BatchModule
 from sitenet.train.data import Packs
-from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.settings import TrainingSettings
 
 Batch = tuple[RaggedBatch, RaggedBatch, float]
@@ -31,6 +30,11 @@ class UnlabelledBatches(Packs):
     ) -> None:
         super().__init__(store, indices, limit, shuffle)
         self.store, self.sites = store, sites
+
+    def to(self, device: torch.device) -> None:
+        """Move the crystals to `device`."""
+        self.store.to(device)
+        self.sites.to(device)
 
     def __iter__(self) -> Iterator[Batch]:
         for crystals, weight in self.packs():
@@ -55,13 +59,15 @@ class WholeBatches(UnlabelledBatches):
             yield self.indices[torch.from_numpy(batches[number if there else 0])], float(there)
 
 
-class PretrainModule(pl.LightningModule):
-    """Trains `model` on the batches of `train`, watched on those of `validation`.
+class PretrainModule(BatchModule):
+    """Trains an encoder by Deep InfoMax.
 
     Noise and false samples depend on seed, epoch and batch only, in the validation on seed and
     batch, whose crystals stay the same, so that epochs compare and a resumed run sees the same.
     Where several processes share a training batch, each draws its own, false samples from its part.
     """
+
+    model: DeepInfoMax
 
     def __init__(
         self,
@@ -70,44 +76,13 @@ class PretrainModule(pl.LightningModule):
         train: UnlabelledBatches,
         validation: WholeBatches,
     ) -> None:
-        super().__init__()
-        self.model, self.settings = model, settings
-        self.train_batches, self.validation_batches = train, validation
+        super().__init__(model, settings, train, validation)
         self._measures: dict[str, float] = {}
         self._sum, self._count = torch.zeros(len(LOSSES)), 0
-
-    @property
-    def trained_crystals(self) -> int:
-        """Crystals that an epoch trains on."""
-        return len(self.train_batches.indices)
 
     def measures(self) -> dict[str, float]:
         """The latest epoch's losses: means over the crystals."""
         return self._measures
-
-    def setup(self, stage: str) -> None:
-        """Move the crystals to this process's device and take its share of the batches."""
-        for store in (self.train_batches.store, self.train_batches.sites):
-            store.to(self.trainer.strategy.root_device)
-        for batches in (self.train_batches, self.validation_batches):
-            batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
-
-    def train_dataloader(self) -> UnlabelledBatches:
-        """Batches of the training part, repacked in every epoch."""
-        return self.train_batches
-
-    def val_dataloader(self) -> WholeBatches:
-        """Batches of the validation part."""
-        return self.validation_batches
-
-    def configure_optimizers(self) -> dict:
-        """AdamW and a schedule that moves with every step."""
-        optimiser = make_optimiser(self.model, self.settings)
-        schedule = make_schedule(optimiser, self.settings, len(self.train_batches))
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
 
     def on_train_epoch_start(self) -> None:
         """Shuffle by the epoch's number, so that a resumed run sees the same batches."""

@@ -1,0 +1,49 @@
+"""What all Lightning modules share: batches made by index arithmetic, AdamW and its schedule."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+from torch import nn
+
+from sitenet.train.data import Packs
+from sitenet.train.optimiser import make_optimiser, make_schedule
+from sitenet.train.settings import TrainingSettings
+
+
+class BatchModule(pl.LightningModule):
+    """Trains `model` on the batches of `train`, watched on those of `validation`."""
+
+    def __init__(
+        self, model: nn.Module, settings: TrainingSettings, train: Packs, validation: Packs
+    ) -> None:
+        super().__init__()
+        self.model, self.settings = model, settings
+        self.train_batches, self.validation_batches = train, validation
+
+    @property
+    def trained_crystals(self) -> int:
+        """Crystals that an epoch trains on."""
+        return len(self.train_batches.indices)
+
+    def setup(self, stage: str) -> None:
+        """Move the crystals to this process's device and take its share of the batches."""
+        for batches in (self.train_batches, self.validation_batches):
+            batches.to(self.trainer.strategy.root_device)
+            batches.rank, batches.world = self.trainer.global_rank, self.trainer.world_size
+
+    def train_dataloader(self) -> Any:
+        """Batches of the training part, repacked in every epoch."""
+        return self.train_batches
+
+    def val_dataloader(self) -> Any:
+        """Batches of the validation part; processes share them too."""
+        return self.validation_batches
+
+    def configure_optimizers(self) -> dict:
+        """AdamW and a schedule that moves with every step."""
+        optimiser = make_optimiser(self.model, self.settings)
+        schedule = make_schedule(optimiser, self.settings, len(self.train_batches))
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
