@@ -1,0 +1,119 @@
+"""How much merging saves, by crystal system, with the optimal and with the greedy supercell.
+
+    python benchmarks/merging_factor.py --structures structures.parquet --crystals 1000
+
+Pairs of unique site and supercell atom per merged pair, over random crystals of at most N sites
+(fixed seed). Both supercells are those of one primitive cell, so that only the rule differs. The
+last column is what would be won beyond that where nothing but the two elements and the distance
+matters, as in the input features of a pair: merged pairs per different (Z_i, Z_j, d).
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import spglib
+from numpy.typing import NDArray
+
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.crystal.greedy import greedy
+from sitenet.crystal.merging import MergedPairs, merge
+from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
+from sitenet.crystal.supercell import optimal
+from sitenet.sources.cif import Crystal
+from sitenet.sources.oxidation import guess_oxidation
+from sitenet.sources.tables import iter_crystals
+
+SYSTEMS = {"triclinic": 2, "monoclinic": 15, "orthorhombic": 74, "tetragonal": 142, "trigonal": 167,
+           "hexagonal": 194, "cubic": 230}  # fmt: skip
+"""Number of the last space group of each crystal system."""
+
+COUNTS = ("crystals", "pairs", "merged", "greedy pairs", "greedy merged", "types")
+
+
+def system_of(cell: PrimitiveCell, tolerance: float) -> str:
+    """Crystal system of a primitive cell, by its space group."""
+    found = spglib.get_symmetry_dataset((cell.lattice, cell.frac, cell.numbers), symprec=tolerance)
+    number = 1 if found is None else found.number
+    return next(name for name, last in SYSTEMS.items() if number <= last)
+
+
+def merged_pairs(cell: PrimitiveCell, matrix: NDArray, tolerance: float) -> tuple[int, MergedPairs]:
+    """Pairs of unique site and supercell atom, and the merged ones."""
+    distances = atom_distances(cell.lattice, cell.frac, matrix)
+    images = distances.shape[1] // len(cell.numbers)
+    merged = merge(cell.numbers, cell.oxidation, distances, images, tolerance)
+    return distances.size, merged
+
+
+def pair_types(cell: PrimitiveCell, merged: MergedPairs) -> int:
+    """Different (element_i, element_j, d), either order, with d in float32 as for the model."""
+    first = np.unique(merged.site_class, return_index=True)[1]
+    z = cell.numbers[first]
+    own, other = np.repeat(z, merged.row_length), z[merged.pair_class]
+    key = np.minimum(own, other) * 128 + np.maximum(own, other)
+    distance = merged.pair_distance.astype(np.float32)
+    return len(np.unique(np.column_stack([key, distance.view(np.int32)]), axis=0))
+
+
+def count(crystal: Crystal, n_atoms: int, settings: FeatureSettings) -> dict[str, int] | None:
+    """The COUNTS of one crystal, with the name of its system; None where P > N."""
+    oxidation = guess_oxidation(crystal.numbers)
+    given = crystal.lattice, crystal.numbers, crystal.frac, oxidation
+    cell = primitive_cell(*given, settings.primitive_tolerance)
+    if len(cell.numbers) > n_atoms:
+        return None
+    tolerance = settings.merge_tolerance
+    pairs, merged = merged_pairs(cell, optimal(cell, n_atoms).matrix, tolerance)
+    theirs = greedy(cell.lattice, len(cell.numbers), n_atoms)
+    greedy_pairs, greedy_merged = merged_pairs(cell, theirs, tolerance)
+    kept = len(merged.pair_class), greedy_pairs, len(greedy_merged.pair_class)
+    values = (1, pairs, *kept, pair_types(cell, merged))
+    name = system_of(cell, settings.primitive_tolerance)
+    return {"system": name, **dict(zip(COUNTS, values, strict=True))}  # type: ignore[dict-item]
+
+
+def sample(structures: Path, crystals: int, seed: int) -> Iterator[Crystal]:
+    """Random crystals of the table, in its order."""
+    rows = pq.ParquetFile(structures).metadata.num_rows
+    chosen = np.random.default_rng(seed).choice(rows, min(crystals, rows), replace=False)
+    wanted = set(chosen.tolist())
+    return (c for k, (_, c) in enumerate(iter_crystals(structures)) if k in wanted)
+
+
+def report(totals: dict[str, dict[str, int]], n_atoms: int) -> None:
+    """Print a Markdown table of factors; each is a ratio of sums over the crystals."""
+    print(f"\n| N = {n_atoms} | crystals | optimal | greedy | pairs per type |")
+    print("| --- | ---: | ---: | ---: | ---: |")
+    everyone = {name: sum(t[name] for t in totals.values()) for name in COUNTS}
+    for name, t in [*((s, totals[s]) for s in SYSTEMS if s in totals), ("all", everyone)]:
+        print(
+            f"| {name} | {t['crystals']:,} | {t['pairs'] / t['merged']:.2f} "
+            f"| {t['greedy pairs'] / t['greedy merged']:.2f} | {t['merged'] / t['types']:.2f} |"
+        )
+
+
+def main() -> None:
+    """Parse the arguments and print a table for each N."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--structures", type=Path, required=True, help="a structures.parquet")
+    parser.add_argument("--crystals", type=int, default=1000)
+    parser.add_argument("--n", type=int, nargs="+", default=[50, 100, 500])
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    for n_atoms in options.n:
+        totals: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COUNTS, 0))
+        for crystal in sample(options.structures, options.crystals, options.seed):
+            found = count(crystal, n_atoms, FeatureSettings())
+            if found is not None:
+                for name in COUNTS:
+                    totals[str(found["system"])][name] += found[name]
+        report(totals, n_atoms)
+
+
+if __name__ == "__main__":
+    main()
