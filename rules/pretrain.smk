@@ -24,7 +24,7 @@ rule pretrain:
         "logs/{dataset}/n{n}/pretraining/{pretraining}/pretrain.tsv"
     conda:
         "../envs/cuda.yaml"
-    threads: 8
+    threads: config["training_threads"]
     resources:
         gpu=pretraining_gpus,
         nodes=pretraining_nodes,

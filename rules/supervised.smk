@@ -25,7 +25,7 @@ rule train:
         "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/train.tsv"
     conda:
         "../envs/cuda.yaml"
-    threads: 8
+    threads: config["training_threads"]
     resources:
         gpu=gpu_count,
         nodes=node_count,
