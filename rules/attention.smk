@@ -6,7 +6,7 @@ rule long_range:
         weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",
         description="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.json",
         shards=shard_files,
-        split="results/{dataset}/splits/{task}.csv",
+        predictions="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/predictions.parquet",
         code=code("analysis/long_range.py"),
     output:
         table="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/long_range.parquet",

@@ -149,7 +149,7 @@ rule fig7:
     input:
         long_range=of_settings("long_range.parquet"),
         complexity=complexity_of_settings(),
-        code=code("plots/fig7.py", "plots/style.py", "analysis/statistics.py"),
+        code=code("plots/fig7.py", "plots/style.py", "analysis/statistics.py", "analysis/paired.py"),
     output:
         pdf="results/figures/fig7.pdf",
         png=report(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from sitenet.analysis import explain
+from sitenet.analysis import explain, raw_attention
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import read_json
 from sitenet.model.files import load_model, save_model
@@ -80,12 +80,13 @@ def embed_cifs(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
 
 
 def explain_cif(
-    weights: Path, cif: Path, out: Path, site: str | None, compare: Path | None
+    weights: Path, cif: Path, out: Path, site: str | None, compare: Path | None, raw: bool
 ) -> None:
     """Write to folder `out` what a trained model attends to in a CIF file, as tables and a figure.
 
     `site` is drawn (None: the one with the most attention beyond 5 A); `compare` holds the
-    long-range coefficients of other crystals (None: those beside the model, if there). Raises
+    long-range coefficients of other crystals (None: those beside the model, if there). With `raw`
+    the attention of every site to every atom of the supercell is written too. Raises
     RejectedCrystal, and ValueError if there is no such site.
     """
     from sitenet.plots.explain import draw
@@ -98,7 +99,10 @@ def explain_cif(
     stem = out / f"{cif.stem}_attention"
     explain.write(found, stem)
     draw(found, site or found.farthest_site, stem.with_name(f"{stem.name}.pdf"))
-    names = ("_neighbours.csv", "_heads.csv", ".pdf", ".png")
+    names = ["_neighbours.csv", "_heads.csv", ".pdf", ".png"]
+    if raw:
+        raw_attention.write(found, stem.with_name(f"{stem.name}_raw.parquet"))
+        names.append("_raw.parquet")
     log.info(f"{cif}: written {', '.join(f'{stem}{name}' for name in names)}")
 
 
@@ -133,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
                      "most attention beyond 5 A)")  # fmt: skip
     why.add_argument("--compare", type=Path, help="long-range coefficients of other crystals "
                      "(default: long_range.parquet beside the model, if it is there)")  # fmt: skip
+    why.add_argument("--raw", action="store_true", help="also write the attention of every site to "
+                     "every atom of the supercell (Parquet)")  # fmt: skip
     convert = commands.add_parser(
         "import-checkpoint", help="convert weights of the original implementation"
     )
@@ -156,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.command == "embed":
             embed_cifs(options.model, options.cif).to_csv(options.out or sys.stdout, index=False)
         elif options.command == "explain":
-            explain_cif(options.model, options.cif, options.out, options.site, options.compare)
+            explain_cif(options.model, options.cif, options.out, options.site, options.compare,
+                        options.raw)  # fmt: skip
         else:
             import_checkpoint(options.source, options.weights, options.output, options.unit,
                               options.n, options.cutoff)  # fmt: skip

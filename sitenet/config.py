@@ -184,6 +184,8 @@ def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
     if "infomax" in config:
         yield from _dangling_infomax(config)
     yield from _dangling_tuning(config)
+    if not any(run["figures"] for run in config["runs"]):
+        yield "runs: figures is false in all of them; figures 5 to 7 have nothing to show"
     for number, run in enumerate(config["runs"]):
         datasets = config["datasets"]
         if run["dataset"] not in datasets:

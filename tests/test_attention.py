@@ -130,7 +130,7 @@ def _merged_and_dense(crystals, n_atoms: int):
     return merged, full
 
 
-def _both(crystals, n_atoms: int):
+def both(crystals, n_atoms: int):
     """Distance, pairs, attention from the merged model, and from the dense one on all pairs."""
     merged, full = _merged_and_dense(crystals, n_atoms)
     model = sharp_model().double()
@@ -149,7 +149,7 @@ def _both(crystals, n_atoms: int):
 
 
 def test_merged_pairs_count_as_all_pairs_of_the_dense_model(shared) -> None:
-    (batch, pairs, ours), (distance, theirs) = _both(bench_crystals(shared, every=12), 50)
+    (batch, pairs, ours), (distance, theirs) = both(bench_crystals(shared, every=12), 50)
     assert len(pairs) < 0.7 * len(distance)
     tables = []
     for d, n, a in (
@@ -172,7 +172,7 @@ def test_merged_pairs_count_as_all_pairs_of_the_dense_model(shared) -> None:
 
 
 def test_shares_equal_those_of_the_dense_model(shared) -> None:
-    (batch, _, ours), (distance, theirs) = _both(bench_crystals(shared, every=12), 50)
+    (batch, _, ours), (distance, theirs) = both(bench_crystals(shared, every=12), 50)
     sums = HeadSums(2, 2)
     sums.add(batch, ours)
     table = sums.table()

@@ -64,6 +64,14 @@ def source(**values: object) -> dict:
         ),
         ({"runs": []}, "runs must be given, not empty"),
         ({"runs": [{"dataset": "prototypes", "n": 50}]}, "runs[0].tasks is missing"),
+        (
+            {
+                "runs": [
+                    {"dataset": "prototypes", "n": 9, "tasks": ["ewald_energy"], "figures": False}
+                ]
+            },
+            "runs: figures is false in all of them",
+        ),
         (source(kind="table"), "datasets.mine.source.path is missing"),
         (source(kind="table", path="a.csv", seed=1), "datasets.mine.source.seed is unknown"),
         (source(kind="cif"), "datasets.mine.source.kind must be one of prototypes, matbench,"),

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 from example_crystals import EXAMPLES
-from test_attention import SETTINGS, sharp_model
+from test_attention import SETTINGS, both, sharp_model
 
-from sitenet.analysis import explain
+from sitenet.analysis import explain, raw_attention
 from sitenet.analysis.long_range import long_range_per_head
 from sitenet.cli import main
 from sitenet.crystal.featurise import FeatureSettings, featurise
@@ -121,6 +121,31 @@ def test_every_atom_around_a_site_has_its_weight(name: str, tmp_path: Path) -> N
             assert weight[here] == pytest.approx(row.weight)
 
 
+@pytest.mark.parametrize("name", ["rutile", "triclinic", "hcp", "perovskite", "rocksalt"])
+def test_raw_attention_is_that_of_the_dense_model(name: str, tmp_path: Path) -> None:
+    settings = FeatureSettings(n_atoms=50, oxidation="given")
+    found = explain.explain(saved_model(tmp_path), featurise(EXAMPLES[name], settings))
+    table = raw_attention.every_pair(found)
+    _, (distance, attention) = both([EXAMPLES[name]], 50)
+    np.testing.assert_allclose(table.distance, distance, atol=1e-6)
+    heads = table.filter(like="_head").to_numpy().reshape(len(table), 2, 2)
+    np.testing.assert_allclose(heads, attention, rtol=2e-3, atol=1e-6)
+    assert table.groupby("site").block2_head1.sum().to_numpy() == pytest.approx(1, abs=1e-5)
+    itself = table[table.distance == 0]
+    assert (itself.kind == itself.atom_kind).all()
+    assert itself.site.tolist() == list(range(1, len(found.crystal.numbers) + 1))
+    places = table[["x", "y", "z"]].to_numpy()
+    np.testing.assert_allclose(np.linalg.norm(places, axis=1), distance, atol=1e-6)
+    # from another site the same atom is where the sites' places say, but for supercell vectors
+    axes = found.crystal.supercell @ found.crystal.lattice
+    at = table.set_index(["site", "atom"])[["x", "y", "z"]]
+    own = [int(k) for k in itself.atom]
+    for site in range(2, len(own) + 1):
+        apart = at.loc[1] - at.loc[1, own[site - 1]] - at.loc[site]
+        turns = apart.to_numpy() @ np.linalg.inv(axes)
+        np.testing.assert_allclose(turns, np.rint(turns), atol=1e-6)
+
+
 def test_command_writes_tables_and_figure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +162,10 @@ def test_command_writes_tables_and_figure(
     assert nearest.distance.to_numpy() == pytest.approx(2.82)
     assert (nearest.atoms == 6).all()
 
+    assert main(["explain", str(weights), str(cif), "--out", str(out), "--raw"]) == 0
+    raw = pd.read_parquet(out / "salt_attention_raw.parquet")
+    assert raw.columns[-1] == "block2_head2"
+    assert raw.atom.nunique() == len(raw) // 2 == table.groupby("site").atoms.sum().iloc[0] // 4
     assert main(["explain", str(weights), str(cif), "--out", str(out), "--site", "K1"]) == 1
     assert "there is no site K1; the crystal has Na1, Cl1" in capsys.readouterr().err
     cif.write_text("data_nothing\n")

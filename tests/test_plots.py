@@ -91,6 +91,7 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
         "id": [*names[::-1], "unknown", "trained"],
         "split": ["test"] * 41 + ["train"],
         "long_range_coefficient": [*reach[::-1], 1.0, 9.0],
+        "even_coefficient": [*np.linspace(0, 4, 40), 1.0, 1.0],
     }
     pd.DataFrame(reaches).to_parquet(folder / "reach.parquet")
     fig7.draw(
@@ -115,6 +116,10 @@ def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> N
     assert table["slope"].tolist() == pytest.approx([3, -1.2] * 2)
     assert table["intercept"].tolist() == pytest.approx([2, 2 + 1.2 * 19] * 2)
     assert table["crystals"].tolist() == [40] * 4  # the one without complexity is left out
+    assert table["even_spearman"].tolist() == pytest.approx([-1, 1] * 2)
+    assert table["even_median"].tolist() == pytest.approx([2] * 4)
+    # 2 + 0.3 i against 4 - 4 i / 39: larger from i = 5 on
+    assert table["above_even"].tolist() == pytest.approx([35 / 40] * 4)
     assert texts.count("Spearman ρ = −1.00 [−1.00, −1.00]\n40 crystals") == 2
     data = pd.read_parquet(tmp_path / "fig7.parquet")
     assert data.groupby("task").size().to_dict() == {"energy": 40, "gap": 40}
@@ -124,7 +129,8 @@ def test_two_tasks_are_compared_crystal_by_crystal() -> None:
     names = [f"c{i}" for i in range(10)]
 
     def points(task: str, ids: list[str], reach: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame({"task": task, "id": ids, "long_range_coefficient": reach})
+        reaches = {"long_range_coefficient": reach, "even_coefficient": np.arange(len(ids)) / 2}
+        return pd.DataFrame({"task": task, "id": ids, **reaches})
 
     far = points("far", names, np.arange(10) + 3.0)
     near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
@@ -134,6 +140,7 @@ def test_two_tasks_are_compared_crystal_by_crystal() -> None:
     row = table.iloc[0]
     assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
     assert row.median_difference == pytest.approx(2)
+    assert (row.even_median, row.other_even_median) == (2.75, 1.75)  # of the shared crystals
     assert row["larger"] == 1
     assert row.p == pytest.approx(2 / 2**8)
 

@@ -44,6 +44,7 @@ class Explanation:
     long_range_coefficient: in A (eq 8, doi 10.1039/d3dd00005b); percentile: of the training
     crystals it was compared with, those with a smaller one, in %, None without any; compared:
     their number.
+    attention: (E, blocks, H) of one atom of each merged pair of `crystal`.
     """
 
     formula: str
@@ -55,6 +56,7 @@ class Explanation:
     long_range_coefficient: float
     percentile: float | None
     compared: int
+    attention: Float
 
     @property
     def farthest_site(self) -> str:
@@ -75,11 +77,12 @@ def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) 
     model = load_model(weights)
     batch = CrystalStore.from_crystals([""], [crystal]).batch(torch.tensor([0]))
     with torch.inference_mode():
-        attention = atom_attention(model, batch)
+        merged = atom_attention(model, batch)
         prediction = float(model(batch))
-    reach = attention[:, -1] * batch.pair_distance[:, None]
+    reach = merged[:, -1] * batch.pair_distance[:, None]
     coefficient = float(segment_max(reach, torch.zeros(len(reach), dtype=torch.int64), 1).sum())
-    neighbours = _neighbours(crystal, attention.double().numpy())
+    attention = merged.double().numpy()
+    neighbours = _neighbours(crystal, attention)
     others = np.empty(0)
     if compare is not None:
         column, training = "long_range_coefficient", [("split", "==", "train")]
@@ -94,6 +97,7 @@ def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) 
         long_range_coefficient=coefficient,
         percentile=float((others < coefficient).mean() * 100) if len(others) else None,
         compared=len(others),
+        attention=attention,
     )
 
 
@@ -176,6 +180,18 @@ def surroundings(crystal: MergedCrystal, site: str) -> Surroundings:
     if site not in names:
         raise ValueError(f"there is no site {site}; the crystal has {', '.join(names)}")
     centre = int(np.flatnonzero(crystal.site_class == names.index(site))[0])
+    places = places_around(crystal, centre)
+    distance = np.linalg.norm(places, axis=2)
+    atom, shift = np.nonzero(distance <= distance.min(axis=1, keepdims=True) + SAME)
+    kinds = crystal.site_class[atom // crystal.images]
+    return Surroundings(places[atom, shift], kinds, distance[atom, shift])
+
+
+def places_around(crystal: MergedCrystal, centre: int) -> Float:
+    """The nearer images of all A supercell atoms, from site `centre`, in A: (A, 27, 3).
+
+    The nearest ones are among them.
+    """
     axes = crystal.supercell @ crystal.lattice
     axes = minkowski(axes @ axes.T) @ axes
     cells = lattice_points(crystal.supercell)
@@ -183,11 +199,7 @@ def surroundings(crystal: MergedCrystal, site: str) -> Surroundings:
     inside = frac @ crystal.lattice @ np.linalg.inv(axes)
     inside -= np.rint(inside)
     shifts = np.array(list(np.ndindex(3, 3, 3))) - 1
-    places = (inside[:, None] + shifts) @ axes
-    distance = np.linalg.norm(places, axis=2)
-    atom, shift = np.nonzero(distance <= distance.min(axis=1, keepdims=True) + SAME)
-    kinds = crystal.site_class[atom // len(cells)]
-    return Surroundings(places[atom, shift], kinds, distance[atom, shift])
+    return (inside[:, None] + shifts) @ axes
 
 
 def weights_around(

@@ -35,6 +35,8 @@ class Fit(NamedTuple):
 
     correlation: Spearman
     line: Line
+    even: Spearman
+    """Correlation of the coefficient that even attention would have."""
 
 
 @style.styled
@@ -49,10 +51,12 @@ def draw(
     """Long-range coefficient against complexity and size: a row for each task, common axes.
 
     Args:
-        tasks: title, table of long-range coefficients (id, long_range_coefficient in A), and
-            table of the same crystals' complexity (id, i_conf, primitive_length in A).
+        tasks: title, table of long-range coefficients (id, long_range_coefficient and
+            even_coefficient in A), and table of the same crystals' complexity (id, i_conf,
+            primitive_length in A).
         pdf, data, table: figure (a PNG goes beside it), the points (Parquet), and Spearman's rho
-            with its interval and the least-squares line of each panel (CSV).
+            with its interval and the least-squares line of each panel (CSV), beside what even
+            attention would give.
         tasks_table: the coefficients of two tasks on the crystals that both have (CSV).
         seed: of the bootstrap.
     """
@@ -71,7 +75,7 @@ def draw(
     for row, (title, *_) in enumerate(tasks):
         for column, name in enumerate(RANGE):
             fit = _fit(points[row], name, seed)
-            rows.append(_table_row(title, name, fit))
+            rows.append(_table_row(points[row], name, fit))
             mesh = _panel(axes[row, column], points[row], name, (edges[name], y_edges), norm, fit)
             axes[row, column].set_title(title)
         axes[row, 0].set_ylabel("long-range coefficient (Å)")
@@ -90,9 +94,10 @@ def draw(
 def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Which of two tasks has the longer-ranged attention, crystal by crystal.
 
-    A row for each two of `points` (task, id, long_range_coefficient) that share crystals: task,
-    other_task, crystals, median and other_median (A), median_difference (A), larger (share of the
-    crystals with the larger coefficient in `task`), p (Wilcoxon signed-rank test, two-sided).
+    A row for each two of `points` (task, id, long_range_coefficient, even_coefficient) that share
+    crystals: task, other_task, crystals, median, other_median, even_median and other_even_median
+    (that of even attention, of each task's N; all in A), median_difference (A), larger (share of
+    the crystals with the larger coefficient in `task`), p (Wilcoxon signed-rank test, two-sided).
     """
     rows = []
     for first, second in combinations(points, 2):
@@ -107,19 +112,22 @@ def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
                 "crystals": len(both),
                 "median": mine.median(),
                 "other_median": other.median(),
+                "even_median": both.even_coefficient.median(),
+                "other_even_median": both.even_coefficient_other.median(),
                 "median_difference": (mine - other).median(),
                 "larger": (mine > other).mean(),
                 "p": signed_rank(mine - other),
             }
         )
-    columns = ["task", "other_task", "crystals", "median", "other_median", "median_difference",
-               "larger", "p"]  # fmt: skip
+    columns = ["task", "other_task", "crystals", "median", "other_median", "even_median",
+               "other_even_median", "median_difference", "larger", "p"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
 def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
-    """The crystals of one task: task, id, long_range_coefficient, i_conf, primitive_length."""
-    columns = ["id", "long_range_coefficient"]
+    """The crystals of one task: task, id, long_range_coefficient, even_coefficient, i_conf,
+    primitive_length."""
+    columns = ["id", "long_range_coefficient", "even_coefficient"]
     reach = pd.read_parquet(long_range, columns=columns, filters=[("split", "==", "test")])
     measures = pd.read_parquet(complexity, columns=["id", *RANGE])
     points = reach.merge(measures, on="id", validate="one_to_one")
@@ -143,7 +151,8 @@ def _common_norm(
 
 def _fit(points: pd.DataFrame, name: str, seed: int) -> Fit:
     x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
-    return Fit(spearman(x, y, seed, RESAMPLES), least_squares(x, y))
+    even = spearman(x, points.even_coefficient.to_numpy(), seed, RESAMPLES)
+    return Fit(spearman(x, y, seed, RESAMPLES), least_squares(x, y), even)
 
 
 def _panel(
@@ -169,15 +178,22 @@ def _panel(
     return mesh
 
 
-def _table_row(title: str, name: str, fit: Fit) -> dict[str, object]:
+def _table_row(points: pd.DataFrame, name: str, fit: Fit) -> dict[str, object]:
+    reach, even = points.long_range_coefficient, points.even_coefficient
     return {
-        "task": title,
+        "task": points.task.iloc[0],
         "against": name,
         "spearman": fit.correlation.rho,
         "spearman_low": fit.correlation.low,
         "spearman_high": fit.correlation.high,
         "slope": fit.line.slope,
         "intercept": fit.line.intercept,
+        "even_spearman": fit.even.rho,
+        "even_spearman_low": fit.even.low,
+        "even_spearman_high": fit.even.high,
+        "median": reach.median(),
+        "even_median": even.median(),
+        "above_even": (reach > even).mean(),
         "crystals": fit.correlation.n,
         "resamples": RESAMPLES,
     }

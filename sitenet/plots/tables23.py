@@ -24,10 +24,13 @@ PUBLISHED: dict[tuple[str, str], dict[tuple[int, float | None, int | None], floa
 
 SETTING = ["dataset", "task", "n", "variant"]
 
+LENGTH = ["max_epochs", "patience", "warmup_epochs", "batch_sites"]
+"""Options that a training on fewer crystals may have otherwise, in one line of table 3."""
+
 
 def read_runs(metrics: Sequence[Path]) -> pd.DataFrame:
     """One row per run: SETTING, seed, unit, cutoff, train_size (NaN: all), trained, test_mae, and
-    `alike`, equal for settings that differ in N and training size only."""
+    `alike`, equal for settings that differ in N, training size and LENGTH only."""
     return pd.DataFrame([_row(Path(path)) for path in metrics])
 
 
@@ -35,6 +38,7 @@ def _row(path: Path) -> dict[str, Any]:
     record = read_json(path)
     training = dict(record["training"])
     size, seed = training.pop("train_size"), training.pop("seed")
+    options = {name: value for name, value in training.items() if name not in LENGTH}
     return {
         **setting_of(path),
         "seed": seed,
@@ -43,7 +47,7 @@ def _row(path: Path) -> dict[str, Any]:
         "train_size": size,
         "trained": record["splits"]["train"]["n"],
         "test_mae": record["splits"]["test"]["mae"],
-        "alike": json.dumps([record["model"], training], sort_keys=True),
+        "alike": json.dumps([record["model"], options], sort_keys=True),
     }
 
 
@@ -78,18 +82,20 @@ def write_table2(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
 def write_table3(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
     """Errors by N and number of training crystals, of settings that were trained with several.
 
-    CSV as for table 2, with train_size (empty: all). Markdown: a column for each size.
+    CSV as for table 2, with train_size (empty: all). Markdown: a column for each size; settings
+    that differ in LENGTH at one size have a line each.
     """
     table = _over_seeds(read_runs(metrics))
     family = ["dataset", "task", "alike"]
     several = table.groupby(family)["train_size"].transform(lambda s: s.nunique(dropna=False) > 1)
     table = table[several.astype(bool)]
     _write_csv(table.drop(columns="alike"), csv)
+    table["line"] = table.groupby([*family, "n", "train_size"], dropna=False).cumcount()
     sizes = sorted(table.train_size.dropna().unique())
     names = [f"{size:,.0f}" for size in sizes] + ["all"]
     lines = []
-    for key, rows in table.groupby([*family, "n"], sort=False):
-        dataset, task, _, n = map(str, cast(tuple, key))
+    for key, rows in table.groupby([*family, "n", "line"], sort=False):
+        dataset, task, _, n, _ = map(str, cast(tuple, key))
         by_size: dict[float, Any] = {
             row.train_size: row for row in _rows(rows.fillna({"train_size": 0}))
         }
