@@ -9,6 +9,7 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/infomax_common.smk"
 
 
 # GPUs are counted per machine: a cluster gives every job its own.

@@ -62,7 +62,8 @@ class Packs:
     def __init__(
         self, store: CrystalStore, indices: Tensor, limit: int, shuffle: int | None = None
     ) -> None:
-        self.indices, self.limit, self.shuffle = indices, limit, shuffle
+        self.store, self.indices = store, indices
+        self.limit, self.shuffle = limit, shuffle
         chosen = indices.numpy()
         self.sizes, self.work = store.sites.cpu().numpy()[chosen], store.pairs.cpu().numpy()[chosen]
         self.epoch = 0
@@ -79,8 +80,8 @@ class Packs:
         return len(self._batches())
 
     def to(self, device: torch.device) -> None:
-        """Move the data to `device`; subclasses know where it is."""
-        raise NotImplementedError
+        """Move the crystals to `device`."""
+        self.store.to(device)
 
     def packs(self) -> Iterator[tuple[Tensor, float]]:
         """This process's crystals (B,) of each batch, and the weight of their mean.
@@ -110,7 +111,7 @@ class Batches(Packs):
 
     def to(self, device: torch.device) -> None:
         """Move crystals and labels to `device`."""
-        self.data.store.to(device)
+        super().to(device)
         self.targets = self.targets.to(device)
 
     def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor, float]]:

@@ -29,11 +29,11 @@ class UnlabelledBatches(Packs):
         self, store: CrystalStore, sites: CrystalStore, indices: Tensor, limit: int, shuffle: int
     ) -> None:
         super().__init__(store, indices, limit, shuffle)
-        self.store, self.sites = store, sites
+        self.sites = sites
 
     def to(self, device: torch.device) -> None:
-        """Move the crystals to `device`."""
-        self.store.to(device)
+        """Move both tables of the crystals to `device`."""
+        super().to(device)
         self.sites.to(device)
 
     def __iter__(self) -> Iterator[Batch]:
