@@ -207,7 +207,8 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
 
 
 AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "table1", "fig5",
-                  "fig6", "fig7", "invariance_figure"}  # fmt: skip
+                  "fig6", "fig7", "invariance_figure", "table2",
+                  "table3"}  # fmt: skip
 
 
 AFTER_TRANSFER = {"transfer", "dim_fig7", "dim_figS1"}
