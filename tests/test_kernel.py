@@ -115,6 +115,27 @@ def test_matches_plain(compiled, threads, name, dtype, tolerance):
         assert bool((error <= tolerance * scale).all()), (key, float(error.max()) / scale)
 
 
+@pytest.mark.parametrize("name", ["table 1", "last block", "odd widths", "single pairs"])
+@pytest.mark.parametrize("block", ["plain", "compiled"])
+def test_shared_interactions_are_copies(compiled, threads, block, name):
+    """Pairs that read one row of interactions, against pairs that each have a copy of it."""
+    (lengths, widths, inputs, heads) = SHAPES[name]
+    tensors, pairs = case(lengths, widths, inputs, heads)
+    count = tensors[2].shape[0]
+    generator = torch.Generator().manual_seed(2)
+    source = torch.randint(0, 1 + count // 3, (count,), generator=generator)
+    shared = [*tensors[:2], tensors[2][: 1 + count // 3], *tensors[3:]]
+    copied = [*tensors[:2], shared[2][source], *tensors[3:]]
+    expected = evaluate(pair_block, copied, pairs, widths, torch.float64)
+    summed = torch.zeros_like(shared[2]).index_add(0, source, expected["d interactions"])
+    expected["d interactions"] = summed
+    chosen = compiled if block == "compiled" else pair_block
+    reading = dataclasses.replace(pairs, source=source)
+    found = evaluate(chosen, shared, reading, widths, torch.float64)
+    for key, reference in expected.items():
+        torch.testing.assert_close(found[key], reference, rtol=1e-11, atol=1e-11, msg=key)
+
+
 def test_gradients_are_those_of_the_values(compiled):
     tensors, pairs = case([4, 1, 6], (5, 3, 2), 4, 2)
     leaves = [t.requires_grad_() for t in tensors]
@@ -168,13 +189,21 @@ def test_operators_pass_opcheck(compiled):
     (lengths, widths, inputs, heads) = ([4, 1, 6], (5, 3, 2), 4, 2)
     tensors, pairs = case(lengths, widths, inputs, heads)
     leaves = [t.requires_grad_() for t in tensors]
-    indices = [pairs.row_offsets, pairs.column]
-    arguments = (*leaves, *indices, pairs.log_count, list(widths))
+    source = torch.arange(len(pairs.column)) // 2
+    for own in (True, False):
+        indices = [pairs.row_offsets, pairs.column, source[:0] if own else source]
+        if not own:
+            leaves[2] = leaves[2][: int(source[-1]) + 1].detach().requires_grad_()
+        check_operators([*leaves[:8]], indices, pairs.log_count, list(widths))
+
+
+def check_operators(leaves, indices, log_count, widths):
+    arguments = (*leaves, *indices, log_count, widths)
     torch.library.opcheck(torch.ops.sitenet.pair_block.default, arguments)
-    real = [t.detach() for t in tensors[:7]]
+    real = [t.detach() for t in leaves[:7]]
     with torch.no_grad():
         mixed, fresh, attention, saved = torch.ops.sitenet.pair_block(*arguments)
-    backward = ([*real, *indices], [mixed, attention, saved], [mixed, fresh], list(widths))
+    backward = ([*real, *indices], [mixed, attention, saved], [mixed, fresh], widths)
     torch.library.opcheck(torch.ops.sitenet.pair_block_backward.default, backward)
 
 
@@ -186,6 +215,10 @@ def test_wrong_inputs_are_refused(compiled):
         wrong[5] = column
         with pytest.raises(IndexError):
             compiled(*tensors[:3], weights, dataclasses.replace(pairs, column=wrong))
+    for source in (torch.full((11,), 4), torch.full((11,), -1)):
+        with pytest.raises(IndexError):
+            compiled(*tensors[:2], tensors[2][:4], weights,
+                     dataclasses.replace(pairs, source=source))  # fmt: skip
     offsets = pairs.row_offsets[[0, 2, 1, 3]]
     with pytest.raises(IndexError):
         compiled(*tensors[:3], weights, dataclasses.replace(pairs, row_offsets=offsets))

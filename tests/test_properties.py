@@ -17,6 +17,7 @@ from sitenet.crystal.featurise import FeatureSettings, featurise
 from sitenet.crystal.merging import merge
 from sitenet.model import kernels, ragged
 from sitenet.model.dense import DenseSiteNet
+from sitenet.model.features import pair_features, pair_types
 from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
@@ -147,6 +148,24 @@ def test_distances_at_the_edge_of_the_tolerance(crystal, noise, seed):
         torch.testing.assert_close(
             engine(ragged_batch([(z, charge, merged)])), expected, rtol=0, atol=100 * TOLERANCE
         )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@given(chosen=st.lists(crystals(), min_size=1, max_size=3))
+@quick
+def test_pairs_of_a_type_have_its_features(dtype, chosen):
+    parts = [tables(crystal) for crystal in chosen]
+    batch = ragged_batch([(z, charge, pairs) for z, charge, _, pairs in parts]).cast(dtype)
+    own, other = batch.numbers[batch.pair_row], batch.numbers[batch.pair_column]
+    crystal = batch.crystal[batch.pair_row]
+    *types, source = pair_types(own, other, batch.pair_distance, crystal)
+    features = pair_features("distance_coulomb", *types)
+    expected = pair_features("distance_coulomb", own, other, batch.pair_distance)
+    assert torch.equal(features[source], expected)
+    bits = batch.pair_distance.tolist()
+    ends = torch.stack([own, other]).sort(0).values.T.tolist()
+    different = {(c, *e, d) for c, e, d in zip(crystal.tolist(), ends, bits, strict=True)}
+    assert len(features) == len(different)
 
 
 @given(chosen=st.lists(crystals(), min_size=2, max_size=3), seed=st.integers(0, 99))

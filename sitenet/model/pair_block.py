@@ -42,12 +42,15 @@ class Pairs:
 
     `row_offsets` (R + 1,) int64, `row` (E,) int64, `column` (E,) int64 (site-class rows of the
     batch), `log_count` (E,) ln of the number of atoms merged, -inf where a cutoff masks them.
+    `source` (E,) int64: the row of the interactions that each pair has, where equal ones are kept
+    once; None: each its own.
     """
 
     row_offsets: Tensor
     row: Tensor
     column: Tensor
     log_count: Tensor
+    source: Tensor | None = None
 
 
 def pair_block(
@@ -56,12 +59,15 @@ def pair_block(
     """Attention over the pairs of each row.
 
     project_i, project_j (R, C): site parts of the pre-activations, biases included in the first.
-    interactions (E, K). Returns the mixed values X (R, value * H) with index H * e + h, the new
-    interactions (E, interaction) or None, and the attention (E, H) summed over merged atoms.
+    interactions (E, K), or fewer with `pairs.source`. Returns the mixed values X (R, value * H)
+    with index H * e + h, the new interactions (E, interaction) or None, and the attention (E, H)
+    summed over merged atoms.
 
     Works through a few thousand pairs at a time, which stay in the cache, and computes them again
     in the backward pass instead of storing the [E, C] tensors.
     """
+    if pairs.source is not None:
+        interactions = interactions.index_select(0, pairs.source)
     chunks = []
     for first, last in _row_chunks(pairs.row_offsets):
         start, stop = int(pairs.row_offsets[first]), int(pairs.row_offsets[last])

@@ -4,11 +4,13 @@ Equal to `DenseSiteNet` on the unmerged crystal up to rounding: sites of one cla
 features in every block, and merged pairs enter softmax and pooling with their counts.
 """
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sitenet.model.features import pair_features
+from sitenet.model.features import pair_features, pair_types
 from sitenet.model.kernels import fast_path, use_compiled_norm
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import Pairs, PairWeights, pair_block
@@ -41,15 +43,12 @@ class SiteNet(SiteNetParameters):
         """
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
         pair_weight = batch.site_weight[batch.pair_row] * batch.pair_count
-        z = batch.numbers
-        kind = self.settings.interaction_features
-        inputs = pair_features(kind, z[batch.pair_row], z[batch.pair_column], batch.pair_distance)
-        interactions = self.interaction_input(inputs.to(sites.dtype), pair_weight)
+        interactions, source = self._interactions(batch, pair_weight, sites.dtype)
         log_count = torch.log(batch.pair_count)
         if self.settings.cutoff is not None:
             beyond = batch.pair_distance > self.settings.cutoff
             log_count = log_count.masked_fill(beyond, -torch.inf)
-        pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
+        pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count, source)
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
@@ -58,10 +57,25 @@ class SiteNet(SiteNetParameters):
             sites = block.sites(mixed, batch.site_weight)
             layers.append(sites)
             if new_interactions is not None:
-                interactions = new_interactions
+                interactions, pairs = new_interactions, replace(pairs, source=None)
             if attention is not None:
                 attention.append(weights)
         return torch.cat(layers, 1)
+
+    def _interactions(
+        self, batch: RaggedBatch, weight: Tensor, dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor | None]:
+        """First features of the pairs, and which of them each pair has (None: its own).
+
+        Where the compiled block reads them from a table, equal ones are computed once.
+        """
+        z_i, z_j = batch.numbers[batch.pair_row], batch.numbers[batch.pair_column]
+        distance, source = batch.pair_distance, None
+        if self._fusable and z_i.device.type == "cpu" and fast_path(z_i.device) is not None:
+            crystal = batch.crystal[batch.pair_row]
+            z_i, z_j, distance, source = pair_types(z_i, z_j, distance, crystal)
+        inputs = pair_features(self.settings.interaction_features, z_i, z_j, distance)
+        return self.interaction_input(inputs.to(dtype), weight), source
 
     @property
     def _fusable(self) -> bool:

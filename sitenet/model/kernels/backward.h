@@ -15,11 +15,12 @@ struct BackwardPart {
   const Problem<T>& problem;
   const Layout<T>& layout;
   BackwardInputs<T> in;
-  T* grad_interactions;
+  T* grad_interactions;  // for pairs that have each their own
   V* grad_own;  // [row][vector], all rows
   Part part;
   Tile<T> tile;
   Buffer<T> grad_other;              // [column - part.first_column][vector]
+  Buffer<T> grad_sources;            // [source - part.first_source][input]
   Buffer<T> grad_weight;             // [vector][padded input][lane]
   Buffer<T> grad_scale, grad_shift;  // [padded channel], value and interaction networks
   Buffer<T> grad_logit;  // [head][hidden channel]: sum of (gradient of logit) * normalised hidden
@@ -41,6 +42,7 @@ struct BackwardPart {
     const int64_t count = part.last_row - part.first_row;
     const int64_t most = std::max({int64_t(1), layout.vectors[1], layout.vectors[2]});
     grad_other = Buffer<T>((part.last_column - part.first_column) * Cp);
+    grad_sources = Buffer<T>((part.last_source - part.first_source) * layout.inputs);
     grad_weight = Buffer<T>(Cp * layout.padded_inputs());
     grad_scale = Buffer<T>(Cp);
     grad_shift = Buffer<T>(Cp);
@@ -59,18 +61,26 @@ struct BackwardPart {
     const int64_t end = problem.offsets[part.last_row];
     int64_t current = part.first_row;
     for (int64_t start = problem.offsets[part.first_row]; start < end; start += tile_pairs) {
-      tile.fill(start, end, problem.interactions, problem.offsets, problem.columns, current);
+      tile.fill(start, end, problem.interactions, problem.sources, problem.offsets,
+                problem.columns, current);
       project(tile, problem.weights.forward.vectors(), problem.own.vectors(),
               problem.other.vectors());
       restore_saved();
       values();
       if (layout.widths[2]) interactions();
       for (int64_t v = 0; v < layout.vectors[0]; ++v) hidden(v);
-      inputs_gradient(tile, problem.weights.backward.vectors(), grad_interactions);
+      const V* weight = problem.weights.backward.vectors();
+      if (problem.sources)
+        inputs_gradient<T, true>(tile, weight, of_sources());
+      else
+        inputs_gradient<T, false>(tile, weight, grad_interactions);
       weight_gradient(tile, grad_weight.vectors());
       scatter();
     }
   }
+
+  // Where the gradient of interactions row 0 would be in this part's own sums.
+  T* of_sources() const { return grad_sources.get() - part.first_source * layout.inputs; }
 
  private:
   // Zeroes the sums and lays out the gradient of the mixed values by head.
@@ -78,6 +88,7 @@ struct BackwardPart {
     const int64_t Cp = layout.padded_channels(), H = layout.heads, E = layout.widths[1];
     const int64_t Ep = layout.vectors[1] * layout.L, count = part.last_row - part.first_row;
     std::fill_n(grad_other.get(), (part.last_column - part.first_column) * Cp, T(0));
+    std::fill_n(grad_sources.get(), (part.last_source - part.first_source) * layout.inputs, T(0));
     std::fill_n(grad_own + part.first_row * layout.total, count * layout.total, V{});
     std::fill_n(grad_weight.get(), Cp * layout.padded_inputs(), T(0));
     std::fill_n(grad_scale.get(), Cp, T(0));

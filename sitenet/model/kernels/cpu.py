@@ -20,14 +20,23 @@ _functions: dict[tuple[str, torch.dtype], ctypes._CFuncPtr] = {}  # type: ignore
 class _Sizes(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_int64)
-        for name in ("rows", "pairs", "inputs", "heads", "hidden", "value", "interaction")
+        for name in (
+            "rows",
+            "pairs",
+            "inputs",
+            "heads",
+            "hidden",
+            "value",
+            "interaction",
+            "sources",
+        )
     ]
 
 
 def open_library(path: Path) -> None:
     """Takes the functions from the library that `build.library` made; OSError if it is unfit."""
     loaded = ctypes.CDLL(str(path))
-    for name, pointers in (("forward", 14), ("backward", 21)):
+    for name, pointers in (("forward", 15), ("backward", 22)):
         for dtype, suffix in _TYPES.items():
             function = getattr(loaded, f"{name}_{suffix}")
             function.argtypes = [ctypes.POINTER(_Sizes), ctypes.c_int]
@@ -50,6 +59,7 @@ def pair_block(
         weights.logit_bias,
         pairs.row_offsets,
         pairs.column,
+        pairs.column.new_empty(0) if pairs.source is None else pairs.source,
         pairs.log_count.to(interactions.dtype),
         list(weights.widths),
     )
@@ -68,15 +78,20 @@ def _forward(
     logit_bias: Tensor,
     row_offsets: Tensor,
     column: Tensor,
+    source: Tensor,
     log_count: Tensor,
     widths: list[int],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Mixed values, new interactions, attention, and what the gradient needs (6 + heads, E)."""
+    """Mixed values, new interactions, attention, and what the gradient needs (6 + heads, E).
+
+    An empty `source`: each pair has its own row of interactions.
+    """
     real = [project_i, project_j, interactions, weight, norm_weight, norm_bias, logit_weight]
-    sizes = _sizes(interactions, logit_weight, row_offsets, widths)
-    _check([*real, log_count], [row_offsets, column], _shapes(sizes))
-    outputs = _outputs(interactions, logit_weight, row_offsets, widths)
-    _call("forward", sizes, [*real, row_offsets, column, log_count, *outputs])
+    whole = [row_offsets, column, source]
+    sizes = _sizes(interactions, logit_weight, whole, widths)
+    _check([*real, log_count], whole, _shapes(sizes, source))
+    outputs = _outputs(interactions, logit_weight, whole, widths)
+    _call("forward", sizes, [*real, *whole, log_count, *outputs])
     return outputs
 
 
@@ -92,10 +107,11 @@ def _(
     logit_bias: Tensor,
     row_offsets: Tensor,
     column: Tensor,
+    source: Tensor,
     log_count: Tensor,
     widths: list[int],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return _outputs(interactions, logit_weight, row_offsets, widths)
+    return _outputs(interactions, logit_weight, [row_offsets, column], widths)
 
 
 @torch.library.custom_op("sitenet::pair_block_backward", mutates_args=(), device_types="cpu")
@@ -104,10 +120,10 @@ def _backward(
 ) -> list[Tensor]:
     """Gradients of the seven real inputs.
 
-    inputs: those, row_offsets and column; kept: mixed, attention, saved; gradients: of mixed and
-    of the new interactions.
+    inputs: those, row_offsets, column and source; kept: mixed, attention, saved; gradients: of
+    mixed and of the new interactions.
     """
-    sizes = _sizes(inputs[2], inputs[6], inputs[7], widths)
+    sizes = _sizes(inputs[2], inputs[6], inputs[7:], widths)
     outputs = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in inputs[:7]]
     _call("backward", sizes, [*inputs, *kept, *gradients, *outputs])
     return outputs
@@ -123,52 +139,54 @@ def _(
 def _save(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
     *tensors, ctx.widths = inputs
     mixed, _, attention, saved = output
-    ctx.save_for_backward(*tensors[:7], *tensors[8:10], mixed, attention, saved, tensors[7])
+    ctx.save_for_backward(*tensors[:7], *tensors[8:11], mixed, attention, saved, tensors[7])
     ctx.mark_non_differentiable(attention, saved)
 
 
 def _gradient(ctx, grad_mixed, grad_fresh, *_):  # type: ignore[no-untyped-def]
     *tensors, logit_bias = ctx.saved_tensors
     gradients = torch.ops.sitenet.pair_block_backward(
-        tensors[:9], tensors[9:], [grad_mixed, grad_fresh], ctx.widths
+        tensors[:10], tensors[10:], [grad_mixed, grad_fresh], ctx.widths
     )
-    return *gradients, torch.zeros_like(logit_bias), None, None, None, None
+    return *gradients, torch.zeros_like(logit_bias), *[None] * 5
 
 
 _forward.register_autograd(_gradient, setup_context=_save)
 
 
 def _sizes(
-    interactions: Tensor, logit_weight: Tensor, row_offsets: Tensor, widths: list[int]
+    interactions: Tensor, logit_weight: Tensor, whole: list[Tensor], widths: list[int]
 ) -> _Sizes:
-    rows = row_offsets.shape[0] - 1
-    return _Sizes(rows, *interactions.shape, logit_weight.shape[0], *widths)
+    rows, pairs = whole[0].shape[0] - 1, whole[1].shape[0]
+    sources, inputs = interactions.shape
+    return _Sizes(rows, pairs, inputs, logit_weight.shape[0], *widths, sources)
 
 
-def _shapes(s: _Sizes) -> list[tuple[int, ...]]:
+def _shapes(s: _Sizes, source: Tensor) -> list[tuple[int, ...]]:
     channels = s.hidden + s.value + s.interaction
-    sites, pairs = (s.rows, channels), (s.pairs, s.inputs)
+    sites, inputs = (s.rows, channels), (s.sources if source.numel() else s.pairs, s.inputs)
     weights = [(channels, s.inputs), (channels,), (channels,), (s.heads, s.hidden)]
-    return [sites, sites, pairs, *weights, (s.pairs,), (s.rows + 1,), (s.pairs,)]
+    whole = [(s.rows + 1,), (s.pairs,), (s.pairs,) if source.numel() else (0,)]
+    return [sites, sites, inputs, *weights, (s.pairs,), *whole]
 
 
 def _check(real: list[Tensor], whole: list[Tensor], shapes: list[tuple[int, ...]]) -> None:
     if real[0].dtype not in _TYPES or any(t.dtype != real[0].dtype for t in real):
         raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in real]}")
     if any(t.dtype != torch.int64 for t in whole):
-        raise TypeError(f"row_offsets and column are int64, not {[str(t.dtype) for t in whole]}")
+        raise TypeError(f"row_offsets, column, source: int64, not {[str(t.dtype) for t in whole]}")
     found = [tuple(t.shape) for t in (*real, *whole)]
     if found != shapes:
         raise ValueError(f"shapes {found}, expected {shapes}")
 
 
 def _outputs(
-    interactions: Tensor, logit_weight: Tensor, row_offsets: Tensor, widths: list[int]
+    interactions: Tensor, logit_weight: Tensor, whole: list[Tensor], widths: list[int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    pairs, heads = interactions.shape[0], logit_weight.shape[0]
+    pairs, heads = whole[1].shape[0], logit_weight.shape[0]
     _, value, interaction = widths
     return (
-        interactions.new_empty(row_offsets.shape[0] - 1, value * heads),
+        interactions.new_empty(whole[0].shape[0] - 1, value * heads),
         interactions.new_empty(pairs, interaction),
         interactions.new_empty(pairs, heads),
         interactions.new_empty(6 + heads, pairs),
@@ -180,6 +198,6 @@ def _call(name: str, sizes: _Sizes, tensors: list[Tensor]) -> None:
     function = _functions[name, tensors[0].dtype]
     status = function(sizes, torch.get_num_threads(), *(t.data_ptr() for t in held))
     if status == 1:
-        raise IndexError("row_offsets must rise from 0 to E and column must name rows")
+        raise IndexError("row_offsets must rise from 0 to E, column name rows, source interactions")
     if status == 2:
         raise MemoryError(f"pair block ({name})")

@@ -51,7 +51,8 @@ struct ForwardPart {
     int64_t current = part.first_row;
     finish_rows(part.last_row, base);
     for (int64_t start = base; start < end; start += tile_pairs) {
-      tile.fill(start, end, problem.interactions, problem.offsets, problem.columns, current);
+      tile.fill(start, end, problem.interactions, problem.sources, problem.offsets,
+                problem.columns, current);
       project(tile, problem.weights.forward.vectors(), problem.own.vectors(),
               problem.other.vectors());
       hidden();

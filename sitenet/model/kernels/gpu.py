@@ -37,6 +37,8 @@ def pair_block(
     Under autocast to bfloat16 the new interactions are bfloat16, the rest float32; under autocast
     to float16, whose range the gradients may leave, everything is float32.
     """
+    if pairs.source is not None:
+        interactions = interactions.index_select(0, pairs.source)
     dtype = interactions.dtype
     if torch.is_autocast_enabled(interactions.device.type):
         low = torch.get_autocast_dtype(interactions.device.type)

@@ -65,16 +65,24 @@ void collect_sites(const Problem<T>& problem, const std::vector<BackwardPart<T>>
   }
 }
 
+template <class T>
+void collect_sources(const Sizes& s, const std::vector<BackwardPart<T>>& parts, T* out) {
+  std::fill_n(out, s.sources * s.inputs, T(0));
+  for (const auto& part : parts)
+    for (int64_t i = part.part.first_source * s.inputs; i < part.part.last_source * s.inputs; ++i)
+      out[i] += part.of_sources()[i];
+}
+
 enum Status { done = 0, bad_pairs = 1, out_of_memory = 2 };
 
 template <class T>
 int forward(const Sizes& sizes, int threads, const T* project_i, const T* project_j,
             const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,
             const T* logit_weight, const int64_t* offsets, const int64_t* columns,
-            const T* log_count, const ForwardResults<T>& results) try {
-  if (!valid(sizes, offsets, columns)) return bad_pairs;
+            const int64_t* sources, const T* log_count, const ForwardResults<T>& results) try {
+  if (!valid(sizes, offsets, columns, sources)) return bad_pairs;
   const Problem<T> problem(sizes, threads, project_i, project_j, interactions, weight, norm_weight,
-                           norm_bias, logit_weight, offsets, columns);
+                           norm_bias, logit_weight, offsets, columns, sources);
   std::vector<ForwardPart<T>> parts;
   parts.reserve(threads);
   for (const Part& part : problem.parts)
@@ -90,10 +98,10 @@ template <class T>
 int backward(const Sizes& sizes, int threads, const T* project_i, const T* project_j,
              const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,
              const T* logit_weight, const int64_t* offsets, const int64_t* columns,
-             const BackwardInputs<T>& inputs, const Gradients<T>& out) try {
-  if (!valid(sizes, offsets, columns)) return bad_pairs;
+             const int64_t* sources, const BackwardInputs<T>& inputs, const Gradients<T>& out) try {
+  if (!valid(sizes, offsets, columns, sources)) return bad_pairs;
   const Problem<T> problem(sizes, threads, project_i, project_j, interactions, weight, norm_weight,
-                           norm_bias, logit_weight, offsets, columns);
+                           norm_bias, logit_weight, offsets, columns, sources);
   const Buffer<T> own(sizes.rows * problem.layout.padded_channels());
   std::vector<BackwardPart<T>> parts;
   parts.reserve(threads);
@@ -103,6 +111,7 @@ int backward(const Sizes& sizes, int threads, const T* project_i, const T* proje
   for (int t = 0; t < threads; ++t) parts[t].run();
   collect_weights(problem, parts, logit_weight, norm_weight, out);
   collect_sites(problem, parts, own, out);
+  if (sources) collect_sources(sizes, parts, out.interactions);
   return done;
 } catch (const std::bad_alloc&) {
   return out_of_memory;
@@ -114,21 +123,22 @@ int backward(const Sizes& sizes, int threads, const T* project_i, const T* proje
   extern "C" int forward_##NAME(                                                                 \
       const Sizes* sizes, int threads, const T* project_i, const T* project_j,                   \
       const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,          \
-      const T* logit_weight, const int64_t* offsets, const int64_t* columns, const T* log_count, \
-      T* mixed, T* fresh, T* attention, T* saved) {                                              \
+      const T* logit_weight, const int64_t* offsets, const int64_t* columns,                     \
+      const int64_t* sources, const T* log_count, T* mixed, T* fresh, T* attention, T* saved) {  \
     return forward<T>(*sizes, threads, project_i, project_j, interactions, weight, norm_weight,  \
-                      norm_bias, logit_weight, offsets, columns, log_count,                      \
+                      norm_bias, logit_weight, offsets, columns, sources, log_count,             \
                       {mixed, fresh, attention, saved});                                         \
   }                                                                                              \
   extern "C" int backward_##NAME(                                                                \
       const Sizes* sizes, int threads, const T* project_i, const T* project_j,                   \
       const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,          \
-      const T* logit_weight, const int64_t* offsets, const int64_t* columns, const T* mixed,     \
-      const T* attention, const T* saved, const T* grad_mixed, const T* grad_fresh,              \
+      const T* logit_weight, const int64_t* offsets, const int64_t* columns,                     \
+      const int64_t* sources, const T* mixed, const T* attention, const T* saved,                \
+      const T* grad_mixed, const T* grad_fresh,                                                  \
       T* grad_project_i, T* grad_project_j, T* grad_interactions, T* grad_weight,                \
       T* grad_norm_weight, T* grad_norm_bias, T* grad_logit_weight) {                            \
     return backward<T>(*sizes, threads, project_i, project_j, interactions, weight, norm_weight, \
-                       norm_bias, logit_weight, offsets, columns,                                \
+                       norm_bias, logit_weight, offsets, columns, sources,                       \
                        {mixed, attention, saved, grad_mixed, grad_fresh},                        \
                        {grad_project_i, grad_project_j, grad_interactions, grad_weight,          \
                         grad_norm_weight, grad_norm_bias, grad_logit_weight});                   \

@@ -55,12 +55,21 @@ struct Weights {
   }
 };
 
-// A contiguous run of rows, and the columns its pairs name.
+// A contiguous run of rows, and the columns and sources its pairs name.
 struct Part {
-  int64_t first_row, last_row, first_column, last_column;
+  int64_t first_row, last_row, first_column, last_column, first_source, last_source;
 };
 
-inline std::vector<Part> cut(const Sizes& s, const int64_t* offsets, const int64_t* columns, int count) {
+// The range [first, last) that the values of [begin, end) lie in; empty if there are none.
+inline std::pair<int64_t, int64_t> span(const int64_t* begin, const int64_t* end) {
+  if (begin == end) return {0, 0};
+  const auto [low, high] = std::minmax_element(begin, end);
+  return {*low, *high + 1};
+}
+
+// `sources` is null where each pair has its own inputs.
+inline std::vector<Part> cut(const Sizes& s, const int64_t* offsets, const int64_t* columns,
+                             const int64_t* sources, int count) {
   std::vector<Part> parts(count);
   int64_t row = 0;
   for (int t = 0; t < count; ++t) {
@@ -68,19 +77,22 @@ inline std::vector<Part> cut(const Sizes& s, const int64_t* offsets, const int64
     const int64_t end =
         t + 1 == count ? s.rows
                        : std::lower_bound(offsets + row, offsets + s.rows, target) - offsets;
-    const auto [low, high] =
-        std::minmax_element(columns + offsets[row], columns + offsets[end]);
-    const bool empty = offsets[row] == offsets[end];
-    parts[t] = {row, end, empty ? 0 : *low, empty ? 0 : *high + 1};
+    const int64_t first = offsets[row], last = offsets[end];
+    const auto named = span(columns + first, columns + last);
+    const auto read = sources ? span(sources + first, sources + last) : span(sources, sources);
+    parts[t] = {row, end, named.first, named.second, read.first, read.second};
     row = end;
   }
   return parts;
 }
 
-inline bool valid(const Sizes& s, const int64_t* offsets, const int64_t* columns) {
+inline bool valid(const Sizes& s, const int64_t* offsets, const int64_t* columns,
+                  const int64_t* sources) {
   bool good = offsets[0] == 0 && offsets[s.rows] == s.pairs;
   for (int64_t r = 0; r < s.rows; ++r) good &= offsets[r] <= offsets[r + 1];
   for (int64_t p = 0; p < s.pairs; ++p) good &= uint64_t(columns[p]) < uint64_t(s.rows);
+  if (!sources) return good && s.sources == s.pairs;
+  for (int64_t p = 0; p < s.pairs; ++p) good &= uint64_t(sources[p]) < uint64_t(s.sources);
   return good;
 }
 
@@ -90,12 +102,13 @@ struct Problem {
   Weights<T> weights;
   Buffer<T> own, other;  // [row][padded channel]
   const T* interactions;
-  const int64_t *offsets, *columns;
+  const int64_t *offsets, *columns, *sources;
   std::vector<Part> parts;
 
   Problem(const Sizes& sizes, int threads, const T* project_i, const T* project_j,
           const T* pair_inputs, const T* weight, const T* norm_weight, const T* norm_bias,
-          const T* logit_weight, const int64_t* row_offsets, const int64_t* column)
+          const T* logit_weight, const int64_t* row_offsets, const int64_t* column,
+          const int64_t* source)
       : layout(sizes),
         weights(layout, weight, norm_weight, norm_bias, logit_weight),
         own(sizes.rows * layout.padded_channels()),
@@ -103,7 +116,8 @@ struct Problem {
         interactions(pair_inputs),
         offsets(row_offsets),
         columns(column),
-        parts(cut(sizes, row_offsets, column, threads)) {
+        sources(source),
+        parts(cut(sizes, row_offsets, column, source, threads)) {
     const int64_t C = layout.channels(), Cp = layout.padded_channels();
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t r = 0; r < layout.rows; ++r) {

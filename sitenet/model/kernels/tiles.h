@@ -18,7 +18,7 @@ static_assert(tile_pairs % block_rows == 0 && tile_pairs % mish_block == 0);
 static_assert(tile_pairs % lanes<float> == 0);
 
 struct Sizes {
-  int64_t rows, pairs, inputs, heads, widths[3];
+  int64_t rows, pairs, inputs, heads, widths[3], sources;  // sources: rows of interactions
 };
 
 template <class T>
@@ -57,6 +57,7 @@ struct Tile {
   Buffer<T> inputs;                 // [pair][padded input], zero past `count`
   Buffer<T> z;                      // [vector][pair][lane]
   int64_t row[tile_pairs], column[tile_pairs];  // past `count` those of the first pair
+  int64_t source[tile_pairs];                   // of the inputs, up to `count`
 
   explicit Tile(const Layout<T>& l)
       : layout(l),
@@ -68,8 +69,9 @@ struct Tile {
   Vec<T>* panel(int64_t vector) const { return z.vectors() + vector * tile_pairs; }
 
   // Takes pairs begin .. begin + count; `current` is the row of the first and moves along.
-  void fill(int64_t start, int64_t end, const T* interactions, const int64_t* offsets,
-            const int64_t* columns, int64_t& current) {
+  // Pairs take their inputs from `interactions` by `sources`; null: each its own.
+  void fill(int64_t start, int64_t end, const T* interactions, const int64_t* sources,
+            const int64_t* offsets, const int64_t* columns, int64_t& current) {
     const int64_t K = layout.inputs, Kp = layout.padded_inputs();
     begin = start;
     count = int(std::min<int64_t>(tile_pairs, end - start));
@@ -77,7 +79,8 @@ struct Tile {
       while (offsets[current + 1] <= begin + p) ++current;
       row[p] = current;
       column[p] = columns[begin + p];
-      copy(inputs.get() + p * Kp, interactions + (begin + p) * K, K);
+      source[p] = sources ? sources[begin + p] : begin + p;
+      copy(inputs.get() + p * Kp, interactions + source[p] * K, K);
     }
     for (int p = count; p < tile_pairs; ++p) {
       row[p] = row[0];
@@ -136,8 +139,15 @@ void project(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own, const
   });
 }
 
-// out[pair][input] = sum over channels of z * weight; weight [channel][padded input].
-template <class T, int B>
+// Adds the first n entries of x to those of `to`, or overwrites these.
+template <class T, bool add>
+INLINE void put(T* to, const T* x, int64_t n) {
+  if constexpr (!add) return copy(to, x, n);
+  for (int64_t i = 0; i < n; ++i) to[i] += x[i];
+}
+
+// out[source][input] = sum over channels of z * weight, or += that; weight [channel][padded input].
+template <class T, int B, bool add>
 void inputs_gradient_block(const Tile<T>& tile, const Vec<T>* weight, T* out, int64_t j) {
   const int64_t Kv = tile.layout.input_vectors, L = lanes<T>;
   for (int p = 0; p < tile_pairs; p += block_rows) {
@@ -157,14 +167,14 @@ void inputs_gradient_block(const Tile<T>& tile, const Vec<T>* weight, T* out, in
 #pragma GCC unroll 8
     for (int i = 0; i < block_rows; ++i)
       if (p + i < tile.count)
-        copy(out + (tile.begin + p + i) * K + start, reinterpret_cast<const T*>(sum[i]), width);
+        put<T, add>(out + tile.source[p + i] * K + start, reinterpret_cast<const T*>(sum[i]), width);
   }
 }
 
-template <class T>
+template <class T, bool add>
 void inputs_gradient(const Tile<T>& tile, const Vec<T>* weight, T* out) {
   in_blocks<block_vectors>(tile.layout.input_vectors, [&]<int B>(int64_t j) {
-    inputs_gradient_block<T, B>(tile, weight, out, j);
+    inputs_gradient_block<T, B, add>(tile, weight, out, j);
   });
 }
 
