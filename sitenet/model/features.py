@@ -70,8 +70,7 @@ def pair_types(
     """Different pairs of elements, in either order, at different distances in each crystal.
 
     z_i, z_j (E,) int64, distance (E,), crystal (E,) int64, on the CPU. Returns z, z', d of each
-    type (U,) and the type (E,) int64 of each pair. `pair_features` is symmetric, so that the
-    features of a pair are those of its type to the last bit.
+    type (U,), z <= z', and the type (E,) int64 of each pair: `pair_features` is symmetric.
     """
     low, high = torch.minimum(z_i, z_j), torch.maximum(z_i, z_j)
     if distance.dtype == torch.float32:
