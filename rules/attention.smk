@@ -19,7 +19,7 @@ rule long_range:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=memory(8000),
         runtime=60,
     params:
         batch_sites=batch_sites,
@@ -44,7 +44,7 @@ rule complexity:
     threads: 8
     resources:
         gpu=0,
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=120,
     script:
         "../workflow/scripts/complexity.py"
@@ -69,7 +69,7 @@ rule attention:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=memory(8000),
         runtime=60,
     params:
         batch_sites=batch_sites,
@@ -95,7 +95,7 @@ rule invariance:
     threads: 4
     resources:
         gpu=0,
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     params:
         crystals=100,
@@ -118,7 +118,7 @@ rule supercells:
     threads: 4
     resources:
         gpu=0,
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     params:
         crystals=1000,

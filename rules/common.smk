@@ -41,6 +41,15 @@ def code(*names):
     return [os.path.relpath(path) for path in found]
 
 
+def memory(megabytes):
+    """Resource function: the memory of a job in MB, as much again with every further attempt."""
+
+    def of_attempt(wildcards, attempt):
+        return megabytes * attempt
+
+    return of_attempt
+
+
 def entry(section, name):
     """An entry of the configuration that a requested path names."""
     if name not in section:

@@ -17,7 +17,7 @@ rule collect:
     threads: 8
     resources:
         gpu=0,
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=120,
     params:
         section=source_section,
@@ -41,7 +41,7 @@ rule split:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=20,
     params:
         section=split_section,

@@ -17,7 +17,7 @@ rule featurise:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=240,
     params:
         features=feature_section,

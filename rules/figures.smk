@@ -23,7 +23,7 @@ rule metrics:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     script:
         "../workflow/scripts/metrics.py"
@@ -50,7 +50,7 @@ rule table1:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         titles=titles(),
@@ -79,7 +79,7 @@ rule table2:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     script:
         "../workflow/scripts/table2.py"
@@ -106,7 +106,7 @@ rule table3:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     script:
         "../workflow/scripts/table3.py"
@@ -136,7 +136,7 @@ rule fig5:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=titles(),
@@ -180,7 +180,7 @@ rule fig7:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=titles(),
@@ -217,7 +217,7 @@ rule fig6:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=titles(),
@@ -253,7 +253,7 @@ rule invariance_figure:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=titles(),
@@ -290,7 +290,7 @@ rule supercells_figure:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=set_titles(),

@@ -29,7 +29,7 @@ rule pretrain:
         gpu=pretraining_gpus,
         nodes=pretraining_nodes,
         tasks=pretraining_nodes,
-        mem_mb=16000,
+        mem_mb=memory(16000),
         runtime=1440,
     params:
         features=feature_section,
@@ -56,7 +56,7 @@ rule embed:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=8000,
+        mem_mb=memory(8000),
         runtime=60,
     script:
         "../workflow/scripts/embed.py"
@@ -84,7 +84,7 @@ rule dim_fig6:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=used_pretrainings(),

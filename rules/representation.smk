@@ -18,7 +18,7 @@ rule descriptors:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=600,
     params:
         crystals=drawn_crystals(),
@@ -51,7 +51,7 @@ rule representation:
     threads: 8
     resources:
         gpu=0,
-        mem_mb=12000,
+        mem_mb=memory(12000),
         runtime=240,
     params:
         settings=representation_settings(),
@@ -79,7 +79,7 @@ rule map:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=8000,
+        mem_mb=memory(8000),
         runtime=120,
     params:
         settings=map_settings(),
@@ -116,7 +116,7 @@ rule dim_fig8:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=experiment_titles(experiments("main")),
@@ -155,7 +155,7 @@ rule dim_fig11:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=experiment_titles(ablated("main")),
@@ -195,7 +195,7 @@ rule dim_fig9:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=experiment_titles(experiments("main")),
@@ -225,7 +225,7 @@ rule dim_fig10:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=experiment_titles(experiments("main")),

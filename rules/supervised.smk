@@ -30,7 +30,7 @@ rule train:
         gpu=gpu_count,
         nodes=node_count,
         tasks=node_count,
-        mem_mb=16000,
+        mem_mb=memory(16000),
         runtime=1440,
     params:
         features=feature_section,
@@ -58,7 +58,7 @@ rule ensemble:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     script:
         "../workflow/scripts/ensemble.py"

@@ -19,7 +19,7 @@ rule transfer:
     threads: 12
     resources:
         gpu=0,
-        mem_mb=16000,
+        mem_mb=memory(16000),
         runtime=720,
     params:
         section=transfer_section,
@@ -58,7 +58,7 @@ rule dim_fig7:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=experiment_titles(experiments("main")),
@@ -103,7 +103,7 @@ rule dim_figS1:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=experiment_titles(experiments("main")),
@@ -148,7 +148,7 @@ rule dim_fig13:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         titles=experiment_titles(experiments("phonons")),

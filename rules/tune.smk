@@ -26,7 +26,7 @@ rule search:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=16000,
+        mem_mb=memory(16000),
         runtime=2880,
     params:
         features=search_features,
@@ -61,7 +61,7 @@ rule search_figure:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     params:
         run=search_run,

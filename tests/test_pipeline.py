@@ -1,4 +1,4 @@
-"""The whole pipeline, as a user starts it, on a folder of CIF files with some bad ones among them.
+"""The whole pipeline, as a user starts it, on the crystals of tiny_pipeline.
 
 The tests share one finished run and ask Snakemake what it would do after a change.
 """
@@ -6,72 +6,17 @@ The tests share one finished run and ask Snakemake what it would do after a chan
 import csv
 import importlib.util
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from tiny_pipeline import BAD_CIFS, CONFIG, CRYSTALS, ROOT, prepare, snakemake
 
-ROOT = Path(__file__).resolve().parent.parent
-CRYSTALS = ROOT / "tests" / "data" / "crystals"
 RUN = "results/mine/n16/volume/small"
-
-CONFIG = {
-    "datasets": {
-        "mine": {
-            "source": {"kind": "cif_folder", "path": "cifs"},
-            "tasks": {"volume": {"column": "value", "unit": "A^3/atom"}},
-            "split": {"kind": "grouped", "test": 0.3, "validation": 0.2},
-            "max_rejected_fraction": 0.3,
-            "shards": 2,
-        }
-    },
-    "model": {"embedding_size": 4, "site_features_per_head": 4, "interaction_features_per_head": 4},
-    "training": {"max_epochs": 2, "batch_sites": 30},
-    "variants": {"small": {"model": {"heads": 2, "post_pool_layers": [8]}}},
-    "runs": [{"dataset": "mine", "n": 16, "tasks": ["volume"], "variant": "small", "seeds": [1]}],
-    "infomax": {
-        "training": {"max_epochs": 2, "batch_sites": 30},
-        "supervised": {"max_epochs": 2, "batch_sites": 30},
-        "transfer": {"label_counts": [8], "seeds": 2,
-                     "training": {"max_epochs": 2, "batch_sites": 30}},
-        "representation": {"label_counts": [5, 8], "masks": 6, "descriptors": ["xrd"]},
-        "pretrainings": {
-            "all": {"dataset": "mine", "n": 16, "split": "volume"},
-            "plain": {"dataset": "mine", "n": 16, "split": "volume",
-                      "false_samples": ["other_crystal"]},
-        },
-        "experiments": [{"name": "volume", "dataset": "mine", "n": 16, "task": "volume",
-                         "pretraining": "all", "ablation": "plain",
-                         "supervised": {"dataset": "mine", "task": "volume"}}],
-    },
-}  # fmt: skip
-
-BAD_CIFS = {
-    "empty": b"",
-    "shared-site": b"""data_x
-_cell_length_a 4\n_cell_length_b 4\n_cell_length_c 4
-_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90
-loop_\n_atom_site_label\n_atom_site_type_symbol
-_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n_atom_site_occupancy
-Fe1 Fe 0 0 0 0.5\nNi1 Ni 0 0 0 0.5
-""",
-    "latin1": "data_x\n# 5 \xc5\n".encode("latin-1"),
-}
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
-    return subprocess.run(
-        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True
-    )
 
 
 def planned(folder: Path, *arguments: str) -> set[str]:
@@ -86,14 +31,7 @@ def planned(folder: Path, *arguments: str) -> set[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the pipeline ran once."""
     folder = tmp_path_factory.mktemp("pipeline")
-    shutil.copytree(CRYSTALS, folder / "cifs")
-    with open(folder / "cifs" / "id_prop.csv", "a") as file:
-        for name in (*BAD_CIFS, "not-there"):
-            file.write(f"{name},1.0\n")
-    for name, content in BAD_CIFS.items():
-        (folder / "cifs" / f"{name}.cif").write_bytes(content)
-    shutil.copy(CRYSTALS / "NaCl.cif", folder / "cifs" / "unlabelled.cif")
-    (folder / "own.yaml").write_text(yaml.safe_dump(CONFIG))
+    prepare(folder)
     process = snakemake(folder, "--configfile", "own.yaml", "--cores", "2", "--resources", "gpu=1")
     (folder / "terminal.txt").write_text(process.stdout + process.stderr)
     assert process.returncode == 0, process.stdout + process.stderr
