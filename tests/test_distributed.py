@@ -43,11 +43,11 @@ def test_a_batch_is_shared_evenly_and_completely(work, parts):
 
 
 def test_batches_do_not_depend_on_the_number_of_processes(inputs):  # noqa: F811
-    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
+    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column, 1.0)
     indices = data.indices("train")
 
     def epoch(rank: int, world: int) -> list[tuple[torch.Tensor, float]]:
-        packs = Packs(data.store, indices, limit=12, shuffle=0)
+        packs = Packs(data.store, indices, batch_sites=12, shuffle=0)
         packs.rank, packs.world = rank, world
         return list(packs.packs())
 

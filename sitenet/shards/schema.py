@@ -78,16 +78,27 @@ def open_writer(path: Path) -> pq.ParquetWriter:
     )
 
 
-def read_lists(path: Path, columns: Sequence[str]) -> Iterator[dict[str, NDArray]]:
+def row_groups(path: Path) -> int:
+    """Number of row groups of a shard. ValueError, naming the file, if it is unreadable."""
+    try:
+        return pq.ParquetFile(path).num_row_groups
+    except (ValueError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_lists(
+    path: Path, columns: Sequence[str], groups: Sequence[int] | None = None
+) -> Iterator[dict[str, NDArray]]:
     """Row groups of a shard as flat arrays; a list column `x` also gives its lengths `x.length`.
 
-    Raises ValueError, naming the file, if it is not a whole shard of this format.
+    `groups`: numbers of the row groups, None for all. Raises ValueError, naming the file, if it is
+    not a whole shard of this format.
     """
     try:
         file = pq.ParquetFile(path)
         if (file.schema_arrow.metadata or {}).get(b"format") != b"sitenet shard 1":
             raise ValueError("it was written in another format")
-        for group in range(file.num_row_groups):
+        for group in range(file.num_row_groups) if groups is None else groups:
             table = file.read_row_group(group, columns=list(columns)).combine_chunks()
             arrays: dict[str, NDArray] = {}
             for name in columns:
@@ -99,6 +110,8 @@ def read_lists(path: Path, columns: Sequence[str]) -> Iterator[dict[str, NDArray
                     arrays[name] = column.to_numpy(zero_copy_only=False)
             yield arrays
     except (ValueError, OSError) as error:
-        raise ValueError(f"{path} is not a readable shard: {error}; delete it and run again") from (
-            error
-        )
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is not a readable shard: {error}; delete it and run again")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,6 +33,13 @@ def offsets(lengths: Tensor) -> Tensor:
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
 
 
+class Window(NamedTuple):
+    """What is in memory together: numbers of row groups, and `members` (B,) of some crystals."""
+
+    groups: tuple[int, ...]
+    members: NDArray
+
+
 class CrystalStore:
     """Merged crystals on one device.
 
@@ -48,7 +56,8 @@ class CrystalStore:
                 parts[name].append(array)
         if not parts["ids"]:
             raise ValueError("the shards hold no crystal")
-        flat = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+        # One column after the other, so that only one is in memory twice.
+        flat = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
         self.ids: list[str] = flat.pop("ids").tolist()
         self.index = {name: k for k, name in enumerate(self.ids)}
         tensors = {name: torch.from_numpy(array) for name, array in flat.items()}
@@ -104,6 +113,13 @@ class CrystalStore:
             if isinstance(value, Tensor):
                 setattr(self, name, value.to(device))
         return self
+
+    def windows(self, crystals: NDArray, seed: tuple[int, ...] | None) -> list[Window]:
+        """Crystals (B,) that are in memory together: all of them (cf. `StreamedStore`)."""
+        return [Window((), np.arange(len(crystals)))]
+
+    def hold(self, groups: tuple[int, ...], upcoming: tuple[int, ...] = ()) -> None:
+        """Have a window in memory, as it always is."""
 
     def batch(self, crystals: Tensor) -> RaggedBatch:
         """The crystals with these indices (B,) int64 as one batch, in this order."""

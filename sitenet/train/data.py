@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack, shared_out
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.store import Window
+from sitenet.shards.streaming import Store, open_store
 
 PARTS = ("train", "val", "test")
 
@@ -22,7 +24,7 @@ class TaskData:
     Row k of `table` is crystal k of `store`.
     """
 
-    store: CrystalStore
+    store: Store
     table: pd.DataFrame
 
     def indices(self, part: str, n_atoms: int | None = None) -> Tensor:
@@ -33,13 +35,16 @@ class TaskData:
         return torch.from_numpy(chosen.to_numpy().nonzero()[0])
 
 
-def load_task(structures: Path, shards: Sequence[Path], split: Path, column: str) -> TaskData:
+def load_task(
+    structures: Path, shards: Sequence[Path], split: Path, column: str, memory_gib: float
+) -> TaskData:
     """Join shards, split (id, split) and labels (`column` of structures.parquet) by id.
 
+    Crystals that take more than `memory_gib` are not kept in memory but read again and again.
     Raises ValueError where nothing is left of a part of the split.
     """
     parts = pd.read_csv(split, dtype=str, keep_default_na=False)
-    store = CrystalStore.from_shards(shards, keep=set(parts.id))
+    store = open_store(shards, set(parts.id), round(memory_gib * 2**30))
     labels = pd.read_parquet(structures, columns=["id", "formula", column])
     labels = labels.rename(columns={column: "target"}).merge(parts, on="id", validate="1:1")
     table = pd.DataFrame(
@@ -54,30 +59,49 @@ def load_task(structures: Path, shards: Sequence[Path], split: Path, column: str
 class Packs:
     """Which crystals make each batch, in the order of an epoch.
 
-    With `shuffle` a seed, crystals are packed anew in every epoch: epoch e uses (seed, e), so a
-    resumed run sees the same batches. Several processes (`world`) share every batch in parts of
-    nearly equal numbers of pairs: the batches do not depend on how many there are.
+    Batches have nearly equal numbers of merged pairs, which is what a step costs, and
+    `batch_sites` unique sites in the mean. With `shuffle` a seed, crystals are packed anew in
+    every epoch: epoch e uses (seed, e), so a resumed run sees the same batches. Several processes
+    (`world`) share every batch in parts of nearly equal numbers of pairs: the batches do not
+    depend on how many there are.
     """
 
     def __init__(
-        self, store: CrystalStore, indices: Tensor, limit: int, shuffle: int | None = None
+        self, store: Store, indices: Tensor, batch_sites: int, shuffle: int | None = None
     ) -> None:
-        self.store, self.indices = store, indices
-        self.limit, self.shuffle = limit, shuffle
-        chosen = indices.numpy()
-        self.sizes, self.work = store.sites.cpu().numpy()[chosen], store.pairs.cpu().numpy()[chosen]
+        self.store, self.indices, self.shuffle = store, indices, shuffle
+        self.work = store.pairs.cpu().numpy()[indices.numpy()]
+        sites = int(store.sites.cpu()[indices].sum())
+        self.limit = max(1, round(batch_sites * int(self.work.sum()) / max(1, sites)))
         self.epoch = 0
         self.rank, self.world = 0, 1
-        self._packed: tuple[int, list] = (-1, [])
+        self._planned: tuple[int, list[tuple[Window, list[NDArray]]]] = (-1, [])
 
-    def _batches(self) -> list:
-        if self._packed[0] != self.epoch:
+    def _plan(self) -> list[tuple[Window, list[NDArray]]]:
+        """What is in memory together, and the batches of it as positions in `indices`."""
+        if self._planned[0] != self.epoch:
             seed = None if self.shuffle is None else (self.shuffle, self.epoch)
-            self._packed = (self.epoch, pack(self.sizes, self.limit, seed))
-        return self._packed[1]
+            plan = []
+            for number, window in enumerate(self.store.windows(self.indices.numpy(), seed)):
+                packed = pack(self.work[window.members], self.limit, seed and (*seed, number))
+                plan.append((window, [window.members[batch] for batch in packed]))
+            self._planned = (self.epoch, plan)
+        return self._planned[1]
+
+    def _batches(self) -> Iterator[NDArray]:
+        """The batches in order, as positions in `indices`, each while its window is in memory."""
+        plan = self._plan()
+        for number, (window, batches) in enumerate(plan):
+            upcoming = plan[number + 1][0].groups if number + 1 < len(plan) else ()
+            self.store.hold(window.groups, upcoming)
+            yield from batches
+
+    def count(self) -> int:
+        """Batches of an epoch."""
+        return sum(len(batches) for _, batches in self._plan())
 
     def __len__(self) -> int:
-        return len(self._batches())
+        return self.count()
 
     def to(self, device: torch.device) -> None:
         """Move the crystals to `device`."""

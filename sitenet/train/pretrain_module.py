@@ -49,11 +49,11 @@ class WholeBatches(UnlabelledBatches):
     """
 
     def __len__(self) -> int:
-        return -(-len(self._batches()) // self.world)
+        return -(-self.count() // self.world)
 
     def packs(self) -> Iterator[tuple[Tensor, float]]:
         """This process's batches: crystals (B,) and weight."""
-        batches = self._batches()
+        batches = list(self._batches())
         for number in range(self.rank, len(self) * self.world, self.world):
             there = number < len(batches)
             yield self.indices[torch.from_numpy(batches[number if there else 0])], float(there)

@@ -8,15 +8,17 @@ from typing import Any
 class TrainingSettings:
     """How a model is trained; the optimiser's defaults are those of 10.1039/d3dd00005b.
 
-    `batch_sites`: unique sites in a batch. `schedule`: `cosine` lowers the learning rate to zero
-    over `max_epochs` after `warmup_epochs`, `constant` keeps it (as the original code does).
-    `label_scaling`: `standard` lets the network predict labels in units of their spread about
-    their mean, `none` as they are. Training stops after `patience` epochs without a better
-    validation MAE. `precision`: as in lightning.Trainer. `devices`: GPUs, or processes on the CPU,
-    that share every batch; the result is that of one, except that `norm: batch` takes the
-    statistics of each part. `nodes`: machines of a Slurm job, each with as many devices. `seed`:
-    initial weights and order of the crystals. `train_size`: training crystals, drawn by the seed
-    (None: all); those of a smaller number are among those of a larger one.
+    `batch_sites`: unique sites in a batch, in the mean: batches have equal numbers of merged pairs.
+    `schedule`: `cosine` lowers the learning rate to zero over `max_epochs` after `warmup_epochs`,
+    `constant` keeps it (as the original code does). `label_scaling`: `standard` lets the network
+    predict labels in units of their spread about their mean, `none` as they are. Training stops
+    after `patience` epochs without a better validation MAE. `precision`: as in lightning.Trainer.
+    `devices`: GPUs, or processes on the CPU, that share every batch; the result is that of one,
+    except that `norm: batch` takes the statistics of each part. `nodes`: machines of a Slurm job,
+    each with as many devices. `seed`: initial weights and order of the crystals. `train_size`:
+    training crystals, drawn by the seed (None: all); those of a smaller number are among those of
+    a larger one. `memory_gib`: most memory for crystals; of larger data sets the shards are read
+    again in every epoch.
     """
 
     batch_sites: int = 1200
@@ -34,6 +36,7 @@ class TrainingSettings:
     devices: int = 1
     nodes: int = 1
     train_size: int | None = None
+    memory_gib: float = 8.0
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -137,7 +137,9 @@ def _prepared(
 ) -> tuple[TaskData, SupervisedModule]:
     """Data and new model of a run; the seed is set."""
     pl.seed_everything(settings.seed, verbose=False)
-    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column)
+    data = load_task(
+        inputs.structures, inputs.shards, inputs.split, inputs.column, settings.memory_gib
+    )
     n_atoms = inputs.features.n_atoms
     fitting, watched = _fitting(data, n_atoms, settings), data.indices("val", n_atoms)
     log.info(
