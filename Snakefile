@@ -10,6 +10,7 @@ configfile: "config.yaml"
 
 include: "rules/common.smk"
 include: "rules/infomax_common.smk"
+include: "rules/record_common.smk"
 
 
 # GPUs are counted per machine: a cluster gives every job its own.
@@ -61,9 +62,11 @@ rule infomax:
         rules.representation_figures.input,
 
 
+include: "rules/record.smk"
+
+
 rule all:
     default_target: True
     input:
-        rules.tables.input,
-        rules.figures.input,
-        rules.infomax.input if experiments() else [],
+        rules.jobs.input.results,
+        rules.jobs.output,

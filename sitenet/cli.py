@@ -1,4 +1,4 @@
-"""Command line: use and explain trained models on own crystals, import the original's weights."""
+"""Command line: use and explain trained models, import the original's weights, trace results."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ from sitenet.files import read_json
 from sitenet.model.files import load_model, save_model
 from sitenet.model.original import import_original
 from sitenet.progress import log, setup_logging
+from sitenet.provenance.trace import jobs_behind, jobs_table, read_records
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.cif import RejectedCrystal, read_cif
@@ -118,6 +119,17 @@ def import_checkpoint(source: Path, weights: Path, output: str, unit: str, n_ato
     log.info(f"{source}: {sum(p.numel() for p in model.parameters()):,} weights -> {weights}")
 
 
+def trace(file: str, logs: Path) -> pd.DataFrame:
+    """The jobs that a result comes from, as `provenance.trace.jobs_table` has them.
+
+    Raises ValueError if no job under `logs` has told that it wrote `file`.
+    """
+    records = read_records(logs)
+    if file not in records:
+        raise ValueError(f"no job in {logs}/ wrote {file} (a path as results/figures/fig7.pdf)")
+    return jobs_table(jobs_behind([file], records))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sitenet", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -149,6 +161,10 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--unit", required=True, help="unit of the label, as in eV")
     convert.add_argument("--n", type=int, required=True, help="atoms of a supercell (50, 100, 500)")
     convert.add_argument("--cutoff", type=float, help="attention cutoff in A, if it had one")
+    origin = commands.add_parser("trace", help="list the jobs that a result comes from")
+    origin.add_argument("file", help="result of the pipeline, as results/figures/fig7.pdf; call "
+                        "this in the folder that holds results/ and logs/")  # fmt: skip
+    origin.add_argument("--out", type=Path, help="CSV file (default: the terminal)")
     return parser
 
 
@@ -164,6 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.command == "explain":
             explain_cif(options.model, options.cif, options.out, options.site, options.compare,
                         options.raw)  # fmt: skip
+        elif options.command == "trace":
+            trace(options.file, Path("logs")).to_csv(options.out or sys.stdout, index=False)
         else:
             import_checkpoint(options.source, options.weights, options.output, options.unit,
                               options.n, options.cutoff)  # fmt: skip

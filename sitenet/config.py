@@ -25,6 +25,9 @@ KINDS = {
 ENCODER = "encoder"
 """The variant that trains the encoder of Deep InfoMax with labels; no other may have its name."""
 
+FOLDERS = ("figures", "maps", "representation", "tables", "transfer", "tuning")
+"""Folders of `results` that are no data set's; none may have such a name."""
+
 BOUNDS = {
     "minimum": "at least",
     "maximum": "at most",
@@ -170,8 +173,10 @@ def _dotted(path: Any) -> str:
 
 
 def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
-    """Names that are used but not there: in `runs`, and as the column of a split."""
+    """Names that are used but not there, or that stand for something else."""
     for name, section in config["datasets"].items():
+        if name in FOLDERS:
+            yield f"datasets.{name}: results/{name}/ holds something else, take another name"
         split, source = section["split"], section["source"]
         kept = "ids" in source or split["column"] in source.get("extra", ())
         if split["kind"] == "column" and not kept:

@@ -99,6 +99,17 @@ def source(**values: object) -> dict:
             },
             "runs[0].variant: there is no 'x'; variants: sitenet, cutoff5",
         ),
+        (
+            {
+                "datasets": {
+                    "tables": {
+                        "source": {"kind": "prototypes"},
+                        "tasks": {"a": {"column": "a", "unit": "eV"}},
+                    }
+                }
+            },
+            "datasets.tables: results/tables/ holds something else, take another name",
+        ),
         ({"variants": {"encoder": {}}}, "variants.encoder: this name stands for the encoder of"),
         (
             {"infomax": {"pretrainings": {"crystals": {"split": "gap"}}}},

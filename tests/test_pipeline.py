@@ -49,6 +49,8 @@ def test_every_promised_file_is_there(finished: Path) -> None:
                                                 "table3.csv", "table3.md", "fig6.csv", "fig7.csv",
                                                 "fig7_tasks.csv",
                                                 "invariance.csv", "supercells.csv",
+                                                "jobs.csv", "steps.csv", "versions.csv",
+                                                "rejections.csv",
                                                 "dim_fig7.csv", "dim_fig8.csv", "dim_fig9.csv",
                                                 "dim_fig11.csv", "dim_figS1.csv")),
         *(f"{RUN}/seed1/{name}" for name in ("model.safetensors", "model.json", "history.csv")),
@@ -88,18 +90,57 @@ def test_the_terminal_tells_each_stage_and_little_else(finished: Path) -> None:
                   "complexity:", "results/figures/fig5.pdf", "pre-training all:",
                   "xrd part 2/2:", "volume infomax, mlp: median test MAE", "t-SNE of 5 crystals",
                   "volume infomax, 8 labels: 6 for training, 2 for validation",
-                  "43 of 43 steps"):  # fmt: skip
+                  "45 of 45 steps"):  # fmt: skip
         assert stage in terminal
     assert "Traceback" not in terminal
     assert "Finished jobid" not in terminal
-    assert len(terminal.splitlines()) < 5 * 43
+    assert len(terminal.splitlines()) < 5 * 45
 
 
-def test_every_step_has_a_log_and_a_benchmark(finished: Path) -> None:
-    logs = {path.with_suffix("") for path in (finished / "logs").rglob("*.log")}
-    benchmarks = {path.with_suffix("") for path in (finished / "logs").rglob("*.tsv")}
-    assert len(logs) == 42
-    assert logs == benchmarks
+def test_every_step_has_a_log_a_benchmark_and_a_record(finished: Path) -> None:
+    logs, benchmarks, records = (
+        {path.with_suffix("") for path in (finished / "logs").rglob(f"*.{kind}")}
+        for kind in ("log", "tsv", "json")
+    )
+    assert len(logs) == 44
+    assert logs == benchmarks == records
+
+
+def test_every_result_is_traced_to_its_jobs(finished: Path) -> None:
+    """All jobs but the last, which writes the table, with what they were and what they took."""
+    jobs = pd.read_csv(finished / "results/tables/jobs.csv", keep_default_na=False)
+    assert len(jobs) == 43
+    made = {path for outputs in jobs.outputs for path in outputs.split()}
+    files = {str(path.relative_to(finished)) for path in (finished / "results").rglob("*.*")}
+    own = {f"results/tables/{name}.csv" for name in ("jobs", "steps", "versions")}
+    assert made == files - own
+    train = jobs[jobs.wildcards.str.contains("variant=small")]
+    assert train.seeds.tolist() == ["training.seed=1"]
+    assert (jobs.wall_seconds > 0).all()
+    assert (jobs.attempts == 1).all()
+    assert ((jobs.gpus > 0) == (jobs.gpu_hours > 0)).all()
+    needed = {int(number) for number in train.needs.iloc[0].split()}
+    assert set(jobs.rule[jobs.job.isin(needed)]) == {"collect", "featurise", "split"}
+    records = (json.loads(path.read_text()) for path in (finished / "logs").rglob("train.json"))
+    trained = next(r for r in records if r["wildcards"]["variant"] == "small")
+    assert trained["versions"]["torch"]
+    assert trained["params"]["model"]["heads"] == 2
+
+
+def test_the_kept_configuration_is_that_of_the_run(finished: Path) -> None:
+    """With it there is nothing to be done."""
+    (kept,) = (finished / "logs/configurations").glob("*.yaml")
+    assert set(pd.read_csv(finished / "results/tables/jobs.csv").config) == {kept.stem}
+    process = snakemake(finished, "--configfile", str(kept), "--dry-run")
+    assert "Nothing to be done" in process.stdout + process.stderr
+
+
+def test_refused_crystals_of_all_data_sets_are_in_one_table(finished: Path) -> None:
+    table = pd.read_csv(finished / "results/tables/rejections.csv")
+    assert set(table.id) == {*BAD_CIFS, "not-there", "unlabelled"}
+    assert set(table.dataset) == {"mine"}
+    assert set(table.step) == {"reading"}
+    assert table.reason.str.len().min() > 10
 
 
 def test_what_representations_are_compared_on(finished: Path) -> None:
@@ -146,12 +187,12 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
 
 AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "table1", "fig5",
                   "fig6", "fig7", "invariance_figure", "table2",
-                  "table3"}  # fmt: skip
+                  "table3", "jobs"}  # fmt: skip
 
 
-AFTER_TRANSFER = {"transfer", "dim_fig7", "dim_figS1"}
-AFTER_REPRESENTATION = {"representation", "dim_fig8", "dim_fig11", "dim_figS1"}
-AFTER_MAP = {"map", "dim_fig9", "dim_fig10"}
+AFTER_TRANSFER = {"transfer", "dim_fig7", "dim_figS1", "jobs"}
+AFTER_REPRESENTATION = {"representation", "dim_fig8", "dim_fig11", "dim_figS1", "jobs"}
+AFTER_MAP = {"map", "dim_fig9", "dim_fig10", "jobs"}
 AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_TRANSFER, *AFTER_REPRESENTATION,
                      *AFTER_MAP}  # fmt: skip
 
@@ -161,16 +202,22 @@ AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_TRANSFER, *AFTER_RE
     [
         ("training={learning_rate: 0.001}", AFTER_TRAINING),
         ("features={site_feature_scaling: raw}", AFTER_TRAINING),
-        ("features={merge_tolerance: 0.0001}", AFTER_TRAINING | AFTER_PRETRAINING | {"featurise"}),
+        (
+            "features={merge_tolerance: 0.0001}",
+            AFTER_TRAINING | AFTER_PRETRAINING | {"featurise", "rejections"},
+        ),
         (
             "datasets={mine: {split: {seed: 5}}}",
-            AFTER_TRAINING | AFTER_PRETRAINING | {"split", "descriptors"},
+            AFTER_TRAINING | AFTER_PRETRAINING | {"split", "descriptors", "rejections"},
         ),
         ("infomax={loss: {beta: 0.5}}", AFTER_PRETRAINING),
         ("infomax={supervised: {max_epochs: 3}}", AFTER_TRANSFER | {"train"}),
         ("infomax={transfer: {validation: 0.4}}", AFTER_TRANSFER),
         ("infomax={representation: {masks: 4}}", AFTER_REPRESENTATION),
-        ("infomax={representation: {pool: 9}}", AFTER_REPRESENTATION | {"descriptors"}),
+        (
+            "infomax={representation: {pool: 9}}",
+            AFTER_REPRESENTATION | {"descriptors", "rejections"},
+        ),
         ("infomax={representation: {map_points: 10}}", AFTER_MAP),
         ("variants={other: {model: {heads: 9}}}", set()),
     ],

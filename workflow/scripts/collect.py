@@ -7,7 +7,7 @@ from job import job
 from sitenet.sources.collect import collect
 from sitenet.sources.records import SourceSettings
 
-with job(snakemake.log[0]):
+with job(snakemake):
     collect(
         SourceSettings.from_config(snakemake.wildcards.dataset, snakemake.params.section),
         structures=Path(snakemake.output.structures),

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.analysis.complexity_table import write
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write(
         Path(snakemake.input.structures),
         Path(snakemake.output.table),

@@ -7,7 +7,7 @@ from job import job
 from sitenet.shards.descriptors import build_descriptors
 from sitenet.sources.subset import draw
 
-with job(snakemake.log[0]):
+with job(snakemake):
     drawn = snakemake.params.crystals
     build_descriptors(
         Path(snakemake.input.structures),

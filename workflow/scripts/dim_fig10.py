@@ -7,7 +7,7 @@ from job import job
 from sitenet.parallel import chunked
 from sitenet.plots.dim_maps import COLUMNS, PropertyRow, draw_property
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     params = snakemake.params
     maps = chunked(map(Path, snakemake.input.maps), len(COLUMNS))
     rows = zip(params.titles, params.labels, params.units, maps, strict=True)

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.plots.dim_fig6 import draw
 
-with job(snakemake.log[0]):
+with job(snakemake):
     draw(
         [Path(path) for path in snakemake.input.histories],
         snakemake.params.titles,

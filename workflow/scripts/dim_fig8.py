@@ -7,7 +7,7 @@ from job import job
 from sitenet.parallel import chunked
 from sitenet.plots.dim_fig8 import draw
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     params = snakemake.params
     files = chunked(map(Path, snakemake.input.errors), params.representations)
     draw(

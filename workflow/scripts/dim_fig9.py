@@ -7,7 +7,7 @@ from job import job
 from sitenet.parallel import chunked
 from sitenet.plots.dim_maps import COLUMNS, MapRow, draw_classes
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     maps, scores = (
         chunked(map(Path, files), len(COLUMNS))
         for files in (snakemake.input.maps, snakemake.input.scores)

@@ -6,7 +6,7 @@ from job import accelerator, job
 
 from sitenet.train.embed import write_embeddings
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_embeddings(
         Path(snakemake.input.weights),
         Path(snakemake.input.description),

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.train.ensemble import write
 
-with job(snakemake.log[0]):
+with job(snakemake):
     names = snakemake.wildcards
     write(
         [Path(path) for path in snakemake.input.predictions],

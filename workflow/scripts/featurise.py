@@ -7,7 +7,7 @@ from job import job
 from sitenet.crystal.featurise import FeatureSettings
 from sitenet.shards.build import build_shard
 
-with job(snakemake.log[0]):
+with job(snakemake):
     build_shard(
         Path(snakemake.input.structures),
         part=int(snakemake.wildcards.part),

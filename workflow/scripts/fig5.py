@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.plots.fig5 import Fig5Run, draw
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     given = snakemake.input
     draw(
         [

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.plots.fig7 import draw
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.pdf}"):
+with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     draw(
         [
             (title, Path(long_range), Path(complexity))

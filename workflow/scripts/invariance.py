@@ -7,7 +7,7 @@ from job import job
 
 from sitenet.analysis.invariance import write
 
-with job(snakemake.log[0]):
+with job(snakemake):
     parts = pd.read_csv(snakemake.input.split, dtype=str, keep_default_na=False)
     write(
         Path(snakemake.input.weights),

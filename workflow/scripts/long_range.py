@@ -6,7 +6,7 @@ from job import accelerator, job
 
 from sitenet.analysis.long_range import tested_and_trained, write
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write(
         Path(snakemake.input.weights),
         [Path(shard) for shard in snakemake.input.shards],

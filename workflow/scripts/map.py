@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.analysis.maps import MapSettings, write
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write(
         Path(snakemake.input.structures),
         Path(snakemake.input.split),

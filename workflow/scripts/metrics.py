@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.train.summary import write_metrics_table
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.csv}"):
+with job(snakemake, done=f"written: {snakemake.output.csv}"):
     write_metrics_table(
         [Path(path) for path in snakemake.input.metrics],
         [Path(path) for path in snakemake.input.get("ensembles", [])],

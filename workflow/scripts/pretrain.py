@@ -10,7 +10,7 @@ from sitenet.model.settings import ModelSettings
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, pretrain
 from sitenet.train.settings import TrainingSettings
 
-with job(snakemake.log[0]):
+with job(snakemake):
     inputs, outputs, section = snakemake.input, snakemake.output, snakemake.params.section
     pretrain(
         PretrainInputs(

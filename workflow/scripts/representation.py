@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.train.representation import RepresentationSettings, labelled, write
 
-with job(snakemake.log[0]):
+with job(snakemake):
     settings = RepresentationSettings.from_config(snakemake.params.settings)
     crystals = labelled(
         Path(snakemake.input.structures),

@@ -9,7 +9,7 @@ from sitenet.train.supervised import RunInputs
 from sitenet.tune.search import search
 from sitenet.tune.settings import Machine, SearchJob, SearchOutputs, SearchSettings
 
-with job(snakemake.log[0]):
+with job(snakemake):
     given, output = snakemake.params, snakemake.output
     device = accelerator(snakemake.resources.gpu)
     settings = SearchSettings(**given.settings)

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.plots.tuning import draw
 
-with job(snakemake.log[0]):
+with job(snakemake):
     draw(
         Path(snakemake.input.trials),
         Path(snakemake.input.curves),

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.sources.splits import SplitSettings, make_split
 
-with job(snakemake.log[0]):
+with job(snakemake):
     make_split(
         Path(snakemake.input.structures),
         snakemake.wildcards.task,

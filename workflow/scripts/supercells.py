@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.analysis.supercells import write
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write(
         Path(snakemake.input.structures),
         int(snakemake.wildcards.n),

@@ -6,7 +6,7 @@ from job import job
 
 from sitenet.plots.table1 import write
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.csv}"):
+with job(snakemake, done=f"written: {snakemake.output.csv}"):
     write(
         list(zip(snakemake.params.titles, map(Path, snakemake.input.descriptions), strict=True)),
         csv_path=Path(snakemake.output.csv),

@@ -6,6 +6,6 @@ from job import job
 
 from sitenet.plots.tables23 import write_table2
 
-with job(snakemake.log[0], done=f"written: {snakemake.output.csv}"):
+with job(snakemake, done=f"written: {snakemake.output.csv}"):
     metrics = [Path(path) for path in snakemake.input.metrics]
     write_table2(metrics, Path(snakemake.output.csv), Path(snakemake.output.markdown))

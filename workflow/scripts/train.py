@@ -9,7 +9,7 @@ from sitenet.model.settings import ModelSettings
 from sitenet.train.settings import TrainingSettings
 from sitenet.train.supervised import RunInputs, RunOutputs, train
 
-with job(snakemake.log[0]):
+with job(snakemake):
     names = snakemake.wildcards
     train(
         RunInputs(

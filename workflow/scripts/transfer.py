@@ -8,7 +8,7 @@ from sitenet.model.settings import ModelSettings
 from sitenet.train.settings import TrainingSettings
 from sitenet.train.transfer import TransferInputs, TransferSettings, run
 
-with job(snakemake.log[0]):
+with job(snakemake):
     names, section = snakemake.wildcards, snakemake.params.section
     table = Path(snakemake.output.table)
     encoder = [Path(file) for file in snakemake.input.encoder]

@@ -1,0 +1,44 @@
+"""The crystals that were refused anywhere in a run, as one table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sitenet.files import atomic_path
+from sitenet.progress import log
+
+COLUMNS = ["dataset", "step", "id", "reason", "where"]
+
+
+def write(lists: Sequence[Path], out: Path) -> None:
+    """Join lists of refused crystals (CSV: id, reason and perhaps where) into the CSV `out`.
+
+    The path of a list tells the data set and the step that wrote it; see `origin`.
+    """
+    parts = []
+    for path in lists:
+        dataset, step = origin(path)
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        parts.append(rows.assign(dataset=dataset, step=step))
+    table = pd.concat(parts).reindex(columns=COLUMNS, fill_value="").fillna("")
+    with atomic_path(out) as temporary:
+        table.to_csv(temporary, index=False)
+    counts = [f"{dataset} {count:,}" for dataset, count in table.groupby("dataset").size().items()]
+    log.info(f"refused crystals: {', '.join(counts) or 'none'} (see {out})")
+
+
+def origin(path: Path) -> tuple[str, str]:
+    """Data set and step of a list: .../mine/n50/shards/part-000.rejected.csv -> mine, N = 50.
+
+    Others are .../mine/rejected.csv (reading), .../mine/complexity.rejected.csv (complexity) and
+    .../mine/descriptors/xrd/part-000.rejected.csv (xrd).
+    """
+    folder = path.parent
+    if path.name == "rejected.csv":
+        return folder.name, "reading"
+    if folder.name == "shards":
+        return folder.parts[-3], f"N = {folder.parts[-2].removeprefix('n')}"
+    if folder.parent.name == "descriptors":
+        return folder.parts[-3], folder.name
+    return folder.name, path.name.partition(".")[0]

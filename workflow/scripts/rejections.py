@@ -1,0 +1,10 @@
+"""All refused crystals as one table."""
+
+from pathlib import Path
+
+from job import job
+
+from sitenet.provenance.rejections import write
+
+with job(snakemake):
+    write([Path(path) for path in snakemake.input.lists], Path(snakemake.output.table))
