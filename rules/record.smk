@@ -21,7 +21,7 @@ rule rejections:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=10,
     script:
         "../workflow/scripts/rejections.py"
@@ -64,7 +64,7 @@ rule jobs:
     threads: 1
     resources:
         gpu=0,
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     script:
         "../workflow/scripts/jobs.py"
