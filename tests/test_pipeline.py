@@ -114,7 +114,7 @@ def test_every_result_is_traced_to_its_jobs(finished: Path) -> None:
     files = {str(path.relative_to(finished)) for path in (finished / "results").rglob("*.*")}
     own = {f"results/tables/{name}.csv" for name in ("jobs", "steps", "versions")}
     assert made == files - own
-    train = jobs[jobs.wildcards.str.contains("variant=small")]
+    train = jobs[(jobs.rule == "train") & jobs.wildcards.str.contains("variant=small")]
     assert train.seeds.tolist() == ["training.seed=1"]
     assert (jobs.wall_seconds > 0).all()
     assert (jobs.attempts == 1).all()
