@@ -17,6 +17,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # no installation needed
 
 from sitenet.files import atomic_path
+from sitenet.gpus import take_gpus
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.record import Job, fingerprint, recorded
 
@@ -91,7 +92,10 @@ def checkpoints(folder: Path, files: Iterable[str], settings: Mapping[str, Any])
 
 
 def accelerator(gpus: int) -> str:
-    """What torch computes on: gpu if the job was given one and there is one, else cpu."""
+    """What torch computes on: gpu if the job was given some and there is one, else cpu."""
     import torch
 
-    return "gpu" if gpus and torch.cuda.is_available() else "cpu"
+    if not gpus:
+        return "cpu"
+    take_gpus(gpus, present=torch.cuda.device_count())  # counted without initialising CUDA
+    return "gpu" if torch.cuda.is_available() else "cpu"
