@@ -7,13 +7,13 @@
 
 PYTHON ?= python3
 CORES ?= all
-GPUS ?= 1
+GPUS ?= $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 TORCH ?= 2.13.0
 TRITON ?= 3.7.1
 TABLE ?= results/prototypes/structures.parquet
 BIN := .venv/bin
 
-SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
+SNAKEMAKE = $(BIN)/snakemake --resources gpu=$(GPUS) --cores $(CORES)
 CREATE_VENV = $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Say which one to use: make PYTHON=python3.12 ...")' && $(PYTHON) -m venv
 
 .PHONY: run report tune test check bench lock setup
