@@ -16,6 +16,7 @@ from sitenet.shards.build import build_shard
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.cif import Crystal
+from sitenet.tables import DamagedTable
 
 SETTINGS = FeatureSettings(n_atoms=30)
 
@@ -104,9 +105,9 @@ def test_a_damaged_shard_is_named(structures: Path, tmp_path: Path):
     shard = tmp_path / "part.parquet"
     build_shard(structures, 0, 1, SETTINGS, shard, tmp_path / "r.csv")
     shard.write_bytes(shard.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"part\.parquet is not a readable shard.*delete it"):
+    with pytest.raises(DamagedTable, match=r"part\.parquet is damaged .*delete it"):
         CrystalStore.from_shards([shard])
-    with pytest.raises(ValueError, match="another format"):
+    with pytest.raises(DamagedTable, match="another version of the format"):
         CrystalStore.from_shards([structures])
 
 

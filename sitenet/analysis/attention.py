@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sitenet.files import atomic_path
 from sitenet.model.files import load_model
 from sitenet.model.ragged import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
+from sitenet.tables import write_table
 
 FAR = 5.0
 """A, beyond which attention counts as long-ranged: the cutoff of the paper's comparison."""
@@ -197,10 +197,8 @@ def write(
             sums.add(batch, attention)
             progress.advance(len(crystals))
     progress.finish()
-    with atomic_path(histogram_out) as temporary:
-        histogram.table().to_parquet(temporary, index=False)
-    with atomic_path(table_out) as temporary:
-        sums.table().to_csv(temporary, index=False)
+    write_table(histogram_out, histogram.table())
+    write_table(table_out, sums.table())
 
 
 def _batches(store: CrystalStore, sites: int) -> Iterator[Tensor]:

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from sitenet.crystal.complexity import Complexity, NoSymmetry, complexity
-from sitenet.files import atomic_path
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
+from sitenet.tables import read_batches, row_count, write_table
 
 COLUMNS = ["id", *(field.name for field in fields(Complexity))]
 CHUNK = 64  # crystals sent to a process at once
@@ -24,7 +23,7 @@ def write(structures: Path, out: Path, rejected: Path, workers: int = 1) -> None
     Columns: id and the fields of `sitenet.crystal.complexity.Complexity` (bits, A^3, A).
     Crystals without a space group go to the CSV `rejected`: id, reason.
     """
-    total = pq.ParquetFile(structures).metadata.num_rows
+    total = row_count(structures)
     progress = Progress(total, "complexity", "crystals")
     rows: list[tuple] = []
     failures: list[tuple[str, str]] = []
@@ -37,17 +36,13 @@ def write(structures: Path, out: Path, rejected: Path, workers: int = 1) -> None
     progress.finish()
     if failures:
         log.info(f"complexity: {len(failures):,} crystals without, listed in {rejected}")
-    with atomic_path(out) as temporary:
-        pd.DataFrame(rows, columns=COLUMNS).to_parquet(temporary, index=False)
-    with atomic_path(rejected) as temporary:
-        pd.DataFrame(failures, columns=["id", "reason"]).to_csv(temporary, index=False)
+    write_table(out, pd.DataFrame(rows, columns=COLUMNS))
+    write_table(rejected, pd.DataFrame(failures, columns=["id", "reason"]))
 
 
 def _measured(structures: Path, workers: int) -> Iterator[tuple[str, Complexity | str]]:
     """Id and measures (or why there are none) of each crystal."""
-    batches = pq.ParquetFile(structures).iter_batches(
-        CHUNK, columns=["id", "lattice", "numbers", "frac"]
-    )
+    batches = read_batches(structures, CHUNK, ["id", "lattice", "numbers", "frac"])
     chunks = (batch.to_pylist() for batch in batches)
     for results in ordered_map(_measure_all, chunks, workers):
         yield from results

@@ -17,12 +17,13 @@ from sitenet.analysis.attention import FAR, atom_attention
 from sitenet.crystal.distances import lattice_points
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.crystal.reduction import minkowski
-from sitenet.files import atomic_path, read_json
+from sitenet.files import read_json
 from sitenet.model.files import load_model
 from sitenet.model.layers import segment_max
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.elements import symbols
 from sitenet.sources.formula import reduced_formula
+from sitenet.tables import read_table, write_table
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -86,7 +87,7 @@ def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) 
     others = np.empty(0)
     if compare is not None:
         column, training = "long_range_coefficient", [("split", "==", "train")]
-        others = pd.read_parquet(compare, columns=[column], filters=training)[column].to_numpy()
+        others = read_table(compare, columns=[column], filters=training)[column].to_numpy()
     return Explanation(
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,
@@ -154,8 +155,7 @@ def write(explanation: Explanation, stem: Path) -> None:
     """Write the tables as CSV: `stem`_neighbours.csv and `stem`_heads.csv."""
     tables = {"neighbours": explanation.neighbours, "heads": explanation.heads}
     for name, table in tables.items():
-        with atomic_path(stem.with_name(f"{stem.name}_{name}.csv")) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.6g")
+        write_table(stem.with_name(f"{stem.name}_{name}.csv"), table, float_format="%.6g")
 
 
 @dataclass(frozen=True)

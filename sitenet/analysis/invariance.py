@@ -15,13 +15,14 @@ import torch
 
 from sitenet.analysis import sample
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
-from sitenet.files import atomic_path, read_json
+from sitenet.files import read_json
 from sitenet.model.files import load_model
 from sitenet.model.ragged import SiteNet
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.cif import Crystal, RejectedCrystal
+from sitenet.tables import write_table
 
 RULES = ("optimal", "greedy")
 TOLERANCE = 1e-4
@@ -103,8 +104,7 @@ def write(
         raise ValueError(f"{structures} has no crystal that can be featurised")
     if len(tables) < len(chosen):
         log.info(f"invariance: {len(chosen) - len(tables):,} crystals could not be featurised")
-    with atomic_path(out) as temporary:
-        pd.concat(tables, ignore_index=True).to_parquet(temporary, index=False)
+    write_table(out, pd.concat(tables, ignore_index=True))
 
 
 def summary(changes: pd.DataFrame) -> pd.DataFrame:

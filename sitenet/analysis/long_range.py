@@ -7,7 +7,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sitenet.files import atomic_path
 from sitenet.model.files import load_model
 from sitenet.model.layers import segment_max
 from sitenet.model.ragged import SiteNet
@@ -16,6 +15,7 @@ from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.subset import ranked
+from sitenet.tables import read_table, write_table
 
 
 def long_range_per_head(model: SiteNet, batch: RaggedBatch) -> Tensor:
@@ -48,7 +48,7 @@ def tested_and_trained(predictions: Path, trained: int) -> dict[str, str]:
 
     `predictions` is the run's table with columns id and split.
     """
-    table = pd.read_parquet(predictions, columns=["id", "split"])
+    table = read_table(predictions, columns=["id", "split"])
     seen = table.id[table.split == "train"].tolist()
     chosen = [seen[k] for k in ranked(seen, "long-range coefficients")[:trained]]
     return dict.fromkeys(table.id[table.split == "test"], "test") | dict.fromkeys(chosen, "train")
@@ -97,5 +97,4 @@ def write(
         "even_coefficient": torch.cat(evens).numpy(),
     }
     table = pd.DataFrame({**head, **columns})
-    with atomic_path(out) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(out, table)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from sitenet.files import atomic_path
 from sitenet.progress import log
 from sitenet.shards.vectors import read_vectors
 from sitenet.sources.elements import symbols
 from sitenet.sources.subset import draw
+from sitenet.tables import read_table, write_table
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -93,10 +92,10 @@ def write(
         scores: CSV to write, a row for each space, z and map: space, points, halogen_metal (how
             many of them), silhouette.
     """
-    known = set(pq.read_table(embeddings, columns=["id"])["id"].to_pylist())
+    known = set(read_table(embeddings, ["id"]).id.tolist())
     ids = [name for name in draw(split, "test", settings.points, settings.seed) if name in known]
     vectors = read_vectors([embeddings], ids).astype(np.float64)
-    table = pd.read_parquet(structures, columns=["id", "numbers", column]).set_index("id").loc[ids]
+    table = read_table(structures, columns=["id", "numbers", column]).set_index("id").loc[ids]
     label = halogen_and_metal(table.numbers.tolist())
     log.info(f"t-SNE of {len(ids):,} crystals, {label.sum():,} of them of a halogen and a metal")
     points = plane(vectors, settings)
@@ -109,7 +108,5 @@ def write(
     log.info(f"silhouette: {found.silhouette[0]:.3f} in Z, {found.silhouette[1]:.3f} on the map")
     result = pd.DataFrame({"id": ids, "x": points[:, 0], "y": points[:, 1],
                            "halogen_metal": label, "target": table[column].to_numpy()})  # fmt: skip
-    with atomic_path(out) as temporary:
-        result.to_parquet(temporary, index=False)
-    with atomic_path(scores) as temporary:
-        found.to_csv(temporary, index=False)
+    write_table(out, result)
+    write_table(scores, found)

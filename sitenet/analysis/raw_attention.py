@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from sitenet.analysis.explain import Explanation, places_around, site_names
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.files import atomic_path
 from sitenet.sources.elements import symbols
+from sitenet.tables import write_table
 
 
 def every_pair(explanation: Explanation) -> pd.DataFrame:
@@ -78,5 +78,4 @@ def _merged_pair(crystal: MergedCrystal, site: int, distance: NDArray) -> NDArra
 
 def write(explanation: Explanation, path: Path) -> None:
     """Write `every_pair` as Parquet."""
-    with atomic_path(path) as temporary:
-        every_pair(explanation).to_parquet(temporary, index=False)
+    write_table(path, every_pair(explanation))

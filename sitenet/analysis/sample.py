@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from sitenet.parallel import chunked
 from sitenet.sources.cif import Crystal
 from sitenet.sources.tables import iter_crystals
+from sitenet.tables import read_table
 
 CHUNK = 8  # crystals sent to a process at once
 
@@ -17,7 +17,7 @@ Named = list[tuple[str, Crystal]]
 
 def choose(structures: Path, count: int, seed: int, ids: Collection[str] | None = None) -> set[str]:
     """At most `count` ids of the table; only of `ids`, if given. ValueError if there are none."""
-    known = pq.read_table(structures, columns=["id"])["id"].to_pylist()
+    known = read_table(structures, ["id"]).id.tolist()
     wanted = known if ids is None else sorted(set(known) & set(ids))
     if not wanted:
         raise ValueError(f"{structures} has none of the crystals asked for")

@@ -12,10 +12,10 @@ from sitenet.crystal.greedy import greedy, pymatgen_primitive
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.reduction import minkowski
 from sitenet.crystal.supercell import cubicness, optimal
-from sitenet.files import atomic_path
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.sources.cif import Crystal
+from sitenet.tables import write_table
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -55,8 +55,7 @@ def write(
     if len(rows) < len(RULES) * len(chosen):
         missing = len(chosen) - len(rows) // len(RULES)
         log.info(f"supercells: {missing:,} crystals could not be done; left out")
-    with atomic_path(out) as temporary:
-        pd.DataFrame(rows).to_parquet(temporary, index=False)
+    write_table(out, pd.DataFrame(rows))
 
 
 def summary(cells: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from sitenet.files import atomic_path, read_json, write_json
@@ -22,7 +22,7 @@ def save_model(model: nn.Module, settings: ModelSettings, weights: Path, descrip
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     with atomic_path(weights) as temporary:
-        save_file(state, temporary)
+        temporary.write_bytes(save(state))
     write_json(description, {"model": settings.to_dict(), **more})
 
 

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from sitenet.plots import style
+from sitenet.tables import write_table
 
 LINES = {"local": "-", "global": (0, (1.2, 1.2))}
 PANELS = {"score": "score loss", "kl": "KL term"}
@@ -39,7 +40,7 @@ def draw(histories: Sequence[Path], titles: Sequence[str], pdf: Path, data: Path
     figure.legend(handles=_legend(names), loc="outside lower center", ncols=len(names) + 2)
     style.save(figure, pdf)
     columns = [f"val_{level}_{measure}" for level in LINES for measure in PANELS]
-    style.save_data(style.of_runs(names, [t[["epoch", *columns]] for t in tables]), data)
+    write_table(data, style.of_runs(names, [t[["epoch", *columns]] for t in tables]))
 
 
 def _untaught(axis: Axes) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from sitenet.analysis.paired import compare
 from sitenet.plots import boxes, style
+from sitenet.tables import read_table, write_table
 
 PANEL_HEIGHT = 6.2  # cm
 CONTROL = "random"
@@ -57,13 +58,13 @@ def draw(
     present = set(pd.concat(errors).arm)
     boxes.legend(figure, {name: arm for name, arm in ARMS.items() if name in present})
     style.save(figure, pdf)
-    style.save_data(style.of_runs(titles, errors), data)
-    style.save_data(style.of_runs(titles, compared), table)
+    write_table(data, style.of_runs(titles, errors))
+    write_table(table, style.of_runs(titles, compared))
 
 
 def by_experiment(results: Sequence[Path]) -> list[pd.DataFrame]:
     """Tables with a column `experiment`, joined for each experiment, in order of appearance."""
-    joined = pd.concat(map(pd.read_parquet, results), ignore_index=True)
+    joined = pd.concat(map(read_table, results), ignore_index=True)
     return [table for _, table in joined.groupby("experiment", sort=False)]
 
 

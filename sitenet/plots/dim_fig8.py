@@ -8,6 +8,7 @@ import pandas as pd
 
 from sitenet.analysis.paired import compare
 from sitenet.plots import boxes, style
+from sitenet.tables import read_table, write_table
 
 PANEL_HEIGHT = 6.2  # cm
 MODELS = {"linear": "linear regression", "mlp": "neural network"}
@@ -41,7 +42,7 @@ def draw(
         pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
             quartiles and comparisons (CSV).
     """
-    errors = [pd.concat(map(pd.read_parquet, paths)) for *_, paths in experiments]
+    errors = [pd.concat(map(read_table, paths)) for *_, paths in experiments]
     compared = [against(e, control) for e in errors]
     arms = {name: ARMS[name] for name in ARMS if any((e.representation == name).any()
                                                      for e in errors)}  # fmt: skip
@@ -60,8 +61,8 @@ def draw(
     style.save(figure, pdf)
     titles = [title for title, *_ in experiments]
     with_unit = [c.assign(unit=unit) for c, (_, unit, _) in zip(compared, experiments, strict=True)]
-    style.save_data(style.of_runs(titles, errors), data)
-    style.save_data(style.of_runs(titles, with_unit), table)
+    write_table(data, style.of_runs(titles, errors))
+    write_table(table, style.of_runs(titles, with_unit))
 
 
 def against(errors: pd.DataFrame, control: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from string import ascii_lowercase
 import pandas as pd
 
 from sitenet.plots import boxes, dim_fig7, dim_fig8, style
+from sitenet.tables import write_table
 
 PANEL_HEIGHT = 6.0  # cm
 CONTROL = "untrained"
@@ -74,8 +75,8 @@ def draw(
     compared = [
         _stacked(row.transfer_compared, row.fixed_compared).assign(unit=row.unit) for row in rows
     ]
-    style.save_data(style.of_runs(titles, errors), data)
-    style.save_data(style.of_runs(titles, compared), table)
+    write_table(data, style.of_runs(titles, errors))
+    write_table(table, style.of_runs(titles, compared))
 
 
 def _compared(title: str, unit: str, transfer: pd.DataFrame, fixed: pd.DataFrame) -> _Row:

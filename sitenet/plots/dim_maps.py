@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
 from sitenet.plots import style
+from sitenet.tables import read_table, write_table
 
 PANEL = 8.0  # cm
 COLUMNS = {"infomax": "Deep InfoMax", "untrained": "untrained"}
@@ -48,7 +49,7 @@ def draw_classes(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> 
     Experiments with the same maps share a row. Writes the figure (a PNG beside it), all points
     (Parquet) and all silhouettes (CSV).
     """
-    points = [_by_representation(map(pd.read_parquet, row.maps)) for row in rows]
+    points = [_by_representation(map(read_table, row.maps)) for row in rows]
     scores = [_by_representation(map(pd.read_csv, row.scores)) for row in rows]
     distinct = _distinct(points)
     figure = style.new_figure(style.DOUBLE, PANEL * len(distinct) + 0.6)
@@ -66,14 +67,14 @@ def draw_classes(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> 
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
     _letter(axes)
     style.save(figure, pdf)
-    style.save_data(style.of_runs([row.title for row in rows], points), data)
-    style.save_data(style.of_runs([row.title for row in rows], scores), table)
+    write_table(data, style.of_runs([row.title for row in rows], points))
+    write_table(table, style.of_runs([row.title for row in rows], scores))
 
 
 @style.styled
 def draw_property(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
     """Fig. 10: the same maps coloured by the property. Writes figure, PNG and points (Parquet)."""
-    points = [_by_representation(map(pd.read_parquet, row.maps)) for row in rows]
+    points = [_by_representation(map(read_table, row.maps)) for row in rows]
     figure = style.new_figure(style.DOUBLE, PANEL * len(rows))
     axes = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
     for line, row, one in zip(axes, rows, points, strict=True):
@@ -85,7 +86,7 @@ def draw_property(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
                         extend="both", pad=0.015)  # fmt: skip
     _letter(axes)
     style.save(figure, pdf)
-    style.save_data(style.of_runs([row.title for row in rows], points), data)
+    write_table(data, style.of_runs([row.title for row in rows], points))
 
 
 def _by_representation(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFor
 
 from sitenet.files import read_json
 from sitenet.plots import style
+from sitenet.tables import read_table, write_table
 from sitenet.train.summary import readable
 
 BINS = 60
@@ -44,7 +45,7 @@ def draw(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
     shown = []
     for row, run in enumerate(runs):
         history = pd.read_csv(run.history)
-        predictions = pd.read_parquet(run.predictions).query("split == 'test'")
+        predictions = read_table(run.predictions).query("split == 'test'")
         metrics = read_json(run.metrics)
         _learning_curve(axes[row, 0], history, metrics, run)
         _parity(figure, axes[row, 1], predictions, metrics["splits"]["test"], run)
@@ -57,7 +58,7 @@ def draw(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
     style.save(figure, pdf)
     table = pd.concat(shown, ignore_index=True)
     columns = ["run", "panel", "epoch", "train_mae", "val_mae", "id", "target", "prediction"]
-    style.save_data(table[columns].astype({"epoch": "Int64"}), data)
+    write_table(data, table[columns].astype({"epoch": "Int64"}))
 
 
 def _learning_curve(

@@ -15,6 +15,7 @@ from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 
 from sitenet.analysis.attention import FAR, REACH
 from sitenet.plots import style
+from sitenet.tables import read_table, write_table
 
 PANEL_HEIGHT = 5.0  # cm
 COLOURS = LogNorm(1e-4, 1.0)
@@ -31,7 +32,7 @@ def draw(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, table: P
         pdf, data, table: figure (a PNG goes beside it), all histograms with the shown density
             (Parquet), all tables of heads (CSV); both with a column `run`.
     """
-    histograms = [_columns_normalised(pd.read_parquet(path)) for _, path, _ in runs]
+    histograms = [_columns_normalised(read_table(path)) for _, path, _ in runs]
     heads = [pd.read_csv(path) for _, _, path in runs]
     rows = [int(h.block.max()) for h in histograms]
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * sum(rows) + 0.8 * len(runs))
@@ -41,8 +42,8 @@ def draw(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, table: P
         _run(part, title, histogram, summary, letters)
     titles = [title for title, *_ in runs]
     style.save(figure, pdf)
-    style.save_data(style.of_runs(titles, histograms), data)
-    style.save_data(style.of_runs(titles, heads), table)
+    write_table(data, style.of_runs(titles, histograms))
+    write_table(table, style.of_runs(titles, heads))
 
 
 def _columns_normalised(histogram: pd.DataFrame) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from sitenet.analysis.paired import signed_rank
 from sitenet.analysis.statistics import Line, Spearman, least_squares, spearman
 from sitenet.plots import style
 from sitenet.progress import log
+from sitenet.tables import read_table, write_table
 
 BINS = 60
 PANEL_HEIGHT = 6.0  # cm
@@ -86,9 +87,9 @@ def draw(
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     style.count_bar(figure, mesh, axes, "crystals per cell")
     style.save(figure, pdf)
-    style.save_data(pd.concat(points, ignore_index=True), data)
-    style.save_data(pd.DataFrame(rows), table)
-    style.save_data(compare_tasks(points), tasks_table)
+    write_table(data, pd.concat(points, ignore_index=True))
+    write_table(table, pd.DataFrame(rows))
+    write_table(tasks_table, compare_tasks(points))
 
 
 def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -128,8 +129,8 @@ def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
     """The crystals of one task: task, id, long_range_coefficient, even_coefficient, i_conf,
     primitive_length."""
     columns = ["id", "long_range_coefficient", "even_coefficient"]
-    reach = pd.read_parquet(long_range, columns=columns, filters=[("split", "==", "test")])
-    measures = pd.read_parquet(complexity, columns=["id", *RANGE])
+    reach = read_table(long_range, columns=columns, filters=[("split", "==", "test")])
+    measures = read_table(complexity, columns=["id", *RANGE])
     points = reach.merge(measures, on="id", validate="one_to_one")
     if len(points) < len(reach):
         missing = len(reach) - len(points)

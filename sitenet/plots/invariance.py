@@ -12,6 +12,7 @@ from matplotlib.ticker import NullLocator
 
 from sitenet.analysis.invariance import CHANGES, RULES, TOLERANCE, summary
 from sitenet.plots import style
+from sitenet.tables import read_table, write_table
 
 PANEL_HEIGHT = 6.0  # cm
 LOWEST = 1e-8
@@ -28,7 +29,7 @@ def draw(runs: Sequence[tuple[str, str, Path]], pdf: Path, data: Path, table: Pa
         pdf, data, table: figure (a PNG goes beside it), all changes (Parquet), and the largest
             and mean changes (CSV); both with a column `run`.
     """
-    changes = [pd.read_parquet(path) for *_, path in runs]
+    changes = [read_table(path) for *_, path in runs]
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(runs) + 0.8)
     axes = figure.subplots(len(runs), 1, squeeze=False, sharex=True)[:, 0]
     for axis, (title, unit, _), points in zip(axes, runs, changes, strict=True):
@@ -49,8 +50,8 @@ def draw(runs: Sequence[tuple[str, str, Path]], pdf: Path, data: Path, table: Pa
     style.save(figure, pdf)
     titles = [title for title, *_ in runs]
     tables = [summary(points) for points in changes]
-    style.save_data(style.of_runs(titles, changes), data)
-    style.save_data(style.of_runs(titles, tables), table)
+    write_table(data, style.of_runs(titles, changes))
+    write_table(table, style.of_runs(titles, tables))
 
 
 def _panel(axes: Axes, points: pd.DataFrame) -> None:

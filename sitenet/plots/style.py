@@ -69,15 +69,6 @@ def save(figure: Figure, pdf: Path) -> None:
         figure.savefig(temporary, format="png", metadata={"Software": None})
 
 
-def save_data(table: pd.DataFrame, path: Path) -> None:
-    """Write what a figure shows as Parquet, or as CSV if `path` ends so."""
-    with atomic_path(path) as temporary:
-        if Path(path).suffix == ".csv":
-            table.to_csv(temporary, index=False)
-        else:
-            table.to_parquet(temporary, index=False)
-
-
 def of_runs(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The tables of several runs as one, with the title of each in the first column `run`."""
     named = [t.assign(run=title) for title, t in zip(titles, tables, strict=True)]

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from sitenet.analysis.supercells import summary
 from sitenet.plots import style
+from sitenet.tables import read_table, write_table
 
 ROW_HEIGHT = 5.2  # cm
 LOOK = {"optimal": (style.BLUE, "optimal (here)"), "greedy": (style.VERMILLION, "published code")}
@@ -25,7 +26,7 @@ def draw(sets: Sequence[tuple[str, int, Path]], pdf: Path, data: Path, table: Pa
         pdf, data, table: figure (a PNG goes beside it), all measures (Parquet), and their means
             and worst values (CSV); both with a column `run`.
     """
-    measured = [pd.read_parquet(path) for *_, path in sets]
+    measured = [read_table(path) for *_, path in sets]
     figure = style.new_figure(style.DOUBLE, ROW_HEIGHT * len(sets) + 0.8)
     axes = figure.subplots(len(sets), 3, squeeze=False)
     for row, (title, n_atoms, _), cells in zip(axes, sets, measured, strict=True):
@@ -41,8 +42,8 @@ def draw(sets: Sequence[tuple[str, int, Path]], pdf: Path, data: Path, table: Pa
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     style.save(figure, pdf)
     titles = [title for title, *_ in sets]
-    style.save_data(style.of_runs(titles, measured), data)
-    style.save_data(style.of_runs(titles, [summary(cells) for cells in measured]), table)
+    write_table(data, style.of_runs(titles, measured))
+    write_table(table, style.of_runs(titles, [summary(cells) for cells in measured]))
 
 
 def _sizes(axes: Axes, cells: pd.DataFrame, n_atoms: int) -> None:

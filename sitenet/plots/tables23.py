@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from sitenet.files import atomic_path, read_json
+from sitenet.files import read_json, write_text
+from sitenet.tables import write_table
 from sitenet.train.summary import readable, setting_of, with_error
 
 PUBLISHED: dict[tuple[str, str], dict[tuple[int, float | None, int | None], float]] = {
@@ -148,8 +149,7 @@ def _number(value: float | None) -> str:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
+    write_table(path, table)
 
 
 def _write_markdown(
@@ -161,5 +161,4 @@ def _write_markdown(
         "primitive cell has more than N sites are left out of training, not of tests.\n"
     )
     rows = "".join(f"| {' | '.join(line)} |\n" for line in (head, rule, *lines))
-    with atomic_path(path) as temporary:
-        temporary.write_text(rows + note)
+    write_text(path, rows + note)

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from sitenet.plots import style
+from sitenet.tables import read_table, write_table
 from sitenet.tune.space import LOGARITHMIC, RANGES
 
 COLOURS = {"finished": style.BLUE, "stopped": style.GREY}
@@ -28,7 +29,7 @@ def draw(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) -> None:
     figure = style.new_figure(style.DOUBLE, 17.0)
     top, rest = figure.subfigures(2, 1, height_ratios=[1.0, 2.0], squeeze=False).flat
     left, right = top.subplots(1, 2)
-    _curves(left, pd.read_parquet(curves), table, unit)
+    _curves(left, read_table(curves), table, unit)
     _progress(right, table, unit)
     panels = rest.subplots(len(RANGES) // COLUMNS, COLUMNS, sharey=True)
     for axis, name in zip(panels.flat, RANGES, strict=True):
@@ -37,7 +38,7 @@ def draw(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) -> None:
         axis.set_ylabel(f"MAE ({unit})")
     figure.legend(handles=_legend(), loc="outside lower center", ncols=3)
     style.save(figure, pdf)
-    style.save_data(table, data)
+    write_table(data, table)
 
 
 def _curves(axis: Axes, curves: pd.DataFrame, table: pd.DataFrame, unit: str) -> None:

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -72,7 +72,8 @@ def recorded(path: Path, job: Job, source: Path, started: float) -> Iterator[Non
 
     def keep_up() -> None:
         while not stop.wait(INTERVAL):
-            write(None)
+            with suppress(OSError):  # a full disk
+                write(None)
 
     write(None)
     keeper = Thread(target=keep_up, daemon=True)
@@ -82,7 +83,8 @@ def recorded(path: Path, job: Job, source: Path, started: float) -> Iterator[Non
     except BaseException:
         stop.set()
         keeper.join()
-        write(None)
+        with suppress(OSError):
+            write(None)
         raise
     stop.set()
     keeper.join()

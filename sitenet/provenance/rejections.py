@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sitenet.files import atomic_path
 from sitenet.progress import log
+from sitenet.tables import write_table
 
 COLUMNS = ["dataset", "step", "id", "reason", "where"]
 
@@ -22,8 +22,7 @@ def write(lists: Sequence[Path], out: Path) -> None:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         parts.append(rows.assign(dataset=dataset, step=step))
     table = pd.concat(parts).reindex(columns=COLUMNS, fill_value="").fillna("")
-    with atomic_path(out) as temporary:
-        table.to_csv(temporary, index=False)
+    write_table(out, table)
     counts = [f"{dataset} {count:,}" for dataset, count in table.groupby("dataset").size().items()]
     log.info(f"refused crystals: {', '.join(counts) or 'none'} (see {out})")
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from sitenet.files import atomic_path, read_json
+from sitenet.files import read_json
 from sitenet.progress import log
+from sitenet.tables import write_table
 
 COLUMNS = [
     "job", "rule", "wildcards", "seeds", "commit", "config", "device", "threads", "gpus", "started",
@@ -122,8 +123,7 @@ def write_tables(files: Sequence[str], logs: Path, jobs: Path, steps: Path, vers
     table = jobs_table(found)
     for path, content in ((jobs, table), (steps, steps_table(table)),
                           (versions, versions_table(found))):  # fmt: skip
-        with atomic_path(path) as temporary:
-            content.to_csv(temporary, index=False)
+        write_table(path, content)
     log.info(
         f"{len(found)} jobs, {table.attempts.sum() - len(found)} attempts before them, "
         f"{table.cpu_hours.sum():.2f} CPU hours, {table.gpu_hours.sum():.2f} GPU hours"

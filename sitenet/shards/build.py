@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import atomic_path
@@ -17,6 +16,7 @@ from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal
 from sitenet.sources.tables import iter_crystals
+from sitenet.tables import row_count
 
 ROW_GROUP = 1000  # crystals; bounds the memory of writer and reader
 CHUNK = 16  # crystals sent to a process at once
@@ -43,7 +43,7 @@ def build_shard(
 
     Crystals keep their order; those that cannot be featurised go to `rejected` (id, reason).
     """
-    rows = pq.ParquetFile(structures).metadata.num_rows
+    rows = row_count(structures)
     first, last = part * rows // parts, (part + 1) * rows // parts
     label = f"featurising {structures.parent.name} N={settings.n_atoms} part {part + 1}/{parts}"
     progress = Progress(last - first, label, "crystals")

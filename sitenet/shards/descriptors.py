@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sitenet.crystal.descriptors import SIZES, describe
@@ -18,6 +17,7 @@ from sitenet.progress import Progress, log
 from sitenet.shards.vectors import write_vectors
 from sitenet.sources.cif import Crystal, RejectedCrystal
 from sitenet.sources.tables import iter_crystals
+from sitenet.tables import read_table
 
 CHUNK = 8  # crystals sent to a process at once
 
@@ -50,7 +50,7 @@ def build_descriptors(
         workers: processes.
     """
     wanted = set(chosen)
-    known = pq.read_table(structures, columns=["id"])["id"].to_pylist()
+    known = read_table(structures, ["id"]).id.tolist()
     ordered = [name for name in known if name in wanted]
     share = set(ordered[part * len(ordered) // parts : (part + 1) * len(ordered) // parts])
     progress = Progress(len(share), f"{kind} part {part + 1}/{parts}", "crystals")

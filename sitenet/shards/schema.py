@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sitenet.crystal.featurise import MergedCrystal
+from sitenet.tables import DamagedTable, open_parquet, undamaged
 
 LISTS: dict[str, pa.DataType] = {
     "supercell": pa.int16(),
@@ -75,15 +76,14 @@ def open_writer(path: Path) -> pq.ParquetWriter:
         compression_level=5,
         use_dictionary=["id"],
         use_byte_stream_split=["pair_distance.list.element"],
+        write_page_checksum=True,
     )
 
 
 def row_groups(path: Path) -> int:
-    """Number of row groups of a shard. ValueError, naming the file, if it is unreadable."""
-    try:
-        return pq.ParquetFile(path).num_row_groups
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, error) from error
+    """Number of row groups of a shard. Raises DamagedTable."""
+    with undamaged(path), open_parquet(path) as file:
+        return int(file.num_row_groups)
 
 
 def read_lists(
@@ -91,13 +91,13 @@ def read_lists(
 ) -> Iterator[dict[str, NDArray]]:
     """Row groups of a shard as flat arrays; a list column `x` also gives its lengths `x.length`.
 
-    `groups`: numbers of the row groups, None for all. Raises ValueError, naming the file, if it is
-    not a whole shard of this format.
+    `groups`: numbers of the row groups, None for all. Raises DamagedTable if it is not a whole
+    shard of this format.
     """
-    try:
-        file = pq.ParquetFile(path)
-        if (file.schema_arrow.metadata or {}).get(b"format") != b"sitenet shard 1":
-            raise ValueError("it was written in another format")
+    with undamaged(path), open_parquet(path) as file:
+        found = file.schema_arrow
+        if not (found.equals(SCHEMA) and found.metadata == SCHEMA.metadata):
+            raise DamagedTable(path, "it is of another version of the format")
         for group in range(file.num_row_groups) if groups is None else groups:
             table = file.read_row_group(group, columns=list(columns)).combine_chunks()
             arrays: dict[str, NDArray] = {}
@@ -109,9 +109,3 @@ def read_lists(
                 else:
                     arrays[name] = column.to_numpy(zero_copy_only=False)
             yield arrays
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"{path} is not a readable shard: {error}; delete it and run again")

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sitenet.files import atomic_path
+from sitenet.tables import read_arrow
 
 Float = NDArray[np.float32]
 
@@ -19,7 +20,7 @@ def write_vectors(path: Path, ids: Sequence[str], values: Float) -> None:
     column = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
     table = pa.table({"id": pa.array(ids, pa.string()), "z": column.cast(pa.list_(pa.float32()))})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read_vectors(paths: Iterable[Path], ids: Sequence[str]) -> Float:
@@ -28,7 +29,7 @@ def read_vectors(paths: Iterable[Path], ids: Sequence[str]) -> Float:
     Raises:
         ValueError: a crystal is in none of them.
     """
-    tables = [pq.read_table(path, columns=["id", "z"]) for path in paths]
+    tables = [read_arrow(path, ["id", "z"]) for path in paths]
     table = pa.concat_tables([t for t in tables if t.num_rows]).combine_chunks()
     row = {name: k for k, name in enumerate(table["id"].to_pylist())}
     if missing := [name for name in ids if name not in row]:

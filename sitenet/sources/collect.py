@@ -229,7 +229,9 @@ class _Writer:
             if twice := [name for name, count in Counter(names).items() if count > 1]:
                 raise SourceError(f"two columns would be called {twice[0]}: rename the task")
             self.schema = structure_schema(self.units, list(rows[0].extra))
-            self.file = pq.ParquetWriter(self.path, self.schema, compression="zstd")
+            self.file = pq.ParquetWriter(
+                self.path, self.schema, compression="zstd", write_page_checksum=True
+            )
         self.file.write_table(to_table(rows, self.schema))
 
 

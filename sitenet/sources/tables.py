@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sitenet.sources.cif import Crystal
+from sitenet.tables import open_parquet, read_batches, undamaged
 
 ROW_GROUP = 2000
 """Largest number of crystals in a row group; bounds the memory of writer and readers."""
@@ -110,7 +111,7 @@ def read_structures(
         columns: names; None for all.
         rows: first row and the one after the last; None for all. Only their row groups are read.
     """
-    with pq.ParquetFile(path) as file:
+    with undamaged(path), open_parquet(path) as file:
         ends = np.cumsum(
             [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)], dtype=int
         )
@@ -131,7 +132,7 @@ def iter_crystals(
     """
     columns = ["id", "lattice", "numbers", "frac", "oxidation_given"]
     seen = 0
-    for batch in pq.ParquetFile(path).iter_batches(1000, columns=columns):
+    for batch in read_batches(path, 1000, columns):
         start = max(first - seen, 0)
         stop = batch.num_rows if last is None else min(last - seen, batch.num_rows)
         seen += batch.num_rows
@@ -151,4 +152,5 @@ def iter_crystals(
 
 def rows_offered(path: Path) -> int:
     """How many records the source of this table offered."""
-    return int(pq.read_metadata(path).metadata[b"rows"])
+    with undamaged(path):
+        return int(pq.read_metadata(path).metadata[b"rows"])

@@ -13,6 +13,7 @@ from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack, shared_out
 from sitenet.shards.store import Window
 from sitenet.shards.streaming import Store, open_store
+from sitenet.tables import read_table
 
 PARTS = ("train", "val", "test")
 
@@ -45,7 +46,7 @@ def load_task(
     """
     parts = pd.read_csv(split, dtype=str, keep_default_na=False)
     store = open_store(shards, set(parts.id), round(memory_gib * 2**30))
-    labels = pd.read_parquet(structures, columns=["id", "formula", column])
+    labels = read_table(structures, columns=["id", "formula", column])
     labels = labels.rename(columns={column: "target"}).merge(parts, on="id", validate="1:1")
     table = pd.DataFrame(
         {"id": store.ids, "n_sites": store.sites.numpy(), "n_atoms": store.atoms.numpy()}

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from sitenet.files import atomic_path, read_json, write_json
+from sitenet.files import read_json, write_json
 from sitenet.progress import log
+from sitenet.tables import read_table, write_table
 from sitenet.train.metrics import regression_metrics
 
 
@@ -29,7 +29,7 @@ def write(
     records = [read_json(path) for path in metrics]
     weights = 1 / np.array([record["splits"]["val"]["mae"] for record in records])
     weights /= weights.sum()
-    runs = [pd.read_parquet(path).set_index("id") for path in predictions]
+    runs = [read_table(path).set_index("id") for path in predictions]
     first = runs[0]
     if any(set(run.index) != set(first.index) for run in runs):
         raise ValueError(f"{label}: the runs do not predict the same crystals")
@@ -37,8 +37,7 @@ def write(
     mean = values @ weights
     spread = np.sqrt((values - mean[:, None]) ** 2 @ weights)
     table = first.assign(prediction=mean, spread=spread)
-    with atomic_path(out_predictions) as temporary:
-        table.reset_index().to_parquet(temporary, index=False)
+    write_table(out_predictions, table.reset_index())
     splits = {
         str(part): regression_metrics(rows.target.to_numpy(), rows.prediction.to_numpy(), seed)
         for part, rows in table.groupby("split")

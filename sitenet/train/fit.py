@@ -6,15 +6,15 @@ import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch import Tensor
 
-from sitenet.progress import log
-from sitenet.train.callbacks import History
+from sitenet.train.callbacks import Best, History, Patience
+from sitenet.train.checkpoints import LAST, WholeCheckpoints, newest, read
 from sitenet.train.nodes import on_nodes
 from sitenet.train.precision import DoubleBatches
 from sitenet.train.processes import SharedEmbedding, SharedLog
@@ -28,29 +28,35 @@ def fit(
     checkpoints: Path,
     accelerator: str,
     callbacks: Sequence[pl.Callback] = (),
-) -> dict[str, Any]:
-    """Run or resume a training; returns the checkpoint of its best epoch.
+) -> dict[str, Tensor]:
+    """Run or resume a training; returns the weights of `module` after its best epoch.
 
     The module logs what `history` watches. A run that was killed continues after its last
     finished epoch, exactly as if undisturbed.
     """
     _quiet()
-    resumed = _readable(checkpoints / "last.ckpt", history.label)
+    resumed = newest(checkpoints, history.label)
+    best = Best(history)
     extra = [SharedEmbedding(), SharedLog()] if settings.processes > 1 else []
     work = partial(
-        run, module, settings, history, checkpoints, accelerator, [*extra, *callbacks], resumed
+        run,
+        module,
+        settings,
+        history,
+        checkpoints,
+        accelerator,
+        [best, *extra, *callbacks],
+        resumed,
     )
     if settings.nodes == 1:
         work()
     else:
         on_nodes(settings.nodes, work, checkpoints)
-    best, last = (
-        torch.load(checkpoints / name, map_location="cpu", weights_only=True)
-        for name in ("best.ckpt", "last.ckpt")
-    )
     # With several devices the epochs were counted in other processes.
-    history.load_state_dict(last["callbacks"][history.state_key])
-    return best
+    states = read(checkpoints / LAST)["callbacks"]
+    history.load_state_dict(states[history.state_key])
+    best.load_state_dict(states[best.state_key])
+    return best.weights
 
 
 def run(
@@ -63,20 +69,13 @@ def run(
     resumed: Path | None,
 ) -> None:
     """The training itself, on this machine's share of the devices."""
-    # Two keepers, since Lightning's `save_last` only follows the best one.
-    keepers = [
-        ModelCheckpoint(
-            checkpoints,
-            filename=name,
-            monitor=monitor,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
-        )
-        for name, monitor in (("best", history.watched), ("last", None))
-    ]
-    stopper = EarlyStopping(
-        history.watched, patience=settings.patience, check_on_train_epoch_end=True
+    keeper = ModelCheckpoint(
+        checkpoints,
+        filename=Path(LAST).stem,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
     )
+    stopper = Patience(history.watched, patience=settings.patience, check_on_train_epoch_end=True)
     double = settings.precision == "64-true"
     trainer = pl.Trainer(
         accelerator=accelerator,
@@ -86,10 +85,14 @@ def run(
         strategy="auto" if settings.processes == 1 else "ddp_spawn_find_unused_parameters_true",
         precision=None if double else settings.precision,
         # In a Slurm job Lightning would take the ranks from Slurm, and ignore SIGTERM.
-        plugins=[LightningEnvironment(), *([DoubleBatches()] if double else [])],
+        plugins=[
+            LightningEnvironment(),
+            WholeCheckpoints(),
+            *([DoubleBatches()] if double else []),
+        ],
         max_epochs=settings.max_epochs,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=[history, stopper, *keepers, *callbacks],
+        callbacks=[history, stopper, keeper, *callbacks],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -98,20 +101,6 @@ def run(
         deterministic="warn" if accelerator != "cpu" else False,
     )
     trainer.fit(module, ckpt_path=resumed, weights_only=True)
-
-
-def _readable(checkpoint: Path, label: str) -> Path | None:
-    """`checkpoint` if it is whole; a broken one is deleted with a warning."""
-    if not checkpoint.exists():
-        return None
-    try:
-        epoch = torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]
-    except Exception as error:  # torch raises many kinds for truncated files
-        log.warning(f"{checkpoint} is damaged ({type(error).__name__}): starting over without it")
-        checkpoint.unlink()
-        return None
-    log.info(f"{label}: continuing after epoch {epoch + 1}, from {checkpoint}")
-    return checkpoint
 
 
 def peak_memory(accelerator: str) -> int:

@@ -20,6 +20,7 @@ from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
 from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
+from sitenet.tables import read_table
 from sitenet.train.callbacks import History
 from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.pretrain_module import PretrainModule, UnlabelledBatches, WholeBatches
@@ -97,7 +98,7 @@ def pretrain(
     )
     history = History(outputs.history, label, "total", "loss")
     best = fit(module, settings, history, outputs.checkpoints, accelerator)
-    module.load_state_dict(best["state_dict"])
+    module.load_state_dict(best)
     save_model(
         encoder.float(),
         model_settings,
@@ -139,4 +140,4 @@ def _ids(inputs: PretrainInputs, label: str) -> dict[str, list[str]]:
 
 def held_out_ids(tables: Sequence[Path]) -> set[str]:
     """Ids of all crystals in some tables of structures; no other column is read."""
-    return {name for table in tables for name in pd.read_parquet(table, columns=["id"]).id}
+    return {name for table in tables for name in read_table(table, columns=["id"]).id}

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
@@ -21,10 +20,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
-from sitenet.files import atomic_path
 from sitenet.progress import Progress, log
 from sitenet.shards.vectors import read_vectors
 from sitenet.sources.subset import draw
+from sitenet.tables import read_table, write_table
 from sitenet.train.label_masks import label_mask
 
 Float = NDArray[np.float64]
@@ -99,14 +98,14 @@ def labelled(
         shards: of the featurised crystals; others have no Z.
         rejected: lists (CSV, id) of crystals without a descriptor.
     """
-    sites = pd.concat([pq.read_table(s, columns=["id", "n_sites"]).to_pandas() for s in shards])
+    sites = pd.concat([read_table(s, ["id", "n_sites"]) for s in shards])
     dropped = {name for path in rejected for name in pd.read_csv(path, dtype=str).id}
     sites = sites[~sites.id.isin(dropped)]
     fits = set(sites.id[sites.n_sites <= n_atoms])
     pool = [name for name in draw(split, "train", settings.pool, settings.seed) if name in fits]
     known = set(sites.id)
     test = [name for name in draw(split, "test", settings.test, settings.seed) if name in known]
-    target = pd.read_parquet(structures, columns=["id", column]).set_index("id")[column]
+    target = read_table(structures, columns=["id", column]).set_index("id")[column]
     return Labelled(pool, target[pool].to_numpy()), Labelled(test, target[test].to_numpy())
 
 
@@ -215,8 +214,7 @@ def write(
     table = evaluate(probe, settings, workers, " ".join(names))
     table.insert(0, "representation", names[1])
     table.insert(0, "experiment", names[0])
-    with atomic_path(out) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(out, table)
     for model, rows in table.groupby("model", sort=False):
         medians = rows.groupby("labels", sort=False).test_mae.median()
         told = ", ".join(f"{error:.4g} ({labels:,} labels)" for labels, error in medians.items())

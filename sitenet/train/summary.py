@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sitenet.files import atomic_path, read_json
+from sitenet.files import read_json, write_text
+from sitenet.tables import write_table
 
 SETTING = ["dataset", "n", "task", "variant"]
 FROM_RUN = [
@@ -43,10 +44,8 @@ def write_metrics_table(
     runs["seeds"] = groups.transform("size")
     runs["test_mae_mean"] = groups.transform("mean")
     runs["test_mae_error"] = groups.transform("sem")  # NaN for one seed
-    with atomic_path(csv) as temporary:
-        runs.to_csv(temporary, index=False)
-    with atomic_path(markdown) as temporary:
-        temporary.write_text(_markdown(runs))
+    write_table(csv, runs)
+    write_text(markdown, _markdown(runs))
 
 
 def setting_of(path: Path) -> dict[str, Any]:

@@ -13,12 +13,13 @@ import pandas as pd
 import torch
 
 from sitenet.crystal.featurise import FeatureSettings
-from sitenet.files import atomic_path, write_json
+from sitenet.files import write_json
 from sitenet.model.files import save_model
 from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
 from sitenet.progress import duration, log
 from sitenet.sources.subset import ranked
+from sitenet.tables import write_table
 from sitenet.train.baselines import baselines
 from sitenet.train.callbacks import History
 from sitenet.train.data import Batches, TaskData, load_task
@@ -70,10 +71,10 @@ def train(
     data, module = _prepared(inputs, model_settings, settings, accelerator, label)
     history = History(outputs.history, label, "mae", f"MAE ({inputs.unit})")
     best = fit(module, settings, history, outputs.checkpoints, accelerator)
-    module.load_state_dict(best["state_dict"])
+    module.load_state_dict(best)
     model = module.model.float()  # as saved
     predictions = predict(model, data, settings.batch_sites, accelerator)
-    write_predictions(predictions, outputs.predictions)
+    write_table(outputs.predictions, predictions)
     seconds = sum(row["seconds"] for row in history.rows)
     record = {
         "splits": _split_metrics(predictions, settings.seed),
@@ -192,12 +193,6 @@ def predict(model: SiteNet, data: TaskData, batch_sites: int, accelerator: str) 
         for batch, _, crystals, *_ in everyone:
             values[crystals.numpy()] = model(batch).cpu().numpy()
     return data.table[["id", "split", "formula", "target", "n_sites"]].assign(prediction=values)
-
-
-def write_predictions(predictions: pd.DataFrame, path: Path) -> None:
-    """Write predictions as Parquet, atomically."""
-    with atomic_path(path) as temporary:
-        predictions.to_parquet(temporary, index=False)
 
 
 def _split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -17,17 +17,17 @@ from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from sitenet.files import atomic_path, read_json, write_json
+from sitenet.files import read_json, write_json
 from sitenet.model.files import load_encoder
 from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
 from sitenet.parallel import ordered_map
 from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
+from sitenet.tables import read_table, write_table
 from sitenet.train.data import Batches, TaskData
 from sitenet.train.label_masks import label_mask
 from sitenet.train.optimiser import make_optimiser, make_schedule
@@ -118,7 +118,7 @@ def load(inputs: TransferInputs, labels: int, seeds: int) -> FewLabels:
     Raises:
         ValueError: the pool has fewer crystals than `labels`, or the test set none.
     """
-    sites = pd.concat([pq.read_table(s, columns=["id", "n_sites"]).to_pandas()
+    sites = pd.concat([read_table(s, ["id", "n_sites"])
                        for s in inputs.shards])  # fmt: skip
     parts = pd.read_csv(inputs.split, dtype=str, keep_default_na=False)
     table = sites.merge(parts, on="id", validate="1:1")
@@ -134,7 +134,7 @@ def load(inputs: TransferInputs, labels: int, seeds: int) -> FewLabels:
             "ask for fewer in infomax.transfer.label_counts"
         ) from None
     store = CrystalStore.from_shards(inputs.shards, keep=shown | set(test))
-    target = pd.read_parquet(inputs.structures, columns=["id", inputs.column])
+    target = read_table(inputs.structures, columns=["id", inputs.column])
     rows = table.set_index("id").loc[store.ids].reset_index()
     rows["target"] = target.set_index("id")[inputs.column][store.ids].to_numpy()
     return FewLabels(pool, TaskData(store, rows))
@@ -163,7 +163,7 @@ def run(
     """
     start = time.monotonic()
     label = f"{names[0]} {names[1]}, {settings.labels:,} labels"
-    kept = [seed for seed in range(settings.seeds) if _result_file(finished, seed).exists()]
+    kept = [seed for seed in range(settings.seeds) if _is_whole(_result_file(finished, seed))]
     if kept:
         log.info(f"{label}: {len(kept)} of {settings.seeds} seeds are finished already")
     log.info(f"{label}: {settings.trained:,} for training, {settings.watched:,} for validation")
@@ -178,8 +178,7 @@ def run(
     table = pd.DataFrame(rows)
     table.insert(0, "arm", names[1])
     table.insert(0, "experiment", names[0])
-    with atomic_path(out) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(out, table)
     shutil.rmtree(finished)
     log.info(
         f"{label}: median test MAE of {len(table)} seeds {table.test_mae.median():.4g} "
@@ -189,6 +188,15 @@ def run(
 
 def _result_file(finished: Path, seed: int) -> Path:
     return finished / f"seed{seed}.json"
+
+
+def _is_whole(result: Path) -> bool:
+    """Whether the result of a seed can be read."""
+    try:
+        read_json(result)
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def _train_and_keep(

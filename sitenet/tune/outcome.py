@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from sitenet.config import overlaid
-from sitenet.files import atomic_path
+from sitenet.files import write_text
 from sitenet.tune.settings import FINISHED, SearchJob, Tried
 from sitenet.tune.space import RANGES, sections
 
@@ -70,5 +70,4 @@ def write_best(path: Path, best: Any, job: SearchJob, run: Mapping[str, Any]) ->
         f"{job.inputs.unit} after {best.epochs} epochs.\n"
         f"# snakemake --configfile {path} trains it, and the variant it was laid over.\n"
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(heading + yaml.safe_dump(config, sort_keys=False))
+    write_text(path, heading + yaml.safe_dump(config, sort_keys=False))

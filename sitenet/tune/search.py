@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
-from sitenet.files import atomic_path
 from sitenet.progress import log
+from sitenet.tables import write_table
 from sitenet.tune.outcome import best_trial, trial_table, write_best
 from sitenet.tune.settings import Machine, SearchJob, SearchOutputs, SearchSettings
 
@@ -37,10 +37,8 @@ def search(
     label = f"search {outputs.best.parent.name}"
     trials, curves = trial_table(explore(job, settings, machine, label), job.folder)
     best = best_trial(trials)
-    with atomic_path(outputs.trials) as temporary:
-        trials.to_csv(temporary, index=False)
-    with atomic_path(outputs.curves) as temporary:
-        curves.to_parquet(temporary, index=False)
+    write_table(outputs.trials, trials)
+    write_table(outputs.curves, curves)
     write_best(outputs.best, best, job, run)
     shutil.rmtree(job.folder, ignore_errors=True)
     log.info(

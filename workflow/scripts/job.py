@@ -2,24 +2,29 @@
 
 import json
 import logging
+import multiprocessing
+import os
 import shutil
+import signal
 import sys
 import time
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # no installation needed
 
-from sitenet.files import atomic_path
+from sitenet.files import write_text
 from sitenet.gpus import take_gpus
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.record import Job, fingerprint, recorded
+from sitenet.tables import DamagedTable
 
 ROOT = Path(__file__).resolve().parents[2]
 START = time.time()
@@ -29,11 +34,15 @@ START = time.time()
 def job(snakemake: Any, done: str = "") -> Iterator[None]:
     """Log to the terminal and the job's log; warnings and tracebacks only to the latter.
 
-    What the job was and took is written beside the log, as .json. An exception ends the job with
-    one line on the terminal; without one, `done` is told.
+    What the job was and took is written beside the log, as .json. An exception or a signal ends
+    the job with one line on the terminal; without one, `done` is told. A damaged table is set
+    aside, so that the next run makes it anew.
     """
     log_path = snakemake.log[0]
     setup_logging(log_path)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    Thread(target=_stop_with_parent, args=[os.getppid()], daemon=True).start()
     file = next(handler for handler in log.handlers if isinstance(handler, logging.FileHandler))
     logging.getLogger("py.warnings").addHandler(file)
     logging.getLogger("py.warnings").propagate = False
@@ -48,11 +57,40 @@ def job(snakemake: Any, done: str = "") -> Iterator[None]:
         if done:
             log.info(done)
     except Exception as error:
+        logging.raiseExceptions = False  # the disk may be full
         unforeseen = isinstance(error, LookupError | TypeError | AttributeError | AssertionError)
         kind = f"{type(error).__name__}: " if unforeseen else ""
-        log.error(f"{kind}{error} (details in {log_path})")
-        file.stream.write(traceback.format_exc())
+        reason = _set_aside(error) if isinstance(error, DamagedTable) else f"{kind}{error}"
+        log.error(f"{reason} (details in {log_path})")
+        with suppress(OSError):
+            file.stream.write(traceback.format_exc())
+            file.stream.flush()
         sys.exit(1)
+
+
+def _set_aside(error: DamagedTable) -> str:
+    """Rename a damaged table; what the terminal is told."""
+    aside = error.path.with_name(f"{error.path.name}.damaged")
+    with suppress(FileNotFoundError):  # another job met it too
+        error.path.replace(aside)
+    return f"{error.path} is damaged ({error.reason}): now {aside.name}, run again to make it anew"
+
+
+def _stop(number: int, _: Any) -> None:
+    """End at once, and the processes of this job with it: all that is kept is whole."""
+    try:
+        log.error(f"stopped by {signal.Signals(number).name}; run again to go on")
+    finally:
+        for process in multiprocessing.active_children():
+            process.kill()
+        os._exit(128 + number)
+
+
+def _stop_with_parent(parent: int) -> None:
+    """End when Snakemake was killed: its next run would start this job a second time."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def described(snakemake: Any) -> Job:
@@ -74,8 +112,7 @@ def keep_configuration(config: Mapping[str, Any]) -> None:
     """Write `config` once to a file named after its fingerprint, fit for --configfile."""
     path = Path("logs", "configurations", f"{fingerprint(config)}.yaml")
     if not path.exists():
-        with atomic_path(path) as temporary:
-            temporary.write_text(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+        write_text(path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
 
 
 def checkpoints(folder: Path, files: Iterable[str], settings: Mapping[str, Any]) -> Path:
@@ -87,7 +124,7 @@ def checkpoints(folder: Path, files: Iterable[str], settings: Mapping[str, Any])
         log.info(f"{folder}: from other data or settings, not continued")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(conditions)
+    write_text(note, conditions)
     return folder
 
 

@@ -5,9 +5,8 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
-
-from sitenet.files import atomic_path
 
 SOURCES = tuple(sorted(Path(__file__).parent.glob("*.cpp")))
 FLAGS = (
@@ -37,8 +36,10 @@ def library() -> Path:
     if not target.exists():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(target) as temporary:
-                _run([compiler, *FLAGS, "-o", str(temporary), *map(str, SOURCES)])
+            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+                built = Path(folder) / target.name
+                _run([compiler, *FLAGS, "-o", str(built), *map(str, SOURCES)])
+                built.replace(target)
         except OSError as error:
             raise NoCompiler(f"cannot write {target}: {error}") from error
     return target

@@ -1,0 +1,88 @@
+"""Tables on disk, CSV and Parquet: written whole, and checked for damage when they are read."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sitenet.files import atomic_path
+
+
+class DamagedTable(ValueError):
+    """A Parquet file that was cut off, has changed on the disk or is of another format."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path, self.reason = Path(path), reason
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged ({self.reason}); delete it and make it anew"
+
+
+@contextmanager
+def undamaged(path: str | Path) -> Iterator[None]:
+    """Raise DamagedTable for what pyarrow raises in this block because of the content of `path`.
+
+    An error of the disk or of the network is no damage; unlike that it has no error number.
+    """
+    try:
+        yield
+    except MemoryError:  # pyarrow's own is an ArrowException too
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise DamagedTable(path, str(error)) from error
+
+
+def open_parquet(path: str | Path) -> pq.ParquetFile:
+    """A Parquet file whose pages are compared with their checksums; to be read in `undamaged`."""
+    return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+def row_count(path: str | Path) -> int:
+    """Rows of a Parquet file. Raises DamagedTable."""
+    with undamaged(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+def read_arrow(
+    path: str | Path, columns: Sequence[str] | None = None, filters: Any = None
+) -> pa.Table:
+    """Columns (None: all) of a Parquet file, of the rows that pass `filters` as in pyarrow.
+
+    Raises DamagedTable.
+    """
+    with undamaged(path):
+        return pq.read_table(
+            path,
+            columns=None if columns is None else list(columns),
+            filters=filters,
+            page_checksum_verification=True,
+        )
+
+
+def read_table(
+    path: str | Path, columns: Sequence[str] | None = None, filters: Any = None
+) -> pd.DataFrame:
+    """The same as `read_arrow`, for pandas."""
+    return read_arrow(path, columns, filters).to_pandas()
+
+
+def read_batches(path: str | Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Columns of a Parquet file, at most `rows` rows at a time. Raises DamagedTable."""
+    with undamaged(path), open_parquet(path) as file:
+        yield from file.iter_batches(rows, columns=list(columns))
+
+
+def write_table(path: str | Path, table: pd.DataFrame, **options: Any) -> None:
+    """Write a table without its index, as CSV if `path` ends so, else as Parquet with checksums."""
+    with atomic_path(path) as temporary:
+        if Path(path).suffix == ".csv":
+            table.to_csv(temporary, index=False, **options)
+        else:
+            table.to_parquet(temporary, index=False, write_page_checksum=True, **options)
