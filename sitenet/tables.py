@@ -27,11 +27,11 @@ class DamagedTable(ValueError):
 def undamaged(path: str | Path) -> Iterator[None]:
     """Raise DamagedTable for what pyarrow raises in this block because of the content of `path`.
 
-    An error of the disk or of the network is no damage; unlike that it has no error number.
+    An error of the system is no damage: it has a number or a class of its own.
     """
     try:
         yield
-    except MemoryError:  # pyarrow's own is an ArrowException too
+    except (MemoryError, FileNotFoundError, PermissionError):
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if getattr(error, "errno", None) is not None:
