@@ -1,9 +1,11 @@
 # make run     set up .venv from the lock file, then the whole pipeline on config.yaml
 # make report  the same, and results/report.html with every figure and table
 # make tune    the same set-up with Ray, and the searches for hyperparameters in `tuning`
+# make slurm   the same set-up with what submits jobs to Slurm
 # make test    set up, then all checks and tests
 # make bench   set up, then the benchmarks, on the crystals of TABLE (a Parquet file with CIFs)
-# make lock    write requirements.lock and requirements-tune.lock anew from pyproject.toml
+# make wheels  packages of every set-up into the folder wheels/, for machines without a network
+# make lock    write the lock files anew from pyproject.toml
 
 PYTHON ?= python3
 CORES ?= all
@@ -16,7 +18,7 @@ BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --resources gpu=$(GPUS) --cores $(CORES)
 CREATE_VENV = $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Say which one to use: make PYTHON=python3.12 ...")' && $(PYTHON) -m venv
 
-.PHONY: run report tune test check bench lock setup
+.PHONY: run report tune slurm test check bench wheels lock setup
 
 run: setup
 	$(SNAKEMAKE)
@@ -27,8 +29,11 @@ report: setup
 tune: .venv/.tune
 	$(SNAKEMAKE) tune
 
-.venv/.tune: .venv/.installed requirements-tune.lock
-	$(BIN)/pip install --quiet -c requirements.lock -r requirements-tune.lock
+slurm: .venv/.slurm
+
+# Packages of one of the extras of pyproject.toml, tune or slurm.
+.venv/.%: requirements-%.lock .venv/.installed
+	$(BIN)/pip install --quiet -c requirements.lock -r $<
 	@touch $@
 
 setup: .venv/.installed
@@ -41,7 +46,11 @@ setup: .venv/.installed
 	@cp requirements.lock .venv/requirements.lock
 	@touch $@
 
-test: setup check .venv/.triton
+# For machines without a network: the packages of every set-up.
+wheels: setup
+	$(BIN)/pip wheel --quiet --wheel-dir $@ -r requirements.lock -r requirements-tune.lock -r requirements-slurm.lock 'setuptools>=69' 'triton==$(TRITON); sys_platform == "linux"'
+
+test: setup check .venv/.triton .venv/.slurm
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # The GPU kernels are tested in Triton's interpreter; CUDA builds of torch bring it themselves.
@@ -74,8 +83,11 @@ lock:
 	@$(LOCK)/venv/bin/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*p["dependencies"], *p["optional-dependencies"]["dev"], "torch==$(TORCH)", sep="\n")' > $(LOCK)/wanted.txt
 	$(LOCK)/venv/bin/pip install --quiet -r $(LOCK)/wanted.txt
 	$(LOCK)/venv/bin/pip freeze | sed -E 's/\+[a-z0-9.]+$$//' | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
-	@$(LOCK)/venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["tune"], sep="\n")' > $(LOCK)/tune.txt
 	@$(LOCK)/venv/bin/pip freeze > $(LOCK)/before.txt
-	$(LOCK)/venv/bin/pip install --quiet -c $(LOCK)/before.txt -r $(LOCK)/tune.txt
-	$(LOCK)/venv/bin/pip freeze | grep -vxFf $(LOCK)/before.txt > requirements-tune.lock
+	@set -e; for extra in tune slurm; do \
+		$(LOCK)/venv/bin/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$$extra'], sep='\n')" > $(LOCK)/$$extra.txt; \
+		$(LOCK)/venv/bin/pip install --quiet -c $(LOCK)/before.txt -r $(LOCK)/$$extra.txt; \
+		$(LOCK)/venv/bin/pip freeze | grep -vxFf $(LOCK)/before.txt > requirements-$$extra.lock; \
+		$(LOCK)/venv/bin/pip freeze > $(LOCK)/before.txt; \
+	done
 	@rm -rf $(LOCK)

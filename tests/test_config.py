@@ -242,13 +242,23 @@ def test_environments_have_the_pins_of_the_lock_files(name: str) -> None:
     assert environment == {package: locked[package] for package in needed}
 
 
-def test_the_searchers_change_no_pin_of_the_lock_file() -> None:
-    locked, added = (
-        set(pins((ROOT / name).read_text()))
-        for name in ("requirements.lock", "requirements-tune.lock")
-    )
-    assert {"ray", "hyperopt", "optuna"} <= added
-    assert not added & locked
+@pytest.mark.parametrize("name", ["slurm", "tune"])
+def test_extras_are_locked_and_change_no_pin_of_the_lock_file(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extra = {re.split(r"[\[<>=]", entry)[0] for entry in project["optional-dependencies"][name]}
+    added = set(pins((ROOT / f"requirements-{name}.lock").read_text()))
+    assert extra <= added
+    assert not added & set(pins((ROOT / "requirements.lock").read_text()))
+
+
+def test_groups_of_the_slurm_profile_are_rules_without_gpu() -> None:
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    without = {
+        rule.partition(":")[0] for rule in rules.split("\nrule ") if "\n        gpu=0," in rule
+    }
+    assert set(profile["groups"]) <= without
+    assert set(profile["groups"].values()) == set(profile["group-components"])
 
 
 def test_lock_file_fits_every_machine() -> None:
