@@ -72,7 +72,7 @@ def finished(_node: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     process = snakemake(
         folder, *TARGETS, "--configfile", "own.yaml",
         "--workflow-profile", str(ROOT / "profiles" / "slurm"), "--slurm-status-command", "squeue",
-        "--slurm-init-seconds-before-status-checks", "2",
+        "--slurm-init-seconds-before-status-checks", "2", timeout=900,
     )  # fmt: skip
     assert process.returncode == 0, process.stdout + process.stderr
     return folder

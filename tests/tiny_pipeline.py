@@ -67,10 +67,13 @@ def prepare(folder: Path) -> None:
     (folder / "own.yaml").write_text(yaml.safe_dump(CONFIG))
 
 
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Start Snakemake in `folder` as a user does, and wait."""
+def snakemake(
+    folder: Path, *arguments: str, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Start Snakemake in `folder` as a user does, and wait, at most `timeout` seconds."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
     return subprocess.run(
-        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True
-    )
+        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
+        timeout=timeout,
+    )  # fmt: skip

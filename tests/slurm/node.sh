@@ -13,7 +13,7 @@ SETTINGS=/etc/slurm/slurm.conf
 MARK="# written by sitenet's tests/slurm/node.sh"
 
 install() {
-    command -v slurmctld slurmd munged srun > /dev/null && return
+    type slurmctld slurmd munged srun > /dev/null 2>&1 && return
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -qq --no-install-recommends slurmctld slurmd slurm-client munge
