@@ -11,6 +11,10 @@ configfile: "config.yaml"
 include: "rules/common.smk"
 include: "rules/infomax_common.smk"
 include: "rules/record_common.smk"
+include: "rules/report_common.smk"
+
+
+report: "workflow/report/workflow.rst"
 
 
 # GPUs are counted per machine: a cluster gives every job its own.
@@ -70,3 +74,4 @@ rule all:
     input:
         rules.jobs.input.results,
         rules.jobs.output,
+        rules.pages.output,

@@ -7,12 +7,7 @@ rule metrics:
         ensembles=of_ensembles("metrics.json"),
         code=code("train/summary.py"),
     output:
-        csv=report(
-            "results/tables/metrics.csv",
-            caption="../workflow/report/metrics.rst",
-            category="Tables",
-            labels={"table": "errors of all runs"},
-        ),
+        csv=table("results/tables/metrics.csv", "errors of all runs", "metrics"),
         markdown="results/tables/metrics.md",
     log:
         "logs/tables/metrics.log",
@@ -34,12 +29,7 @@ rule table1:
         descriptions=of_settings("model.json"),
         code=code("plots/table1.py"),
     output:
-        csv=report(
-            "results/tables/table1.csv",
-            caption="../workflow/report/table1.rst",
-            category="Tables",
-            labels={"table": "1, settings"},
-        ),
+        csv=table("results/tables/table1.csv", "table 1, settings", "table1"),
         markdown="results/tables/table1.md",
     log:
         "logs/tables/table1.log",
@@ -63,12 +53,7 @@ rule table2:
         metrics=of_runs("metrics.json"),
         code=code("plots/tables23.py", "train/summary.py"),
     output:
-        csv=report(
-            "results/tables/table2.csv",
-            caption="../workflow/report/table2.rst",
-            category="Tables",
-            labels={"table": "2, errors by supercell"},
-        ),
+        csv=table("results/tables/table2.csv", "table 2, errors by supercell", "table2"),
         markdown="results/tables/table2.md",
     log:
         "logs/tables/table2.log",
@@ -90,12 +75,7 @@ rule table3:
         metrics=of_runs("metrics.json"),
         code=code("plots/tables23.py", "train/summary.py"),
     output:
-        csv=report(
-            "results/tables/table3.csv",
-            caption="../workflow/report/table3.rst",
-            category="Tables",
-            labels={"table": "3, errors by training set"},
-        ),
+        csv=table("results/tables/table3.csv", "table 3, errors by training set", "table3"),
         markdown="results/tables/table3.md",
     log:
         "logs/tables/table3.log",
@@ -120,13 +100,8 @@ rule fig5:
         code=code("plots/fig5.py", "plots/style.py"),
     output:
         pdf="results/figures/fig5.pdf",
-        png=report(
-            "results/figures/fig5.png",
-            caption="../workflow/report/fig5.rst",
-            category="Figures",
-            labels={"figure": "5, learning and parity"},
-        ),
-        data="results/figures/fig5.parquet",
+        png=figure("results/figures/fig5.png", "5, learning and parity"),
+        data=figure("results/figures/fig5.parquet", "5, learning and parity"),
     log:
         "logs/figures/fig5.log",
     benchmark:
@@ -152,24 +127,13 @@ rule fig7:
         code=code("plots/fig7.py", "plots/style.py", "analysis/statistics.py", "analysis/paired.py"),
     output:
         pdf="results/figures/fig7.pdf",
-        png=report(
-            "results/figures/fig7.png",
-            caption="../workflow/report/fig7.rst",
-            category="Figures",
-            labels={"figure": "7, range of attention"},
-        ),
-        data="results/figures/fig7.parquet",
-        table=report(
-            "results/tables/fig7.csv",
-            caption="../workflow/report/fig7_table.rst",
-            category="Tables",
-            labels={"table": "correlations of figure 7"},
-        ),
-        tasks=report(
+        png=figure("results/figures/fig7.png", "7, range of attention"),
+        data=figure("results/figures/fig7.parquet", "7, range of attention"),
+        table=table("results/tables/fig7.csv", "figure 7, correlations", "fig7_table"),
+        tasks=table(
             "results/tables/fig7_tasks.csv",
-            caption="../workflow/report/fig7_tasks.rst",
-            category="Tables",
-            labels={"table": "range of two tasks' attention"},
+            "figure 7, range of two tasks' attention",
+            "fig7_tasks",
         ),
     log:
         "logs/figures/fig7.log",
@@ -195,19 +159,9 @@ rule fig6:
         code=code("plots/fig6.py", "plots/style.py"),
     output:
         pdf="results/figures/fig6.pdf",
-        png=report(
-            "results/figures/fig6.png",
-            caption="../workflow/report/fig6.rst",
-            category="Figures",
-            labels={"figure": "6, attention and distance"},
-        ),
-        data="results/figures/fig6.parquet",
-        table=report(
-            "results/tables/fig6.csv",
-            caption="../workflow/report/fig6_table.rst",
-            category="Tables",
-            labels={"table": "what each head attends to"},
-        ),
+        png=figure("results/figures/fig6.png", "6, attention and distance"),
+        data=figure("results/figures/fig6.parquet", "6, attention and distance"),
+        table=table("results/tables/fig6.csv", "figure 6, what each head attends to", "fig6_table"),
     log:
         "logs/figures/fig6.log",
     benchmark:
@@ -231,18 +185,10 @@ rule invariance_figure:
         code=code("plots/invariance.py", "plots/style.py", "analysis/invariance.py"),
     output:
         pdf="results/figures/invariance.pdf",
-        png=report(
-            "results/figures/invariance.png",
-            caption="../workflow/report/invariance.rst",
-            category="Figures",
-            labels={"figure": "other descriptions of a crystal"},
-        ),
-        data="results/figures/invariance.parquet",
-        table=report(
-            "results/tables/invariance.csv",
-            caption="../workflow/report/invariance_table.rst",
-            category="Tables",
-            labels={"table": "changes with the description"},
+        png=figure("results/figures/invariance.png", "other descriptions of a crystal"),
+        data=figure("results/figures/invariance.parquet", "other descriptions of a crystal"),
+        table=table(
+            "results/tables/invariance.csv", "other descriptions of a crystal", "invariance_table"
         ),
     log:
         "logs/figures/invariance.log",
@@ -268,19 +214,9 @@ rule supercells_figure:
         code=code("plots/supercells.py", "plots/style.py", "analysis/supercells.py"),
     output:
         pdf="results/figures/supercells.pdf",
-        png=report(
-            "results/figures/supercells.png",
-            caption="../workflow/report/supercells.rst",
-            category="Figures",
-            labels={"figure": "supercells"},
-        ),
-        data="results/figures/supercells.parquet",
-        table=report(
-            "results/tables/supercells.csv",
-            caption="../workflow/report/supercells_table.rst",
-            category="Tables",
-            labels={"table": "supercells"},
-        ),
+        png=figure("results/figures/supercells.png", "supercells"),
+        data=figure("results/figures/supercells.parquet", "supercells"),
+        table=table("results/tables/supercells.csv", "supercells", "supercells_table"),
     log:
         "logs/figures/supercells.log",
     benchmark:

@@ -68,13 +68,8 @@ rule dim_fig6:
         code=code("plots/dim_fig6.py", "plots/style.py"),
     output:
         pdf="results/figures/dim_fig6.pdf",
-        png=report(
-            "results/figures/dim_fig6.png",
-            caption="../workflow/report/dim_fig6.rst",
-            category="Figures",
-            labels={"figure": "Deep InfoMax 6, pre-training"},
-        ),
-        data="results/figures/dim_fig6.parquet",
+        png=figure("results/figures/dim_fig6.png", "DIM  6, pre-training"),
+        data=figure("results/figures/dim_fig6.parquet", "DIM  6, pre-training"),
     log:
         "logs/figures/dim_fig6.log",
     benchmark:

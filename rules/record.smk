@@ -6,12 +6,7 @@ rule rejections:
         lists=rejection_lists(),
         code=code("provenance/rejections.py"),
     output:
-        table=report(
-            "results/tables/rejections.csv",
-            caption="../workflow/report/rejections.rst",
-            category="Run",
-            labels={"table": "refused crystals"},
-        ),
+        table=table("results/tables/rejections.csv", "refused crystals", "rejections", "Run"),
     log:
         "logs/tables/rejections.log",
     benchmark:
@@ -37,24 +32,9 @@ rule jobs:
         ],
         code=code("provenance/trace.py"),
     output:
-        jobs=report(
-            "results/tables/jobs.csv",
-            caption="../workflow/report/jobs.rst",
-            category="Run",
-            labels={"table": "jobs"},
-        ),
-        steps=report(
-            "results/tables/steps.csv",
-            caption="../workflow/report/steps.rst",
-            category="Run",
-            labels={"table": "time and memory by step"},
-        ),
-        versions=report(
-            "results/tables/versions.csv",
-            caption="../workflow/report/versions.rst",
-            category="Run",
-            labels={"table": "versions and devices"},
-        ),
+        jobs=table("results/tables/jobs.csv", "jobs", "jobs", "Run"),
+        steps=table("results/tables/steps.csv", "time and memory by step", "steps", "Run"),
+        versions=table("results/tables/versions.csv", "versions and devices", "versions", "Run"),
     log:
         "logs/tables/jobs.log",
     benchmark:
@@ -68,3 +48,24 @@ rule jobs:
         runtime=10,
     script:
         "../workflow/scripts/jobs.py"
+
+
+rule pages:
+    input:
+        tables=reported_tables([*rules.jobs.input.results, *rules.jobs.output]),
+        code=code("plots/pages.py"),
+    output:
+        [page(path) for path in reported_tables([*rules.jobs.input.results, *rules.jobs.output])],
+    log:
+        "logs/tables/pages.log",
+    benchmark:
+        "logs/tables/pages.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        gpu=0,
+        mem_mb=memory(2000),
+        runtime=10,
+    script:
+        "../workflow/scripts/pages.py"

@@ -94,18 +94,10 @@ rule dim_fig8:
         code=code("plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired.py"),
     output:
         pdf="results/figures/dim_fig8.pdf",
-        png=report(
-            "results/figures/dim_fig8.png",
-            caption="../workflow/report/dim_fig8.rst",
-            category="Figures",
-            labels={"figure": "DIM 8, representations"},
-        ),
-        data="results/figures/dim_fig8.parquet",
-        table=report(
-            "results/tables/dim_fig8.csv",
-            caption="../workflow/report/dim_fig8_table.rst",
-            category="Tables",
-            labels={"table": "DIM 8, representations"},
+        png=figure("results/figures/dim_fig8.png", "DIM  8, representations"),
+        data=figure("results/figures/dim_fig8.parquet", "DIM  8, representations"),
+        table=table(
+            "results/tables/dim_fig8.csv", "figure DIM  8, representations", "dim_fig8_table"
         ),
     log:
         "logs/figures/dim_fig8.log",
@@ -133,18 +125,12 @@ rule dim_fig11:
         code=code("plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired.py"),
     output:
         pdf="results/figures/dim_fig11.pdf",
-        png=report(
-            "results/figures/dim_fig11.png",
-            caption="../workflow/report/dim_fig11.rst",
-            category="Figures",
-            labels={"figure": "DIM 11, without synthetic falses"},
-        ),
-        data="results/figures/dim_fig11.parquet",
-        table=report(
+        png=figure("results/figures/dim_fig11.png", "DIM 11, without synthetic falses"),
+        data=figure("results/figures/dim_fig11.parquet", "DIM 11, without synthetic falses"),
+        table=table(
             "results/tables/dim_fig11.csv",
-            caption="../workflow/report/dim_fig11_table.rst",
-            category="Tables",
-            labels={"table": "DIM 11, without synthetic falses"},
+            "figure DIM 11, without synthetic falses",
+            "dim_fig11_table",
         ),
     log:
         "logs/figures/dim_fig11.log",
@@ -173,19 +159,9 @@ rule dim_fig9:
         code=code("plots/dim_maps.py", "plots/style.py"),
     output:
         pdf="results/figures/dim_fig9.pdf",
-        png=report(
-            "results/figures/dim_fig9.png",
-            caption="../workflow/report/dim_fig9.rst",
-            category="Figures",
-            labels={"figure": "DIM 9, maps: halogen and metal"},
-        ),
-        data="results/figures/dim_fig9.parquet",
-        table=report(
-            "results/tables/dim_fig9.csv",
-            caption="../workflow/report/dim_fig9_table.rst",
-            category="Tables",
-            labels={"table": "DIM 9, silhouettes"},
-        ),
+        png=figure("results/figures/dim_fig9.png", "DIM  9, maps: halogen and metal"),
+        data=figure("results/figures/dim_fig9.parquet", "DIM  9, maps: halogen and metal"),
+        table=table("results/tables/dim_fig9.csv", "figure DIM  9, silhouettes", "dim_fig9_table"),
     log:
         "logs/figures/dim_fig9.log",
     benchmark:
@@ -209,13 +185,8 @@ rule dim_fig10:
         code=code("plots/dim_maps.py", "plots/style.py"),
     output:
         pdf="results/figures/dim_fig10.pdf",
-        png=report(
-            "results/figures/dim_fig10.png",
-            caption="../workflow/report/dim_fig10.rst",
-            category="Figures",
-            labels={"figure": "DIM 10, maps: property"},
-        ),
-        data="results/figures/dim_fig10.parquet",
+        png=figure("results/figures/dim_fig10.png", "DIM 10, maps: property"),
+        data=figure("results/figures/dim_fig10.parquet", "DIM 10, maps: property"),
     log:
         "logs/figures/dim_fig10.log",
     benchmark:

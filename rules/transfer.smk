@@ -36,19 +36,9 @@ rule dim_fig7:
         code=code("plots/dim_fig7.py", "plots/boxes.py", "plots/style.py", "analysis/paired.py"),
     output:
         pdf="results/figures/dim_fig7.pdf",
-        png=report(
-            "results/figures/dim_fig7.png",
-            caption="../workflow/report/dim_fig7.rst",
-            category="Figures",
-            labels={"figure": "DIM 7, transfer"},
-        ),
-        data="results/figures/dim_fig7.parquet",
-        table=report(
-            "results/tables/dim_fig7.csv",
-            caption="../workflow/report/dim_fig7_table.rst",
-            category="Tables",
-            labels={"table": "DIM 7, transfer"},
-        ),
+        png=figure("results/figures/dim_fig7.png", "DIM  7, transfer"),
+        data=figure("results/figures/dim_fig7.parquet", "DIM  7, transfer"),
+        table=table("results/tables/dim_fig7.csv", "figure DIM  7, transfer", "dim_fig7_table"),
     log:
         "logs/figures/dim_fig7.log",
     benchmark:
@@ -81,18 +71,12 @@ rule dim_figS1:
         ),
     output:
         pdf="results/figures/dim_figS1.pdf",
-        png=report(
-            "results/figures/dim_figS1.png",
-            caption="../workflow/report/dim_figS1.rst",
-            category="Figures",
-            labels={"figure": "DIM S1, transfer and representations"},
-        ),
-        data="results/figures/dim_figS1.parquet",
-        table=report(
+        png=figure("results/figures/dim_figS1.png", "DIM S1, transfer and representations"),
+        data=figure("results/figures/dim_figS1.parquet", "DIM S1, transfer and representations"),
+        table=table(
             "results/tables/dim_figS1.csv",
-            caption="../workflow/report/dim_joined_table.rst",
-            category="Tables",
-            labels={"table": "DIM S1, transfer and representations"},
+            "figure DIM S1, transfer and representations",
+            "dim_joined_table",
         ),
     log:
         "logs/figures/dim_figS1.log",
@@ -126,19 +110,9 @@ rule dim_fig13:
         ),
     output:
         pdf="results/figures/dim_fig13.pdf",
-        png=report(
-            "results/figures/dim_fig13.png",
-            caption="../workflow/report/dim_fig13.rst",
-            category="Figures",
-            labels={"figure": "DIM 13, phonons"},
-        ),
-        data="results/figures/dim_fig13.parquet",
-        table=report(
-            "results/tables/dim_fig13.csv",
-            caption="../workflow/report/dim_joined_table.rst",
-            category="Tables",
-            labels={"table": "DIM 13, phonons"},
-        ),
+        png=figure("results/figures/dim_fig13.png", "DIM 13, phonons"),
+        data=figure("results/figures/dim_fig13.parquet", "DIM 13, phonons"),
+        table=table("results/tables/dim_fig13.csv", "figure DIM 13, phonons", "dim_joined_table"),
     log:
         "logs/figures/dim_fig13.log",
     benchmark:

@@ -49,9 +49,14 @@ rule search_figure:
             "results/tuning/{search}/search.png",
             caption="../workflow/report/search.rst",
             category="Hyperparameter search",
-            labels={"search": "{search}"},
+            labels={"search": "{search}", "as": "picture"},
         ),
-        data="results/tuning/{search}/search.parquet",
+        data=report(
+            "results/tuning/{search}/search.parquet",
+            caption="../workflow/report/search.rst",
+            category="Hyperparameter search",
+            labels={"search": "{search}", "as": "table in Parquet"},
+        ),
     log:
         "logs/tuning/{search}/search_figure.log",
     benchmark:

@@ -3,6 +3,7 @@
 The tests share one finished run and ask Snakemake what it would do after a change.
 """
 
+import base64
 import csv
 import importlib.util
 import json
@@ -90,11 +91,11 @@ def test_the_terminal_tells_each_stage_and_little_else(finished: Path) -> None:
                   "complexity:", "results/figures/fig5.pdf", "pre-training all:",
                   "xrd part 2/2:", "volume infomax, mlp: median test MAE", "t-SNE of 5 crystals",
                   "volume infomax, 8 labels: 6 for training, 2 for validation",
-                  "45 of 45 steps"):  # fmt: skip
+                  "46 of 46 steps"):  # fmt: skip
         assert stage in terminal
     assert "Traceback" not in terminal
     assert "Finished jobid" not in terminal
-    assert len(terminal.splitlines()) < 5 * 45
+    assert len(terminal.splitlines()) < 5 * 46
 
 
 def test_every_step_has_a_log_a_benchmark_and_a_record(finished: Path) -> None:
@@ -102,18 +103,19 @@ def test_every_step_has_a_log_a_benchmark_and_a_record(finished: Path) -> None:
         {path.with_suffix("") for path in (finished / "logs").rglob(f"*.{kind}")}
         for kind in ("log", "tsv", "json")
     )
-    assert len(logs) == 44
+    assert len(logs) == 45
     assert logs == benchmarks == records
 
 
 def test_every_result_is_traced_to_its_jobs(finished: Path) -> None:
-    """All jobs but the last, which writes the table, with what they were and what they took."""
+    """All jobs but the last two, the table and its pages, with what they were and took."""
     jobs = pd.read_csv(finished / "results/tables/jobs.csv", keep_default_na=False)
     assert len(jobs) == 43
     made = {path for outputs in jobs.outputs for path in outputs.split()}
     files = {str(path.relative_to(finished)) for path in (finished / "results").rglob("*.*")}
     own = {f"results/tables/{name}.csv" for name in ("jobs", "steps", "versions")}
-    assert made == files - own
+    pages = {path for path in files if path.endswith(".html")}
+    assert made == files - own - pages
     train = jobs[(jobs.rule == "train") & jobs.wildcards.str.contains("variant=small")]
     assert train.seeds.tolist() == ["training.seed=1"]
     assert (jobs.wall_seconds > 0).all()
@@ -133,6 +135,29 @@ def test_the_kept_configuration_is_that_of_the_run(finished: Path) -> None:
     assert set(pd.read_csv(finished / "results/tables/jobs.csv").config) == {kept.stem}
     process = snakemake(finished, "--configfile", str(kept), "--dry-run")
     assert "Nothing to be done" in process.stdout + process.stderr
+
+
+def test_the_report_has_every_figure_table_and_their_data(finished: Path, tmp_path: Path) -> None:
+    """Also captions, seeds and refused crystals, and nothing from the network."""
+    out = tmp_path / "report.html"
+    process = snakemake(finished, "--configfile", "own.yaml", "--report", str(out))
+    assert process.returncode == 0, process.stdout + process.stderr
+    html = out.read_text()
+    assert not re.search(r'(src|href)="https?://', html)
+    assert "system-message" not in html  # what docutils writes for mistakes in captions
+    results = json.loads(re.search(r"var results = (\{.*\});?$", html, re.MULTILINE)[1])
+    files = (finished / "results").glob("[ft]*/*.*")  # figures and tables
+    kinds = (".png", ".parquet", ".csv", ".html")
+    shown = {str(path.relative_to(finished)) for path in files if path.suffix in kinds}
+    assert set(results) == shown
+    assert all(len(result["caption"]) > 100 for result in results.values())
+    for names in ({"picture", "table in Parquet"}, {"page", "table in CSV"}):
+        of_kind = [r["labels"]["as"] for r in results.values() if r["labels"]["as"] in names]
+        assert {name: of_kind.count(name) for name in names} == dict.fromkeys(
+            names, len(of_kind) // 2
+        )  # else there is no switch between them
+    page = results["results/tables/rejections.html"]["data_uri"].partition("base64,")[2]
+    assert "partial occupancy" in base64.b64decode(page).decode()
 
 
 def test_refused_crystals_of_all_data_sets_are_in_one_table(finished: Path) -> None:
@@ -185,14 +210,15 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
     assert "Nothing to be done" in process.stdout + process.stderr
 
 
+LAST = {"jobs", "pages"}
 AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "table1", "fig5",
                   "fig6", "fig7", "invariance_figure", "table2",
-                  "table3", "jobs"}  # fmt: skip
+                  "table3", *LAST}  # fmt: skip
 
 
-AFTER_TRANSFER = {"transfer", "dim_fig7", "dim_figS1", "jobs"}
-AFTER_REPRESENTATION = {"representation", "dim_fig8", "dim_fig11", "dim_figS1", "jobs"}
-AFTER_MAP = {"map", "dim_fig9", "dim_fig10", "jobs"}
+AFTER_TRANSFER = {"transfer", "dim_fig7", "dim_figS1", *LAST}
+AFTER_REPRESENTATION = {"representation", "dim_fig8", "dim_fig11", "dim_figS1", *LAST}
+AFTER_MAP = {"map", "dim_fig9", "dim_fig10", *LAST}
 AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_TRANSFER, *AFTER_REPRESENTATION,
                      *AFTER_MAP}  # fmt: skip
 

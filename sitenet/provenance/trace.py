@@ -72,8 +72,8 @@ def jobs_table(jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "started": job["started"],
             "attempts": job["attempts"],
             "wall_seconds": round(job["wall_seconds"], 1),
-            "cpu_hours": round(job["cpu_seconds"] / 3600, 5),
-            "gpu_hours": round(job["gpu_seconds"] / 3600, 5),
+            "cpu_hours": round(job["cpu_seconds"] / 3600, 4),
+            "gpu_hours": round(job["gpu_seconds"] / 3600, 4),
             "peak_memory_gib": round(job["peak_memory_bytes"] / 2**30, 2),
             "needs": _words(sorted({maker[file] for file in job["inputs"] if file in maker})),
             "outputs": _words(job["outputs"]),
@@ -96,7 +96,7 @@ def steps_table(jobs: pd.DataFrame) -> pd.DataFrame:
     }
     rules = jobs.groupby("rule", sort=False).agg(**kinds)
     total = jobs.assign(rule="all").groupby("rule").agg(**kinds)
-    return pd.concat([rules, total]).round(5).reset_index()
+    return pd.concat([rules, total]).round(4).reset_index()
 
 
 def versions_table(jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
