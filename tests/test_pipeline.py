@@ -9,6 +9,8 @@ import importlib.util
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -309,3 +311,36 @@ def test_ready_configurations_have_a_plan(name: str, tmp_path: Path) -> None:
     process = snakemake(tmp_path, "--dry-run", "--configfile", *files)
     assert process.returncode == 0, process.stdout + process.stderr
     assert re.search(r"^fig7 +1$", process.stdout, re.MULTILINE)
+
+
+PLAN = """
+import sys
+from snakemake.cli import main
+try:
+    main(["--dry-run", "--snakefile", *sys.argv[1:]])
+finally:
+    heavy = {"torch", "lightning", "pymatgen", "matminer", "sklearn"} & set(sys.modules)
+    print("imported:", *sorted(heavy))
+"""
+
+
+def test_a_plan_for_a_hundred_thousand_crystals_is_small_and_quick(tmp_path: Path) -> None:
+    """Jobs grow with the shards that the configuration asks for, in two rules only."""
+
+    def jobs(*changes: str) -> dict[str, int]:
+        files = [str(ROOT / "config.yaml"), str(ROOT / "config/matbench.yaml")]
+        command = [str(ROOT / "Snakefile"), "--configfile", *files, *changes]
+        process = subprocess.run(
+            [sys.executable, "-c", PLAN, *command], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert process.returncode == 0, process.stdout + process.stderr
+        assert process.stdout.endswith("imported:\n")  # a plan needs none of what computes
+        table = process.stdout.rpartition("Job stats:")[2]
+        return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+    few = jobs()
+    assert few["total"] < 400
+    more = jobs("--config", "datasets={mp_gap: {shards: 32}}")
+    grown = {name: more[name] - few[name] for name in few if more[name] != few[name]}
+    assert set(grown) == {"featurise", "descriptors", "total"}
+    assert grown["featurise"] == 3 * 16  # three sizes of supercells
