@@ -66,7 +66,9 @@ def recorded(path: Path, job: Job, source: Path, started: float) -> Iterator[Non
         cost = _cost(started, job.gpus)
         totals = {name: cost[name] + earlier.get(name, 0) for name in COST}
         times = {"started": _utc(started), "finished": finished}
-        write_json(path, {**about, "device": device(job.gpus), **times, **cost, **totals})
+        # Not sooner: to ask a GPU for its name takes memory of it, in this process.
+        name = device(job.gpus) if finished else None
+        write_json(path, {**about, "device": name, **times, **cost, **totals})
 
     stop = Event()
 
