@@ -24,7 +24,7 @@ run: setup
 	$(SNAKEMAKE)
 
 report: setup
-	$(SNAKEMAKE) --report results/report.html --report-after-run
+	$(SNAKEMAKE) --report results/report.html --report-stylesheet workflow/report/report.css --report-after-run
 
 tune: .venv/.tune
 	$(SNAKEMAKE) tune

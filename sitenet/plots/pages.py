@@ -17,7 +17,8 @@ table { border-collapse: collapse; }
 th { position: sticky; top: 0; background: #eee; text-align: left; }
 th, td { padding: 0.3em 0.8em; border-bottom: 1px solid #ddd; vertical-align: top; }
 td { max-width: 32em; overflow-wrap: break-word; }
-td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.number, .short { white-space: nowrap; }
 """
 
 
@@ -28,7 +29,10 @@ def write_page(table: Path, page: Path) -> None:
     """
     rows = pd.read_csv(table, keep_default_na=False, na_values=[""])
     numeric = [pd.api.types.is_numeric_dtype(rows[name]) for name in rows]
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in rows)
+    head = "".join(
+        f'<th class="number">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"
+        for name, number in zip(rows, numeric, strict=True)
+    )
     body = "".join(
         f"<tr>{''.join(map(_cell, values, numeric))}</tr>\n"
         for values in rows.head(LONGEST).itertuples(index=False)
@@ -47,9 +51,9 @@ def write_page(table: Path, page: Path) -> None:
 def _cell(value: Any, numeric: bool) -> str:
     if pd.isna(value):
         return "<td></td>"
-    if not numeric:
-        return f"<td>{escape(str(value))}</td>"
-    return f'<td class="number">{readable(value)}</td>'
+    text = readable(value)
+    kind = "number" if numeric else "short" if len(text) <= 40 else "long"
+    return f'<td class="{kind}">{escape(text)}</td>'
 
 
 def readable(value: Any) -> str:
