@@ -30,7 +30,9 @@ def write_page(table: Path, page: Path) -> None:
     rows = pd.read_csv(table, keep_default_na=False, na_values=[""])
     numeric = [pd.api.types.is_numeric_dtype(rows[name]) for name in rows]
     head = "".join(
-        f'<th class="number">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"
+        f'<th class="number">{escape(str(name))}</th>'
+        if number
+        else f"<th>{escape(str(name))}</th>"
         for name, number in zip(rows, numeric, strict=True)
     )
     body = "".join(

@@ -71,7 +71,7 @@ def jobs_table(jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "gpus": job["gpus"],
             "started": job["started"],
             "attempts": job["attempts"],
-            "wall_seconds": round(job["wall_seconds"], 1),
+            "wall_seconds": round(job["wall_seconds"], 2),
             "cpu_hours": round(job["cpu_seconds"] / 3600, 4),
             "gpu_hours": round(job["gpu_seconds"] / 3600, 4),
             "peak_memory_gib": round(job["peak_memory_bytes"] / 2**30, 2),

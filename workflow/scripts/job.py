@@ -17,6 +17,7 @@ from threading import Thread
 from typing import Any
 
 import yaml
+from clock import START
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # no installation needed
 
@@ -27,7 +28,6 @@ from sitenet.provenance.record import Job, fingerprint, recorded
 from sitenet.tables import DamagedTable
 
 ROOT = Path(__file__).resolve().parents[2]
-START = time.time()
 
 
 @contextmanager
