@@ -5,7 +5,7 @@ The tests share one finished run and ask Snakemake what it would do after a chan
 
 import base64
 import csv
-import importlib.util
+import importlib
 import json
 import re
 import shutil
@@ -256,10 +256,11 @@ def test_a_change_re_runs_what_depends_on_it(
     assert planned(finished, "--config", change) == expected
 
 
-def test_checkpoints_are_kept_only_for_the_same_settings_and_data(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("job", ROOT / "workflow/scripts/job.py")
-    job = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(job)
+def test_checkpoints_are_kept_only_for_the_same_settings_and_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "workflow/scripts")
+    job = importlib.import_module("job")
     shard, folder = tmp_path / "shard", tmp_path / "run"
 
     def survives(settings: dict) -> bool:
