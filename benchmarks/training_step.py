@@ -3,11 +3,14 @@
     python benchmarks/training_step.py --table crystals.parquet --n 50 --sites 1200 --threads 2
 
 Each path runs in a process of its own, so that its peak memory is its own: forward, backward and
-optimiser step in float32 with the hyperparameters of Table 1. The table needs a column `cif`.
+optimiser step in float32 with the hyperparameters of Table 1. `merged` takes the compiled kernel,
+`plain` the same in plain PyTorch. The floor is the time of the merged matrix products alone, at the
+rate of a large product on as many threads. The table needs a column `cif`.
 """
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -19,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
@@ -51,7 +55,7 @@ def sample(table: Path, n_atoms: int, sites: int) -> list[MergedCrystal]:
 
 def as_batch(path: str, crystals: list[MergedCrystal]) -> DenseBatch | RaggedBatch:
     """The crystals as the path wants them."""
-    if path == "merged":
+    if path != "dense":
         parts = [(c.numbers, c.oxidation, c) for c in crystals]
         return ragged_batch(parts).cast(torch.float32)
     rows = [(c.numbers, c.oxidation, atom_distances(c.lattice, c.frac, c.supercell))
@@ -62,7 +66,7 @@ def as_batch(path: str, crystals: list[MergedCrystal]) -> DenseBatch | RaggedBat
 def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
     """Time and memory of one path."""
     crystals = sample(options.table, options.n, options.sites)
-    model = (SiteNet if path == "merged" else DenseSiteNet)(ModelSettings())
+    model = (DenseSiteNet if path == "dense" else SiteNet)(ModelSettings())
     optimiser = make_optimiser(model, TrainingSettings())
     batch = as_batch(path, crystals)
 
@@ -73,7 +77,24 @@ def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
         optimiser.step()
         return loss
 
-    return timed(step, crystals, options.repeats)
+    result = timed(step, crystals, options.repeats)
+    if path == "plain":
+        with FlopCounterMode(display=False) as counter:
+            step()
+        result["gflop"] = counter.get_total_flops() / 1e9
+        result["gflops"] = peak_gflops()
+    return result
+
+
+def peak_gflops(size: int = 2048, repeats: int = 5) -> float:
+    """Rate of a product of two square matrices in float32, in 10^9 operations a second."""
+    matrix = torch.randn(size, size)
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds) / 1e9
 
 
 def timed(
@@ -112,14 +133,22 @@ def report(
             f"  {path:6}  {result['seconds']:8.3f} s/step (median {result['median_seconds']:.3f})  "
             f"{result['sites'] / result['seconds']:10,.0f} sites/s  {result['gib']:6.2f} GiB peak"
         )
-    line = (
-        f"  ratio   {dense['seconds'] / merged['seconds']:.1f}x faster, "
-        f"{dense['gib'] / merged['gib']:.1f}x less memory"
-    )
+    for path in ("dense", "plain"):
+        if path in results:
+            result = results[path]
+            print(
+                f"  against {path}: {result['seconds'] / merged['seconds']:.1f}x faster, "
+                f"{result['gib'] / merged['gib']:.1f}x less memory"
+            )
     if same_loss:
         apart = abs(dense["last_loss"] - merged["last_loss"])
-        line += f"; losses after the steps differ by {apart:.1e}"
-    print(line)
+        print(f"  losses of dense and merged after the steps differ by {apart:.1e}")
+    if "gflop" in results.get("plain", {}):
+        gflop, rate = results["plain"]["gflop"], results["plain"]["gflops"]
+        print(
+            f"  floor: {gflop:.1f} GFLOP in matrix products at {rate:.0f} GFLOP/s: "
+            f"{gflop / rate:.3f} s; merged takes {merged['seconds'] * rate / gflop:.1f} times that"
+        )
 
 
 def compare(
@@ -127,8 +156,9 @@ def compare(
     argv: list[str],
     about: str,
     same_loss: bool = True,
+    paths: tuple[str, ...] = ("merged", "dense"),
 ) -> None:
-    """Measure both paths, each in its own process, and print the comparison.
+    """Measure the paths, each in its own process, and print the comparison.
 
     `same_loss`: whether nothing is drawn at random, so that the losses can be compared.
     """
@@ -138,7 +168,7 @@ def compare(
     parser.add_argument("--sites", type=int, default=1200, help="unique sites of the batch")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--path", choices=["merged", "dense"], help=argparse.SUPPRESS)
+    parser.add_argument("--path", choices=paths, help=argparse.SUPPRESS)
     options = parser.parse_args(argv[1:])
     if options.path:
         torch.set_num_threads(options.threads)
@@ -146,12 +176,15 @@ def compare(
         print(json.dumps(measure(options.path, options)))
         return
     results = {}
-    for path in ("merged", "dense"):
+    for path in paths:
         command = [sys.executable, *argv, "--path", path]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        environment = os.environ | ({"SITENET_ENGINE": "plain"} if path == "plain" else {})
+        output = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=environment
+        ).stdout
         results[path] = json.loads(output.splitlines()[-1])
     report(results, options, same_loss)
 
 
 if __name__ == "__main__":
-    compare(measure, sys.argv, str(__doc__))
+    compare(measure, sys.argv, str(__doc__), paths=("merged", "plain", "dense"))
