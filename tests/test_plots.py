@@ -145,22 +145,24 @@ def test_two_tasks_are_compared_crystal_by_crystal() -> None:
     assert row.p == pytest.approx(2 / 2**8)
 
 
-def test_fig7_axes_are_the_papers_and_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fig7_has_the_same_axes_for_all_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved: list[Figure] = []
     monkeypatch.setattr(style, "save", lambda figure, pdf: saved.append(figure))
-    _fig7(tmp_path, np.linspace(1, 5, 40))
-    _fig7(tmp_path, np.linspace(1, 30.5, 40))
-    for figure, top in zip(saved, (24, 31), strict=True):
-        for row in (0, 2):
-            left, right = figure.axes[row : row + 2]
-            assert left.get_xlim() == (0, 10)
-            assert right.get_xlim() == (0, 20)
-            assert left.get_ylim() == right.get_ylim() == (0, top)
+    _fig7(tmp_path, np.linspace(1, 4.5, 40))
+    for row in (0, 2):
+        left, right = saved[0].axes[row : row + 2]
+        assert left.get_xlim() == (0, 4)
+        assert right.get_xlim() == (0, 19)
+        assert left.get_ylim() == right.get_ylim() == (0, 6)
 
 
-def test_grown_limits() -> None:
-    assert style.grown((0, 10), [np.array([1.0, 9.0])]) == (0, 10)
-    assert style.grown((0, 10), [np.array([1.0]), np.array([-0.5, 12.2])]) == (-1, 13)
+def test_limits_start_at_zero() -> None:
+    assert style.from_zero([np.array([1.0, 9.0])]) == (0, 9)
+    assert style.from_zero([np.array([0.2])]) == (0, 1)
+    assert style.from_zero([np.array([9.0])], room=0.2) == (0, 11)
+    assert style.from_zero([np.array([1.0]), np.array([-0.5, 12.2])]) == (-1, 13)
 
 
 def test_density_counts_every_crystal() -> None:

@@ -21,9 +21,6 @@ from sitenet.tables import read_table, write_table
 
 BINS = 60
 PANEL_HEIGHT = 6.0  # cm
-RANGE = {"i_conf": (0.0, 10.0), "primitive_length": (0.0, 20.0)}
-"""The paper's axes: bits per degree of freedom, A."""
-REACH = (0.0, 24.0)
 LABEL = {
     "i_conf": "configurational complexity $I_{conf}$ (bits)",
     "primitive_length": "cube root of primitive volume (Å)",
@@ -62,19 +59,15 @@ def draw(
         seed: of the bootstrap.
     """
     points = [_points(*task) for task in tasks]
-    reach = style.grown(REACH, [p.long_range_coefficient.to_numpy() for p in points])
-    edges = {
-        name: np.linspace(*style.grown(RANGE[name], [p[name].to_numpy() for p in points]), BINS + 1)
-        for name in RANGE
-    }
-    y_edges = np.linspace(*reach, BINS + 1)
+    edges = {name: _common_edges(points, name) for name in LABEL}
+    y_edges = _common_edges(points, "long_range_coefficient", room=0.2)
     norm = _common_norm(points, edges, y_edges)
 
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(tasks))
     axes = figure.subplots(len(tasks), 2, squeeze=False, sharex="col", sharey=True)
     rows = []
     for row, (title, *_) in enumerate(tasks):
-        for column, name in enumerate(RANGE):
+        for column, name in enumerate(LABEL):
             fit = _fit(points[row], name, seed)
             rows.append(_table_row(points[row], name, fit))
             mesh = _panel(axes[row, column], points[row], name, (edges[name], y_edges), norm, fit)
@@ -130,12 +123,17 @@ def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
     primitive_length."""
     columns = ["id", "long_range_coefficient", "even_coefficient"]
     reach = read_table(long_range, columns=columns, filters=[("split", "==", "test")])
-    measures = read_table(complexity, columns=["id", *RANGE])
+    measures = read_table(complexity, columns=["id", *LABEL])
     points = reach.merge(measures, on="id", validate="one_to_one")
     if len(points) < len(reach):
         missing = len(reach) - len(points)
         log.info(f"{title}: {missing:,} of {len(reach):,} crystals have no complexity; left out")
     return points.assign(task=title)
+
+
+def _common_edges(points: Sequence[pd.DataFrame], name: str, room: float = 0) -> style.Float:
+    """Edges of the bins of a column, the same for all tasks."""
+    return np.linspace(*style.from_zero([p[name].to_numpy() for p in points], room), BINS + 1)
 
 
 def _common_norm(
@@ -145,7 +143,7 @@ def _common_norm(
     most = max(
         np.histogram2d(p[name], p.long_range_coefficient, bins=[edges[name], y_edges])[0].max()
         for p in points
-        for name in RANGE
+        for name in LABEL
     )
     return LogNorm(1, max(2.0, most))
 

@@ -100,12 +100,15 @@ def plain_ticks(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def grown(default: tuple[float, float], values: Sequence[Float]) -> tuple[float, float]:
-    """`default` limits, extended to the next whole numbers beyond `values` where these exceed."""
+def from_zero(values: Sequence[Float], room: float = 0) -> tuple[float, float]:
+    """Limits from zero, or below where needed, to the next whole number beyond all `values`.
+
+    `room`: of the values' range, left free for a note above them.
+    """
     everything = np.concatenate(values)
-    low = default[0] if everything.min() >= default[0] else np.floor(everything.min())
-    high = default[1] if everything.max() <= default[1] else np.ceil(everything.max())
-    return float(low), float(high)
+    return float(min(0, np.floor(everything.min()))), float(
+        max(1, np.ceil((1 + room) * everything.max()))
+    )
 
 
 def letter(axes: Axes, text: str) -> None:
