@@ -77,6 +77,10 @@ def source_section(wildcards):
     }
 
 
+def max_rejected_fraction(wildcards):
+    return dataset_section(wildcards)["max_rejected_fraction"]
+
+
 def source_files(wildcards):
     """Files of the user that the table of structures is made from."""
     source = dataset_section(wildcards)["source"]

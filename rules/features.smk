@@ -22,5 +22,6 @@ rule featurise:
     params:
         features=feature_section,
         parts=shard_count,
+        max_rejected_fraction=max_rejected_fraction,
     script:
         "../workflow/scripts/featurise.py"

@@ -16,6 +16,7 @@ from sitenet.shards.build import build_shard
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.cif import Crystal
+from sitenet.sources.collect import TooManyRejected
 from sitenet.tables import DamagedTable
 
 SETTINGS = FeatureSettings(n_atoms=30)
@@ -78,6 +79,35 @@ def test_shards_hold_what_was_featurised(structures: Path, tmp_path: Path):
         np.testing.assert_array_equal(np.reshape(row.lattice, (3, 3)), expected.lattice)
         counts = np.add.reduceat(row.pair_count, np.cumsum(row.row_length) - row.row_length)
         assert (counts == row.n_atoms).all()
+
+
+def test_too_many_that_cannot_be_featurised_stop_the_run(tmp_path: Path):
+    names = ["CsCl", "Fm1", "Fm2", "Fe"]
+    rows = [CRYSTALS.get(name, crystal([100], 3.0, [[0, 0, 0]])) for name in names]
+    table = {
+        "id": names,
+        "lattice": [c.lattice.ravel() for c in rows],
+        "numbers": [c.numbers for c in rows],
+        "frac": [c.frac.ravel() for c in rows],
+        "oxidation_given": [c.oxidation for c in rows],
+        "note": [None] * len(rows),
+    }
+    structures = tmp_path / "structures.parquet"
+    pq.write_table(pa.table(table), structures)
+    shard, rejected = tmp_path / "part.parquet", tmp_path / "part.rejected.csv"
+    build_shard(structures, 0, 1, SETTINGS, shard, rejected, max_rejected_fraction=0.5)
+    shard.unlink()
+    with pytest.raises(TooManyRejected, match=r"2 of 4 .*50\.0%.*allows 40\.0%.*einsteinium"):
+        build_shard(structures, 0, 1, SETTINGS, shard, rejected, max_rejected_fraction=0.4)
+    assert not shard.exists()
+    listed = pd.read_csv(tmp_path / "part.rejected-too-many.csv")
+    assert listed.id.tolist() == ["Fm1", "Fm2"]
+
+
+def test_one_crystal_alone_never_stops_the_run(structures: Path, tmp_path: Path):
+    shard = tmp_path / "part.parquet"
+    build_shard(structures, 0, 1, SETTINGS, shard, tmp_path / "r.csv", max_rejected_fraction=0.0)
+    assert len(CrystalStore.from_shards([shard])) == len(CRYSTALS)
 
 
 def test_several_processes_write_the_same_shard(structures: Path, tmp_path: Path):

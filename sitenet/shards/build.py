@@ -1,6 +1,7 @@
 """structures.parquet -> one shard: featurise a share of the crystals on several processes."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -15,6 +16,7 @@ from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal
+from sitenet.sources.collect import TooManyRejected, failed_list
 from sitenet.sources.tables import iter_crystals
 from sitenet.tables import row_count
 
@@ -38,10 +40,15 @@ def build_shard(
     shard: Path,
     rejected: Path,
     workers: int = 1,
+    max_rejected_fraction: float = 1.0,
 ) -> None:
     """Featurise crystals of the `part`-th of `parts` equal shares (0-based) into `shard`.
 
     Crystals keep their order; those that cannot be featurised go to `rejected` (id, reason).
+
+    Raises:
+        TooManyRejected: they are two or more, and more than `max_rejected_fraction` of the share;
+            their list is then called `failed_list(rejected)`.
     """
     rows = row_count(structures)
     first, last = part * rows // parts, (part + 1) * rows // parts
@@ -49,7 +56,9 @@ def build_shard(
     progress = Progress(last - first, label, "crystals")
     work = partial(_featurise_all, settings=settings)
     chunks = chunked(iter_crystals(structures, first, last), CHUNK)
-    dropped = uncharged = 0
+    uncharged = 0
+    dropped: Counter[str] = Counter()
+    failed_list(rejected).unlink(missing_ok=True)
     with (
         atomic_path(shard) as file,
         atomic_path(rejected) as reasons,
@@ -62,13 +71,23 @@ def build_shard(
         for group in chunked(outcomes, ROW_GROUP):
             table.writerows((o.id, o.reason) for o in group if o.crystal is None)
             kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
-            dropped += len(group) - len(kept)
+            dropped.update(o.reason for o in group if o.crystal is None)
             uncharged += sum(not crystal.oxidation.any() for _, crystal in kept)
             if kept:
                 writer.write_table(to_table(*map(list, zip(*kept, strict=True))))
+        listing.flush()
+        if dropped.total() > max(1, max_rejected_fraction * (last - first)):
+            kept_list = reasons.rename(failed_list(rejected))
+            common = "; ".join(f"{n:,} x {reason}" for reason, n in dropped.most_common(3))
+            raise TooManyRejected(
+                f"{label}: {dropped.total():,} of {last - first:,} crystals are rejected "
+                f"({dropped.total() / (last - first):.1%}; datasets.{structures.parent.name}."
+                f"max_rejected_fraction allows {max_rejected_fraction:.1%}). Commonest reasons: "
+                f"{common}. All are listed in {kept_list}."
+            )
     progress.finish()
     log.info(
-        f"{label}: {dropped:,} rejected; {uncharged:,} without oxidation states "
+        f"{label}: {dropped.total():,} rejected; {uncharged:,} without oxidation states "
         f"({settings.oxidation}), 0 used"
     )
 

@@ -16,4 +16,5 @@ with job(snakemake):
         shard=Path(snakemake.output.shard),
         rejected=Path(snakemake.output.rejected),
         workers=snakemake.threads,
+        max_rejected_fraction=snakemake.params.max_rejected_fraction,
     )
