@@ -11,6 +11,7 @@ rule pretrain:
             "train/pretrain_module.py",
             "train/batch_module.py",
             "train/fit.py",
+            "train/best.py",
             "model/infomax",
         ),
     output:

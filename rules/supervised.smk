@@ -12,6 +12,7 @@ rule train:
             "train/batch_module.py",
             "train/optimiser.py",
             "train/fit.py",
+            "train/best.py",
         ),
     output:
         weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -55,7 +56,7 @@ Fe1 Fe 0 0 0 0.5\nNi1 Ni 0 0 0 0.5
 }
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, config: dict = CONFIG) -> None:
     """Write the crystals, their labels and the configuration, own.yaml, into `folder`."""
     shutil.copytree(CRYSTALS, folder / "cifs")
     with open(folder / "cifs" / "id_prop.csv", "a") as file:
@@ -64,16 +65,28 @@ def prepare(folder: Path) -> None:
     for name, content in BAD_CIFS.items():
         (folder / "cifs" / f"{name}.cif").write_bytes(content)
     shutil.copy(CRYSTALS / "NaCl.cif", folder / "cifs" / "unlabelled.cif")
-    (folder / "own.yaml").write_text(yaml.safe_dump(CONFIG))
+    (folder / "own.yaml").write_text(yaml.safe_dump(config))
+
+
+def start(folder: Path, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start Snakemake in `folder` as a user does; `options` as of Popen."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    # Folders of one test session share the compiled kernels.
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder.parent / "cache")}
+    return subprocess.Popen(
+        [*command, *arguments], cwd=folder, env=environment, text=True, **options
+    )
 
 
 def snakemake(
-    folder: Path, *arguments: str, timeout: float | None = None
+    folder: Path, *arguments: str, timeout: float | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Start Snakemake in `folder` as a user does, and wait, at most `timeout` seconds."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
-    return subprocess.run(
-        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True,
-        timeout=timeout,
-    )  # fmt: skip
+    """Run Snakemake in `folder` and wait, at most `timeout` seconds."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with start(folder, *arguments, **pipes, **options) as process:
+        try:
+            told = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, *told)

@@ -1,4 +1,4 @@
-"""What happens after each epoch: history, a line for the person who waits, the best weights."""
+"""What happens after each epoch: history and a line for the person who waits."""
 
 import time
 from pathlib import Path
@@ -6,8 +6,6 @@ from typing import Any, Protocol, cast
 
 import lightning.pytorch as pl
 import pandas as pd
-from lightning.pytorch.callbacks import EarlyStopping
-from torch import Tensor
 
 from sitenet.progress import duration, log
 from sitenet.tables import write_table
@@ -87,36 +85,3 @@ class History(pl.Callback):
             f"{best[self.watched]:.4g} at {best['epoch']}), {row['structures_per_second']:.3g} "
             f"crystals/s, at most {duration(left)} left"
         )
-
-
-class Best(pl.Callback):
-    """The weights of the best epoch so far, in every checkpoint.
-
-    In a file of their own they could be of another epoch than the checkpoint a killed run goes on
-    from.
-    """
-
-    def __init__(self, history: History) -> None:
-        self.history = history
-        self.weights: dict[str, Tensor] = {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """The weights, on the CPU."""
-        return {"weights": self.weights}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Those of a resumed run."""
-        self.weights = state_dict["weights"]
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Copy the weights if no epoch was better; `history` has its row already."""
-        if self.history.best() is self.history.rows[-1]:
-            self.weights = {k: v.detach().cpu().clone() for k, v in module.state_dict().items()}
-
-
-class Patience(EarlyStopping):
-    """Early stopping that stays stopped if the run is killed before its results are written."""
-
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """After the checkpoint was read, before the next epoch."""
-        trainer.should_stop = self.wait_count >= self.patience
