@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 
 from sitenet.config import overlaid
 from sitenet.files import read_json
+from sitenet.shards.schema import LISTS, SCALARS
 from tests.tiny_pipeline import CONFIG, prepare, snakemake, start
 
 ARGUMENTS = ("--configfile", "own.yaml", "--cores", "1")
@@ -184,18 +185,20 @@ def test_damaged_data_are_made_anew(undisturbed: Undisturbed, disturbed: Path) -
     assert structures.with_name("structures.parquet.damaged").exists()
 
     names = [f"results/mine/n16/shards/part-{part:03d}.parquet" for part in range(2)]
-    process = snakemake(disturbed, *ARGUMENTS, *names)
+    process = snakemake(disturbed, *ARGUMENTS, STAGES[0].target, *names)
     assert process.returncode == 0, process.stdout + process.stderr
     shards = [disturbed / name for name in names]
+    distances = pq.read_metadata(shards[0]).row_group(0).column(len(LISTS) + len(SCALARS) - 1)
+    assert distances.path_in_schema.startswith("pair_distance")
     content = bytearray(shards[0].read_bytes())
-    content[len(content) // 3] ^= 1
+    content[distances.data_page_offset + distances.total_compressed_size // 2] ^= 1
     shards[0].write_bytes(content)
     table = pq.read_table(shards[1]).replace_schema_metadata({"format": "sitenet shard 0"})
     pq.write_table(table, shards[1])
     told = failed(disturbed, f"{RUN}/metrics.json")
-    assert re.search(r"part-000\.parquet is damaged .*run again to make it anew", told)
-    told = failed(disturbed, f"{RUN}/metrics.json")
     assert "part-001.parquet is damaged (it is of another version of the format)" in told
+    told = failed(disturbed, f"{RUN}/metrics.json")
+    assert re.search(r"part-000\.parquet is damaged .*run again to make it anew", told)
 
     process = snakemake(disturbed, *ARGUMENTS, f"{RUN}/metrics.json")
     assert process.returncode == 0, process.stdout + process.stderr
@@ -206,17 +209,16 @@ def test_damaged_data_are_made_anew(undisturbed: Undisturbed, disturbed: Path) -
 def test_a_full_disk_is_told_and_the_next_run_goes_on(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    """A largest size of files stands for the disk: below that of the structures, of the model."""
+    """A largest size of files, below that of a checkpoint, stands for the disk."""
     prepare(tmp_path, overlaid(CONFIG, LONGER))
-    for bytes_, folder in ((10_000, "results/mine"), (50_000, f"{RUN}/.checkpoints")):
-        told = failed(tmp_path, f"{RUN}/metrics.json", preexec_fn=limit(bytes_))
-        assert f"no room in {folder} (File too large): free some and run again" in told
-        assert not list((tmp_path / "results").rglob("*.part"))
+    told = failed(tmp_path, f"{RUN}/metrics.json", preexec_fn=small_files_only)
+    assert f"{RUN}/.checkpoints (File too large): free some and run again" in told
+    assert not list((tmp_path / "results").rglob("*.part"))
     process = snakemake(tmp_path, *ARGUMENTS, f"{RUN}/metrics.json")
     assert process.returncode == 0, process.stdout + process.stderr
     assert_same_training(undisturbed.folder / RUN, tmp_path / RUN)
 
 
-def limit(size: int):
-    """For a new process: no file may become larger than `size` bytes."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+def small_files_only() -> None:
+    """For a new process: no file may become larger than 50 kB."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
