@@ -99,10 +99,12 @@ def read_lists(
         if not (found.equals(SCHEMA) and found.metadata == SCHEMA.metadata):
             raise DamagedTable(path, "it is of another version of the format")
         for group in range(file.num_row_groups) if groups is None else groups:
-            table = file.read_row_group(group, columns=list(columns)).combine_chunks()
+            table = file.read_row_group(group, columns=list(columns))
             arrays: dict[str, NDArray] = {}
             for name in columns:
-                column = table.column(name).combine_chunks()
+                chunks = table.column(name)
+                # combine_chunks copies even a single one
+                column = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
                 if name in LISTS:
                     arrays[name] = column.flatten().to_numpy(zero_copy_only=False)
                     arrays[f"{name}.length"] = np.diff(column.offsets.to_numpy())

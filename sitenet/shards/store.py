@@ -56,8 +56,7 @@ class CrystalStore:
                 parts[name].append(array)
         if not parts["ids"]:
             raise ValueError("the shards hold no crystal")
-        # One column after the other, so that only one is in memory twice.
-        flat = {name: np.concatenate(parts.pop(name)) for name in list(parts)}
+        flat = {name: _joined(arrays) for name, arrays in parts.items()}
         self.ids: list[str] = flat.pop("ids").tolist()
         self.index = {name: k for k, name in enumerate(self.ids)}
         tensors = {name: torch.from_numpy(array) for name, array in flat.items()}
@@ -143,6 +142,18 @@ class CrystalStore:
             pair_distance=self._pair_distance[pairs],
             pair_count=self._pair_count[pairs].float(),
         )
+
+
+def _joined(parts: list[NDArray]) -> NDArray:
+    """Concatenate `parts`, which are emptied on the way: never is all in memory twice."""
+    out = np.empty(sum(map(len, parts)), parts[0].dtype)
+    parts.reverse()
+    start = 0
+    while parts:
+        part = parts.pop()
+        out[start : start + len(part)] = part
+        start += len(part)
+    return out
 
 
 def _select(group: dict[str, NDArray], keep: Collection[str] | None) -> dict[str, NDArray]:
