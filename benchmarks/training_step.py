@@ -66,7 +66,7 @@ def as_batch(path: str, crystals: list[MergedCrystal]) -> DenseBatch | RaggedBat
 def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
     """Time and memory of one path."""
     crystals = sample(options.table, options.n, options.sites)
-    model = (DenseSiteNet if path == "dense" else SiteNet)(ModelSettings())
+    model = (DenseSiteNet if path == "dense" else SiteNet)(ModelSettings(cutoff=options.cutoff))
     optimiser = make_optimiser(model, TrainingSettings())
     batch = as_batch(path, crystals)
 
@@ -168,6 +168,7 @@ def compare(
     parser.add_argument("--sites", type=int, default=1200, help="unique sites of the batch")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--cutoff", type=float, help="of the attention in A")
     parser.add_argument("--path", choices=paths, help=argparse.SUPPRESS)
     options = parser.parse_args(argv[1:])
     if options.path:

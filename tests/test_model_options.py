@@ -20,6 +20,7 @@ OPTIONS = [
     {"pooling": "max"},
     {"pooling": "self_attention"},
     {"cutoff": 3.5},
+    {"cutoff": 3.5, "norm": "batch"},
     {"attention_layers": ()},
     {"attention_layers": (7, 6)},
     {"blocks": 1},

@@ -41,13 +41,15 @@ class SiteNet(SiteNetParameters):
         Each block's attention (E, H) is appended to `attention`. That of a merged pair is the sum
         over its atoms: divide by pair_count for one.
         """
+        cutoff, kept = self.settings.cutoff, None
+        if cutoff is not None and self.settings.norm != "batch":  # which counts all pairs
+            batch, kept = batch.within(cutoff)
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
         pair_weight = batch.site_weight[batch.pair_row] * batch.pair_count
         interactions, source = self._interactions(batch, pair_weight, sites.dtype)
         log_count = torch.log(batch.pair_count)
-        if self.settings.cutoff is not None:
-            beyond = batch.pair_distance > self.settings.cutoff
-            log_count = log_count.masked_fill(beyond, -torch.inf)
+        if cutoff is not None:
+            log_count = log_count.masked_fill(batch.pair_distance > cutoff, -torch.inf)
         pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count, source)
         layers = []
         for block in self.blocks:
@@ -59,7 +61,7 @@ class SiteNet(SiteNetParameters):
             if new_interactions is not None:
                 interactions, pairs = new_interactions, replace(pairs, source=None)
             if attention is not None:
-                attention.append(weights)
+                attention.append(weights if kept is None else _spread(weights, kept))
         return torch.cat(layers, 1)
 
     def _interactions(
@@ -131,6 +133,11 @@ class SiteNet(SiteNetParameters):
         mixed = weighted.new_zeros(sites.shape[0], weighted.shape[1])
         mixed = mixed.index_add(0, pairs.row, weighted)
         return mixed, None if block.interactions is None else first(block.interactions), attention
+
+
+def _spread(weights: Tensor, kept: Tensor) -> Tensor:
+    """Attention of the pairs that were kept (E,) bool as that of all pairs: (E, H)."""
+    return weights.new_zeros(len(kept), weights.shape[1]).index_put((kept,), weights)
 
 
 def _networks(block: Block) -> list[LMN]:

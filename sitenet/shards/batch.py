@@ -36,6 +36,16 @@ class RaggedBatch:
         """The same batch on `device`."""
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
+    def within(self, distance: float) -> tuple["RaggedBatch", Tensor]:
+        """The batch without pairs farther apart (A), and which pairs (E,) bool are left."""
+        kept = self.pair_distance <= distance
+        row = self.pair_row[kept]
+        lengths = torch.bincount(row, minlength=len(self.numbers))
+        pairs = {name: getattr(self, name)[kept] for name in (
+            "pair_column", "pair_distance", "pair_count")}  # fmt: skip
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        return replace(self, row_offsets=offsets, pair_row=row, **pairs), kept
+
     def cast(self, dtype: torch.dtype) -> "RaggedBatch":
         """The same batch with real-valued features of `dtype`."""
         real = ("oxidation", "site_weight", "sizes", "pair_distance", "pair_count")
