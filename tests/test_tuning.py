@@ -94,24 +94,26 @@ def histories(folder: Path, ends: dict[str, list[float]]) -> None:
 
 
 def test_the_table_says_how_trials_ended_and_the_best_is_a_valid_configuration(tmp_path: Path):
-    histories(tmp_path, {"a": [3.0, 1.0, 2.0], "b": [9.0], "c": [0.5]})
+    histories(tmp_path, {"a": [3.0, 1.0, 2.0], "b": [9.0], "c": [0.5], "e": [9.0] * 5})
     (tmp_path / "trials" / "a" / FINISHED).touch()
     tried = [Tried(1, "a", TABLE_1, None), Tried(2, "b", TABLE_1, None),
-             Tried(3, "c", TABLE_1, "no memory"), Tried(4, "d", TABLE_1, "at once")]  # fmt: skip
-    trials, curves = trial_table(tried, tmp_path)
-    assert trials.outcome.tolist() == ["finished", "stopped", "failed", "failed"]
+             Tried(3, "c", TABLE_1, "no memory"), Tried(4, "d", TABLE_1, "at once"),
+             Tried(5, "e", TABLE_1, None)]  # fmt: skip
+    trials, curves = trial_table(tried, tmp_path, max_epochs=5)
+    assert trials.outcome.tolist() == ["finished", "stopped", "failed", "failed", "finished"]
     assert trials.val_mae.tolist()[:2] == [1.0, 9.0]
-    assert curves.groupby("trial").size().to_dict() == {1: 3, 2: 1, 3: 1}
+    assert curves.groupby("trial").size().to_dict() == {1: 3, 2: 1, 3: 1, 5: 5}
     best = best_trial(trials)
     assert best.trial == 1
     with pytest.raises(ValueError, match="all 2 trials failed, the first with: no memory"):
-        best_trial(trials[2:])
+        best_trial(trials[2:4])
 
     job = SearchJob(None, {}, {"seed": 3}, tmp_path, "cpu")  # type: ignore[arg-type]
     job = replace(job, inputs=RunInputs(tmp_path, (), tmp_path, "e", "eV/atom", None))  # type: ignore[arg-type]
     path = tmp_path / "narrow" / "best.yaml"
     write_best(path, best, job, RUN)
     assert "1 eV/atom after 3 epochs" in path.read_text()
+    assert "&id" not in path.read_text()
     config = checked(overlaid(DEFAULT, yaml.safe_load(path.read_text())), SCHEMA, "best.yaml")
     variant = config["variants"]["tuned_narrow"]
     assert variant == {"model": {"cutoff": 5.0, **sections(TABLE_1)["model"]},

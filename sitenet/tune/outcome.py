@@ -1,6 +1,7 @@
 """What a search leaves: a table of trials, their learning curves, the best as a configuration."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy  # YAML writes an object that it meets twice as a reference
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,24 @@ from sitenet.tune.settings import FINISHED, SearchJob, Tried
 from sitenet.tune.space import RANGES, sections
 
 
-def trial_table(tried: Sequence[Tried], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+def trial_table(
+    tried: Sequence[Tried], folder: Path, max_epochs: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A row per trial, and a row per trial and epoch, from the histories in `folder`.
 
-    Outcome of a trial: finished, stopped (it fell behind) or failed; `val_mae` is its best.
+    Outcome of a trial: finished (by its patience or after `max_epochs`, when the scheduler may end
+    it first), stopped (it fell behind) or failed; `val_mae` is its best.
     """
     rows, curves = [], []
     for trial in tried:
         place = folder / "trials" / trial.id
         path = place / "history.csv"
         history = pd.read_csv(path) if path.exists() else pd.DataFrame()
-        finished = "finished" if (place / FINISHED).exists() else "stopped"
+        whole = (place / FINISHED).exists() or len(history) >= max_epochs
         rows.append(
             {
                 "trial": trial.number,
-                "outcome": "failed" if trial.error else finished,
+                "outcome": "failed" if trial.error else "finished" if whole else "stopped",
                 "val_mae": history.val_mae.min() if len(history) else float("nan"),
                 "epochs": len(history),
                 "seconds": history.seconds.sum() if len(history) else 0.0,
@@ -63,7 +67,7 @@ def write_best(path: Path, best: Any, job: SearchJob, run: Mapping[str, Any]) ->
     shared = {"dataset": run["dataset"], "n": run["n"], "tasks": [run["task"]], "seeds": [seed]}
     config = {
         "variants": {name: overlaid(run["overlay"], drawn)},
-        "runs": [{**shared, "variant": variant} for variant in (run["variant"], name)],
+        "runs": [{**deepcopy(shared), "variant": variant} for variant in (run["variant"], name)],
     }
     heading = (
         f"# The best of a search: trial {best.trial}, validation MAE {best.val_mae:.4g} "

@@ -35,7 +35,8 @@ def search(
     except ImportError as error:
         raise ImportError(MISSING) from error
     label = f"search {outputs.best.parent.name}"
-    trials, curves = trial_table(explore(job, settings, machine, label), job.folder)
+    tried = explore(job, settings, machine, label)
+    trials, curves = trial_table(tried, job.folder, job.training["max_epochs"])
     best = best_trial(trials)
     write_table(outputs.trials, trials)
     write_table(outputs.curves, curves)
