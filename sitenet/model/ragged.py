@@ -48,7 +48,7 @@ class SiteNet(SiteNetParameters):
         pair_weight = batch.site_weight[batch.pair_row] * batch.pair_count
         interactions, source = self._interactions(batch, pair_weight, sites.dtype)
         log_count = torch.log(batch.pair_count)
-        if cutoff is not None:
+        if cutoff is not None and kept is None:
             log_count = log_count.masked_fill(batch.pair_distance > cutoff, -torch.inf)
         pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count, source)
         layers = []

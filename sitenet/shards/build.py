@@ -16,7 +16,7 @@ from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal, RejectedCrystal
-from sitenet.sources.collect import TooManyRejected, failed_list
+from sitenet.sources.collect import failed_list, too_many
 from sitenet.sources.tables import iter_crystals
 from sitenet.tables import row_count
 
@@ -78,13 +78,8 @@ def build_shard(
         listing.flush()
         if dropped.total() > max(1, max_rejected_fraction * (last - first)):
             kept_list = reasons.rename(failed_list(rejected))
-            common = "; ".join(f"{n:,} x {reason}" for reason, n in dropped.most_common(3))
-            raise TooManyRejected(
-                f"{label}: {dropped.total():,} of {last - first:,} crystals are rejected "
-                f"({dropped.total() / (last - first):.1%}; datasets.{structures.parent.name}."
-                f"max_rejected_fraction allows {max_rejected_fraction:.1%}). Commonest reasons: "
-                f"{common}. All are listed in {kept_list}."
-            )
+            raise too_many(structures.parent.name, f" (part {part + 1} of {parts})", dropped,
+                           last - first, max_rejected_fraction, kept_list)  # fmt: skip
     progress.finish()
     log.info(
         f"{label}: {dropped.total():,} rejected; {uncharged:,} without oxidation states "

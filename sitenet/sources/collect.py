@@ -105,6 +105,27 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
         tally.judge(settings, rejected)
 
 
+def too_many(
+    dataset: str, part: str, reasons: Counter[str], offered: int, allowed: float, listing: Path
+) -> TooManyRejected:
+    """What to tell where the crystals rejected, of those `offered`, are more than `allowed`.
+
+    `part`: of the data set that they are from, empty for all of it.
+    """
+    key = f"datasets.{dataset}.max_rejected_fraction"
+    return TooManyRejected(
+        f"{reasons.total():,} of {offered:,} crystals of {dataset}{part} are rejected "
+        f"({reasons.total() / offered:.1%}; {key} allows {allowed:.1%}). "
+        f"Commonest reasons: {commonest(reasons)}. All are listed in {listing}. "
+        f"Correct the source or raise {key}."
+    )
+
+
+def commonest(reasons: Counter[str]) -> str:
+    """The three commonest reasons with their numbers."""
+    return "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(3))
+
+
 def failed_list(rejected: Path) -> Path:
     """Where the list of rejections goes if they are too many: a workflow deletes its outputs."""
     return rejected.with_name(f"{rejected.stem}-too-many{rejected.suffix}")
@@ -260,25 +281,20 @@ class _Tally:
 
     def judge(self, settings: SourceSettings, rejected: Path) -> None:
         """Log the outcome; raise where too little is left."""
-        count, key = self.reasons.total(), f"datasets.{settings.dataset}.max_rejected_fraction"
+        count = self.reasons.total()
         if self.large:
             log.info(f"{settings.dataset}: {self.large:,} crystals of too many sites left out")
         for reason, number in self.unlabelled.items():
             log.info(f"{settings.dataset}: {number:,} crystals have {reason}")
-        summary = f"{count:,} of {self.offered:,} crystals of {settings.dataset} are rejected"
-        common = "; ".join(f"{n:,} x {reason}" for reason, n in self.reasons.most_common(3))
         if self.offered == 0:
             raise SourceError(f"the source of {settings.dataset} offers no crystals")
         share = count / self.offered
         failed_list(rejected).unlink(missing_ok=True)
         if share > settings.max_rejected_fraction or not self.usable:
             kept = rejected.replace(failed_list(rejected))
-            raise TooManyRejected(
-                f"{summary} ({share:.1%}; {key} allows {settings.max_rejected_fraction:.1%}). "
-                f"Commonest reasons: {common}. All are listed in {kept}. "
-                f"Correct the source or raise {key}."
-            )
+            raise too_many(settings.dataset, "", self.reasons, self.offered,
+                           settings.max_rejected_fraction, kept)  # fmt: skip
         log.info(
             f"{settings.dataset}: {self.usable:,} crystals usable, {count:,} rejected"
-            + (f" ({common}; see {rejected})" if count else "")
+            + (f" ({commonest(self.reasons)}; see {rejected})" if count else "")
         )
