@@ -136,6 +136,44 @@ def test_shared_interactions_are_copies(compiled, threads, block, name):
         torch.testing.assert_close(found[key], reference, rtol=1e-11, atol=1e-11, msg=key)
 
 
+@pytest.mark.parametrize("name", ["table 1", "last block", "odd widths", "single pairs"])
+@pytest.mark.parametrize("block", ["plain", "compiled"])
+def test_alike_pairs_are_evaluated_once(compiled, threads, block, name):
+    """Pairs of a type have equal sites and interactions: against an evaluation for each pair."""
+    (lengths, widths, inputs, heads) = SHAPES[name]
+    tensors, pairs = case(lengths, widths, inputs, heads)
+    kind = torch.arange(len(lengths)) % 3
+    for site in tensors[:2]:
+        site.copy_(site[:3][kind])  # three kinds of sites
+    interaction = torch.arange(len(pairs.row)) % 5
+    _, types = torch.stack([kind[pairs.row], kind[pairs.column], interaction], 1).unique(
+        dim=0, return_inverse=True
+    )
+    found, source = types.unique(return_inverse=True)
+    first = torch.stack([(source == k).nonzero()[0, 0] for k in range(len(found))])
+    each = [*tensors[:2], tensors[2][first][source], *tensors[3:]]
+    once = [*tensors[:2], tensors[2][first], *tensors[3:]]
+    chosen = compiled if block == "compiled" else pair_block
+    shared = dataclasses.replace(pairs, source=source, first=first)
+
+    def results(tensors, pairs, spread):
+        """Outputs and gradients; those of sites and interactions summed over equal ones."""
+        leaves = [t.clone().requires_grad_() for t in tensors]
+        outputs = chosen(*leaves[:3], PairWeights(*leaves[3:], widths), pairs)
+        mixed, fresh, attention = (x[spread] if k == 1 and x is not None else x
+                                   for k, x in enumerate(outputs))  # fmt: skip
+        loss = mixed.sin().sum() + (0 if fresh is None else (fresh.cos() * attention[:, :1]).sum())
+        own, other, pair, *rest = torch.autograd.grad(loss, leaves)
+        by_kind = [own.new_zeros(3, own.shape[1]).index_add(0, kind, g) for g in (own, other)]
+        if pairs.first is None:
+            pair = torch.zeros_like(once[2]).index_add(0, source, pair)
+        return [mixed, attention, *by_kind, pair, *rest]
+
+    expected = results(each, pairs, slice(None))
+    for value, reference in zip(results(once, shared, source), expected, strict=True):
+        torch.testing.assert_close(value, reference, rtol=1e-11, atol=1e-11)
+
+
 def test_gradients_are_those_of_the_values(compiled):
     tensors, pairs = case([4, 1, 6], (5, 3, 2), 4, 2)
     leaves = [t.requires_grad_() for t in tensors]
@@ -190,11 +228,15 @@ def test_operators_pass_opcheck(compiled):
     tensors, pairs = case(lengths, widths, inputs, heads)
     leaves = [t.requires_grad_() for t in tensors]
     source = torch.arange(len(pairs.column)) // 2
-    for own in (True, False):
-        indices = [pairs.row_offsets, pairs.column, source[:0] if own else source]
-        if not own:
-            leaves[2] = leaves[2][: int(source[-1]) + 1].detach().requires_grad_()
-        check_operators([*leaves[:8]], indices, pairs.log_count, list(widths))
+    none, row, column = source[:0], pairs.row, pairs.column
+    fewer = leaves[2][: int(source[-1]) + 1].detach().requires_grad_()
+    for interactions, indices in (
+        (leaves[2], [row, column, none, pairs.row_offsets, none]),
+        (fewer, [row, column, source, pairs.row_offsets, none]),
+        (fewer, [row[::2], column[::2], none, pairs.row_offsets, source]),
+    ):
+        given = [*leaves[:2], interactions, *leaves[3:]]
+        check_operators(given, indices, pairs.log_count, list(widths))
 
 
 def check_operators(leaves, indices, log_count, widths):
@@ -202,8 +244,8 @@ def check_operators(leaves, indices, log_count, widths):
     torch.library.opcheck(torch.ops.sitenet.pair_block.default, arguments)
     real = [t.detach() for t in leaves[:7]]
     with torch.no_grad():
-        mixed, fresh, attention, saved = torch.ops.sitenet.pair_block(*arguments)
-    backward = ([*real, *indices], [mixed, attention, saved], [mixed, fresh], widths)
+        mixed, fresh, *kept = torch.ops.sitenet.pair_block(*arguments)
+    backward = ([*real, *indices], [mixed, *kept], [mixed, fresh], widths)
     torch.library.opcheck(torch.ops.sitenet.pair_block_backward.default, backward)
 
 
@@ -219,6 +261,9 @@ def test_wrong_inputs_are_refused(compiled):
         with pytest.raises(IndexError):
             compiled(*tensors[:2], tensors[2][:4], weights,
                      dataclasses.replace(pairs, source=source))  # fmt: skip
+        alike = dataclasses.replace(pairs, source=source, first=torch.arange(4))
+        with pytest.raises(IndexError):
+            compiled(*tensors[:2], tensors[2][:4], weights, alike)
     offsets = pairs.row_offsets[[0, 2, 1, 3]]
     with pytest.raises(IndexError):
         compiled(*tensors[:3], weights, dataclasses.replace(pairs, row_offsets=offsets))

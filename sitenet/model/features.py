@@ -62,25 +62,3 @@ def pair_features(kind: str, z_i: Tensor, z_j: Tensor, distance: Tensor) -> Tens
     apart = z_i * z_j / (torch.where(same, 1.0, distance) / BOHR)
     coulomb = torch.where(same, 0.5 * z_i**2.4, apart)
     return torch.stack([distance, torch.log(coulomb + 1e-8).clamp(-10, 10)], -1)
-
-
-def pair_types(
-    z_i: Tensor, z_j: Tensor, distance: Tensor, crystal: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Different pairs of elements, in either order, at different distances in each crystal.
-
-    z_i, z_j (E,) int64, distance (E,), crystal (E,) int64, on the CPU. Returns z, z', d of each
-    type (U,), z <= z', and the type (E,) int64 of each pair: `pair_features` is symmetric.
-    """
-    low, high = torch.minimum(z_i, z_j), torch.maximum(z_i, z_j)
-    if distance.dtype == torch.float32:
-        values, code = None, distance.view(torch.int32).long()
-    else:
-        values, code = torch.unique(distance, return_inverse=True)
-    # Types of one crystal stand together: whoever reads them finds them in the cache.
-    key = (((crystal << 14) | (low << 7) | high) << 32) | code
-    types, source = np.unique(key.numpy(), return_inverse=True)
-    key = torch.from_numpy(types)
-    code = key & 0xFFFFFFFF
-    apart = code.int().view(torch.float32) if values is None else values[code]
-    return (key >> 39) & 0x7F, (key >> 32) & 0x7F, apart, torch.from_numpy(source)

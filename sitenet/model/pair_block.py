@@ -7,6 +7,7 @@ by side in the channels. A merged pair of `count` atoms enters the softmax with 
 which is exact: equal logits and values sum to count times one of them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +44,8 @@ class Pairs:
     `row_offsets` (R + 1,) int64, `row` (E,) int64, `column` (E,) int64 (site-class rows of the
     batch), `log_count` (E,) ln of the number of atoms merged, -inf where a cutoff masks them.
     `source` (E,) int64: the row of the interactions that each pair has, where equal ones are kept
-    once; None: each its own.
+    once; None: each its own. `first` (T,) int64, with `source`: pairs of one source have equal
+    sites too, those of the first of them, so that the networks are evaluated once for all.
     """
 
     row_offsets: Tensor
@@ -51,6 +53,17 @@ class Pairs:
     column: Tensor
     log_count: Tensor
     source: Tensor | None = None
+    first: Tensor | None = None
+
+    @property
+    def evaluated(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """What the networks are evaluated for: rows, columns and interactions (None: in order).
+
+        The last is the evaluation that each pair has (None: its own).
+        """
+        if self.first is None:
+            return self.row, self.column, self.source, None
+        return self.row[self.first], self.column[self.first], None, self.source
 
 
 def pair_block(
@@ -60,59 +73,74 @@ def pair_block(
 
     project_i, project_j (R, C): site parts of the pre-activations, biases included in the first.
     interactions (E, K), or fewer with `pairs.source`. Returns the mixed values X (R, value * H)
-    with index H * e + h, the new interactions (E, interaction) or None, and the attention (E, H)
-    summed over merged atoms.
+    with index H * e + h, the new interactions (E, interaction), or (T, interaction) with
+    `pairs.first`, or None, and the attention (E, H) summed over merged atoms.
 
     Works through a few thousand pairs at a time, which stay in the cache, and computes them again
     in the backward pass instead of storing the [E, C] tensors.
     """
-    if pairs.source is not None:
-        interactions = interactions.index_select(0, pairs.source)
-    chunks = []
-    for first, last in _row_chunks(pairs.row_offsets):
-        start, stop = int(pairs.row_offsets[first]), int(pairs.row_offsets[last])
-        chunks.append(
-            checkpoint(
-                _pair_rows,
-                project_i[first:last],
-                project_j,
-                interactions[start:stop],
-                weights,
-                pairs.row[start:stop] - first,
-                pairs.column[start:stop],
-                pairs.log_count[start:stop],
-                use_reentrant=False,
-                preserve_rng_state=False,
-            )
-        )
-    mixed, new, attention = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+    row, column, source, evaluation = pairs.evaluated
+    if source is not None:
+        interactions = interactions.index_select(0, source)
+    logits, values, new = _in_chunks(
+        _networks,
+        _chunks(len(row)),
+        lambda part: (project_i, project_j, interactions[part], weights, row[part], column[part]),
+    )
+    if evaluation is not None:
+        logits, values = logits.index_select(0, evaluation), values.index_select(0, evaluation)
+
+    def of_rows(rows: slice) -> tuple[Tensor, Tensor, Tensor, int]:
+        ends = pairs.row_offsets[[rows.start, rows.stop]].tolist()
+        part = slice(*ends)
+        counted = logits[part] + pairs.log_count[part, None]
+        return counted, values[part], pairs.row[part] - rows.start, rows.stop - rows.start
+
+    mixed, attention = _in_chunks(_mix, _row_chunks(pairs.row_offsets), of_rows)
     return mixed, new if weights.widths[2] else None, attention
 
 
-def _row_chunks(row_offsets: Tensor) -> list[tuple[int, int]]:
-    """Ranges of rows with about `CHUNK` pairs each; at least one range, so that none is fine."""
+def _in_chunks(
+    function: Callable[..., tuple[Tensor, ...]],
+    parts: list[slice],
+    arguments: Callable[[slice], tuple],
+) -> tuple[Tensor, ...]:
+    """Concatenated results, whose intermediate values are computed again in the backward pass."""
+    chunks = [
+        checkpoint(function, *arguments(part), use_reentrant=False, preserve_rng_state=False)
+        for part in parts
+    ]
+    return tuple(torch.cat(results) for results in zip(*chunks, strict=True))
+
+
+def _chunks(count: int) -> list[slice]:
+    """Ranges of `CHUNK`; at least one, so that none is fine."""
+    return [slice(start, min(start + CHUNK, count)) for start in range(0, max(count, 1), CHUNK)]
+
+
+def _row_chunks(row_offsets: Tensor) -> list[slice]:
+    """Ranges of rows with about `CHUNK` pairs each; at least one range."""
     ends = row_offsets.tolist()
     chunks, first = [], 0
     for row in range(1, len(ends)):
         if ends[row] - ends[first] >= CHUNK or row == len(ends) - 1:
-            chunks.append((first, row))
+            chunks.append(slice(first, row))
             first = row
-    return chunks or [(0, 0)]
+    return chunks or [slice(0, 0)]
 
 
-def _pair_rows(
-    own: Tensor,
+def _networks(
+    project_i: Tensor,
     project_j: Tensor,
     interactions: Tensor,
     weights: PairWeights,
     row: Tensor,
     column: Tensor,
-    log_count: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`pair_block` of some rows: own (rows, C), row (pairs,) counted from the first of them."""
+    """Logits without counts (n, H), values (n, value), new interactions (n, interaction)."""
     activated = F.mish(
         F.linear(interactions, weights.weight)
-        + own.index_select(0, row)
+        + project_i.index_select(0, row)
         + project_j.index_select(0, column)
     )
     hidden, value, new = (
@@ -124,8 +152,12 @@ def _pair_rows(
             strict=True,
         )
     )
-    logits = F.linear(hidden, weights.logit_weight, weights.logit_bias)
-    attention = segment_softmax(logits + log_count[:, None], row, own.shape[0])
+    return F.linear(hidden, weights.logit_weight, weights.logit_bias), value, new
+
+
+def _mix(logits: Tensor, value: Tensor, row: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """Mixed values (rows, value * H) and attention (n, H); row (n,) from 0."""
+    attention = segment_softmax(logits, row, rows)
     weighted = (value[:, :, None] * attention[:, None, :]).flatten(1)
-    mixed = weighted.new_zeros(own.shape[0], weighted.shape[1]).index_add(0, row, weighted)
-    return mixed, new, attention
+    mixed = weighted.new_zeros(rows, weighted.shape[1]).index_add(0, row, weighted)
+    return mixed, attention

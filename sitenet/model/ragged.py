@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sitenet.model.features import pair_features, pair_types
+from sitenet.model.features import pair_features
 from sitenet.model.kernels import fast_path, use_compiled_norm
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import Pairs, PairWeights, pair_block
+from sitenet.model.pair_types import PairTypes, pair_types
 from sitenet.model.parameters import Block, SiteNetParameters
 from sitenet.model.settings import ModelSettings
 from sitenet.shards.batch import RaggedBatch
@@ -46,11 +47,14 @@ class SiteNet(SiteNetParameters):
             batch, kept = batch.within(cutoff)
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
         pair_weight = batch.site_weight[batch.pair_row] * batch.pair_count
-        interactions, source = self._interactions(batch, pair_weight, sites.dtype)
+        types = self._types(batch)
+        interactions = self._interactions(batch, types, pair_weight, sites.dtype)
         log_count = torch.log(batch.pair_count)
         if cutoff is not None and kept is None:
             log_count = log_count.masked_fill(batch.pair_distance > cutoff, -torch.inf)
-        pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count, source)
+        pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
+        if types is not None:
+            pairs = replace(pairs, source=types.source, first=types.first)
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
@@ -59,25 +63,29 @@ class SiteNet(SiteNetParameters):
             sites = block.sites(mixed, batch.site_weight)
             layers.append(sites)
             if new_interactions is not None:
-                interactions, pairs = new_interactions, replace(pairs, source=None)
+                source = None if pairs.first is None else pairs.source  # new ones: one a type
+                interactions, pairs = new_interactions, replace(pairs, source=source, first=None)
             if attention is not None:
                 attention.append(weights if kept is None else _spread(weights, kept))
         return torch.cat(layers, 1)
 
-    def _interactions(
-        self, batch: RaggedBatch, weight: Tensor, dtype: torch.dtype
-    ) -> tuple[Tensor, Tensor | None]:
-        """First features of the pairs, and which of them each pair has (None: its own).
+    def _types(self, batch: RaggedBatch) -> PairTypes | None:
+        """Pairs that the first block's networks are evaluated once for; None: each pair."""
+        # On a GPU to find them would stop the launching of kernels until their number is known.
+        on_cpu = batch.numbers.device.type == "cpu"
+        return pair_types(batch) if self._fusable and on_cpu else None
 
-        Where the compiled block reads them from a table, equal ones are computed once.
-        """
-        z_i, z_j = batch.numbers[batch.pair_row], batch.numbers[batch.pair_column]
-        distance, source = batch.pair_distance, None
-        if self._fusable and z_i.device.type == "cpu" and fast_path(z_i.device) is not None:
-            crystal = batch.crystal[batch.pair_row]
-            z_i, z_j, distance, source = pair_types(z_i, z_j, distance, crystal)
+    def _interactions(
+        self, batch: RaggedBatch, types: PairTypes | None, weight: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        """First features of the pairs, or of the types."""
+        row, column, distance = batch.pair_row, batch.pair_column, batch.pair_distance
+        if types is not None:
+            row, column, distance = (x[types.first] for x in (row, column, distance))
+            weight = weight[types.first]
+        z_i, z_j = batch.numbers[row], batch.numbers[column]
         inputs = pair_features(self.settings.interaction_features, z_i, z_j, distance)
-        return self.interaction_input(inputs.to(dtype), weight), source
+        return self.interaction_input(inputs.to(dtype), weight)
 
     @property
     def _fusable(self) -> bool:

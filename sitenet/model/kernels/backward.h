@@ -1,76 +1,69 @@
-// The backward pass over one part's rows: computes the activations again, tile by tile.
+// The three networks, backward, over one part's evaluations: computes them again, tile by tile.
 #pragma once
 
-#include "problem.h"
+#include "mixing.h"
 
 template <class T>
-struct BackwardInputs {
-  const T *mixed, *attention, *saved;  // as forward gave them
-  const T *grad_mixed, *grad_fresh;
+struct NetworkInputs {
+  const T *saved, *grad_fresh;               // as forward gave the one, and of its new interactions
+  const EvaluationGradients<T>& gradients;   // of logits and values, all evaluations
 };
 
 template <class T>
-struct BackwardPart {
+struct NetworksBackward {
   using V = Vec<T>;
   const Problem<T>& problem;
   const Layout<T>& layout;
-  BackwardInputs<T> in;
-  T* grad_interactions;  // for pairs that have each their own
-  V* grad_own;  // [row][vector], all rows
+  NetworkInputs<T> in;
+  T* grad_interactions;  // for evaluations that have each their own
   Part part;
   Tile<T> tile;
-  Buffer<T> grad_other;              // [column - part.first_column][vector]
-  Buffer<T> grad_sources;            // [source - part.first_source][input]
+  Buffer<T> grad_own, grad_other;    // [row - first of the part's rows, columns][vector]
+  Buffer<T> grad_sources;            // [source - first of the part's sources][input]
   Buffer<T> grad_weight;             // [vector][padded input][lane]
   Buffer<T> grad_scale, grad_shift;  // [padded channel], value and interaction networks
   Buffer<T> grad_logit;  // [head][hidden channel]: sum of (gradient of logit) * normalised hidden
-  Buffer<T> row_gradient, row_dot;   // of mixed: [row of part][head][value channel], [row][head]
-  Buffer<T> slopes, incoming;        // of one network: [vector][pair][lane]
-  Buffer<T> saved, share, logit_gradient;  // [quantity][pair], [head][pair], [head][pair]
+  Buffer<T> slopes, incoming;  // of one network: [vector][pair][lane]
+  Buffer<T> saved, logit_gradient;  // [quantity][pair], [head][pair]
   alignas(64) T by_mean[tile_pairs], by_normal[tile_pairs];
 
-  BackwardPart(const Problem<T>& p, const Part& rows, const BackwardInputs<T>& inputs,
-               T* out_interactions, V* out_own)
+  NetworksBackward(const Problem<T>& p, const Part& own_part, const NetworkInputs<T>& inputs,
+                   T* out_interactions)
       : problem(p),
         layout(p.layout),
         in(inputs),
         grad_interactions(out_interactions),
-        grad_own(out_own),
-        part(rows),
+        part(own_part),
         tile(p.layout) {
     const int64_t Cp = layout.padded_channels(), H = layout.heads, L = layout.L;
-    const int64_t count = part.last_row - part.first_row;
     const int64_t most = std::max({int64_t(1), layout.vectors[1], layout.vectors[2]});
-    grad_other = Buffer<T>((part.last_column - part.first_column) * Cp);
-    grad_sources = Buffer<T>((part.last_source - part.first_source) * layout.inputs);
+    grad_own = Buffer<T>(part.rows.size() * Cp);
+    grad_other = Buffer<T>(part.columns.size() * Cp);
+    grad_sources = Buffer<T>(part.sources.size() * layout.inputs);
     grad_weight = Buffer<T>(Cp * layout.padded_inputs());
     grad_scale = Buffer<T>(Cp);
     grad_shift = Buffer<T>(Cp);
     grad_logit = Buffer<T>(H * layout.vectors[0] * L);
-    row_gradient = Buffer<T>(count * H * layout.vectors[1] * L);
-    row_dot = Buffer<T>(count * H);
     slopes = Buffer<T>(most * tile_pairs * L);
     incoming = Buffer<T>(most * tile_pairs * L);
     saved = Buffer<T>(problem.saved_quantities() * tile_pairs);
-    share = Buffer<T>(H * tile_pairs);
     logit_gradient = Buffer<T>(H * tile_pairs);
   }
 
   void run() {
     prepare();
-    const int64_t end = problem.offsets[part.last_row];
-    int64_t current = part.first_row;
-    for (int64_t start = problem.offsets[part.first_row]; start < end; start += tile_pairs) {
-      tile.fill(start, end, problem.interactions, problem.sources, problem.offsets,
-                problem.columns, current);
+    const int64_t end = part.evaluations.last;
+    for (int64_t start = part.evaluations.first; start < end; start += tile_pairs) {
+      tile.fill(start, end, problem.interactions, problem.of);
       project(tile, problem.weights.forward.vectors(), problem.own.vectors(),
               problem.other.vectors());
       restore_saved();
       values();
       if (layout.widths[2]) interactions();
+      logits();
       for (int64_t v = 0; v < layout.vectors[0]; ++v) hidden(v);
       const V* weight = problem.weights.backward.vectors();
-      if (problem.sources)
+      if (problem.of.source)
         inputs_gradient<T, true>(tile, weight, of_sources());
       else
         inputs_gradient<T, false>(tile, weight, grad_interactions);
@@ -80,45 +73,33 @@ struct BackwardPart {
   }
 
   // Where the gradient of interactions row 0 would be in this part's own sums.
-  T* of_sources() const { return grad_sources.get() - part.first_source * layout.inputs; }
+  T* of_sources() const { return grad_sources.get() - part.sources.first * layout.inputs; }
 
  private:
-  // Zeroes the sums and lays out the gradient of the mixed values by head.
+  // Zeroes the sums.
   void prepare() {
-    const int64_t Cp = layout.padded_channels(), H = layout.heads, E = layout.widths[1];
-    const int64_t Ep = layout.vectors[1] * layout.L, count = part.last_row - part.first_row;
-    std::fill_n(grad_other.get(), (part.last_column - part.first_column) * Cp, T(0));
-    std::fill_n(grad_sources.get(), (part.last_source - part.first_source) * layout.inputs, T(0));
-    std::fill_n(grad_own + part.first_row * layout.total, count * layout.total, V{});
+    const int64_t Cp = layout.padded_channels();
+    std::fill_n(grad_own.get(), part.rows.size() * Cp, T(0));
+    std::fill_n(grad_other.get(), part.columns.size() * Cp, T(0));
+    std::fill_n(grad_sources.get(), part.sources.size() * layout.inputs, T(0));
     std::fill_n(grad_weight.get(), Cp * layout.padded_inputs(), T(0));
     std::fill_n(grad_scale.get(), Cp, T(0));
     std::fill_n(grad_shift.get(), Cp, T(0));
-    std::fill_n(grad_logit.get(), H * layout.vectors[0] * layout.L, T(0));
-    std::fill_n(row_gradient.get(), count * H * Ep, T(0));
-    std::fill_n(row_dot.get(), count * H, T(0));
-    for (int64_t r = 0; r < count; ++r) {
-      const int64_t from = (part.first_row + r) * E * H;
-      for (int64_t e = 0; e < E; ++e)
-        for (int64_t h = 0; h < H; ++h) {
-          const T gradient = in.grad_mixed[from + e * H + h];
-          row_gradient.get()[(r * H + h) * Ep + e] = gradient;
-          row_dot.get()[r * H + h] += gradient * in.mixed[from + e * H + h];
-        }
-    }
+    std::fill_n(grad_logit.get(), layout.heads * layout.vectors[0] * layout.L, T(0));
   }
 
-  // What forward kept of these pairs; zeros past the tile's end, where nothing may be added.
+  // What forward kept of the tile; zeros past its end, where nothing may be added.
   void restore_saved() {
-    const int64_t H = layout.heads, quantities = problem.saved_quantities();
-    for (int64_t q = 0; q < quantities; ++q) {
-      T* to = saved.get() + q * tile_pairs;
-      copy(to, in.saved + q * layout.pairs + tile.begin, tile.count);
-      std::fill(to + tile.count, to + tile_pairs, T(0));
-    }
-    std::fill_n(share.get(), H * tile_pairs, T(0));
-    for (int p = 0; p < tile.count; ++p)
-      for (int64_t h = 0; h < H; ++h)
-        share.get()[h * tile_pairs + p] = in.attention[(tile.begin + p) * H + h];
+    for (int64_t q = 0; q < problem.saved_quantities(); ++q)
+      take(saved.get() + q * tile_pairs, in.saved + q * layout.evaluations);
+    for (int64_t h = 0; h < layout.heads; ++h)
+      take(logit_gradient.get() + h * tile_pairs, in.gradients.of_logits(h));
+  }
+
+  // The tile's part of numbers of all evaluations.
+  void take(T* to, const T* from) {
+    copy(to, from + tile.begin, tile.count);
+    std::fill(to + tile.count, to + tile_pairs, T(0));
   }
 
   const T* kept(int64_t quantity) const { return saved.get() + quantity * tile_pairs; }
@@ -141,36 +122,13 @@ struct BackwardPart {
   }
 
   void values() {
-    const int64_t vectors = layout.vectors[1], H = layout.heads, first = layout.first[1];
-    const V *scale = problem.weights.scale.vectors() + first;
-    const V *shift = problem.weights.shift.vectors() + first;
-    for (int64_t v = 0; v < vectors; ++v)
-      restore(1, tile.panel(first + v), slopes.vectors() + v * tile_pairs);
-    std::fill_n(incoming.vectors(), vectors * tile_pairs, V{});
-    std::fill_n(by_mean, tile_pairs, T(0));
-    std::fill_n(by_normal, tile_pairs, T(0));
-    for (int64_t h = 0; h < H; ++h) {
-      const T *weight = share.get() + h * tile_pairs, *logit = kept(6 + h);
-      T* gradient = logit_gradient.get() + h * tile_pairs;
-      V dot[tile_pairs];
-      for (int p = 0; p < tile_pairs; ++p) {
-        const V* of_row =
-            row_gradient.vectors() + ((tile.row[p] - part.first_row) * H + h) * vectors;
-        V sum = {};
-        for (int64_t v = 0; v < vectors; ++v) {
-          sum += (tile.panel(first + v)[p] * scale[v] + shift[v]) * of_row[v];
-          incoming.vectors()[v * tile_pairs + p] += weight[p] * of_row[v];
-        }
-        dot[p] = sum;
-      }
-      reduce(dot, gradient);
-      const T mean = problem.weights.logit_mean[h];
-      for (int p = 0; p < tile_pairs; ++p) {
-        gradient[p] =
-            weight[p] * (gradient[p] - row_dot.get()[(tile.row[p] - part.first_row) * H + h]);
-        by_mean[p] += gradient[p] * mean;
-        by_normal[p] += gradient[p] * logit[p] / T(layout.widths[0]);
-      }
+    const int64_t vectors = layout.vectors[1];
+    const V* gradient = in.gradients.of_values(layout) + tile.begin * vectors;
+    for (int64_t v = 0; v < vectors; ++v) {
+      V* panel = incoming.vectors() + v * tile_pairs;
+      restore(1, tile.panel(layout.first[1] + v), slopes.vectors() + v * tile_pairs);
+      for (int p = 0; p < tile_pairs; ++p)
+        panel[p] = p < tile.count ? gradient[p * vectors + v] : V{};
     }
     norm_gradient(1);
   }
@@ -223,6 +181,20 @@ struct BackwardPart {
     }
   }
 
+  // The gradients of the logits, summed as the norm of the hidden network needs them.
+  void logits() {
+    std::fill_n(by_mean, tile_pairs, T(0));
+    std::fill_n(by_normal, tile_pairs, T(0));
+    for (int64_t h = 0; h < layout.heads; ++h) {
+      const T *gradient = logit_gradient.get() + h * tile_pairs, *logit = kept(6 + h);
+      const T mean = problem.weights.logit_mean[h];
+      for (int p = 0; p < tile_pairs; ++p) {
+        by_mean[p] += gradient[p] * mean;
+        by_normal[p] += gradient[p] * logit[p] / T(layout.widths[0]);
+      }
+    }
+  }
+
   // The hidden network: its incoming gradient is the heads' sum of logit gradient * logit weight.
   void hidden(int64_t v) {
     V *z = tile.panel(v), *slope = slopes.vectors();
@@ -242,21 +214,22 @@ struct BackwardPart {
     for (int p = 0; p < tile_pairs; ++p) z[p] = slope[p] * to[p];
   }
 
-  // Adds the gradient of the pre-activations to both sites of each pair.
+  // Adds the gradient of the pre-activations to both sites.
   void scatter() {
     const int64_t N = layout.total;
     for (int p = 0; p < tile.count;) {
       int end = p + 1;
       while (end < tile.count && tile.row[end] == tile.row[p]) ++end;
+      V* to = grad_own.vectors() + (tile.row[p] - part.rows.first) * N;
       for (int64_t v = 0; v < N; ++v) {
         V sum = {};
         for (int i = p; i < end; ++i) sum += tile.panel(v)[i];
-        grad_own[tile.row[p] * N + v] += sum;
+        to[v] += sum;
       }
       p = end;
     }
     for (int p = 0; p < tile.count; ++p) {
-      V* to = grad_other.vectors() + (tile.column[p] - part.first_column) * N;
+      V* to = grad_other.vectors() + (tile.column[p] - part.columns.first) * N;
       for (int64_t v = 0; v < N; ++v) to[v] += tile.panel(v)[p];
     }
   }

@@ -35,8 +35,10 @@ def pair_block(
     """As sitenet.model.pair_block.pair_block, for tensors on one GPU.
 
     Under autocast to bfloat16 the new interactions are bfloat16, the rest float32; under autocast
-    to float16, whose range the gradients may leave, everything is float32.
+    to float16, whose range the gradients may leave, everything is float32. The networks are
+    evaluated for every pair: `pairs.first` must be None.
     """
+    assert pairs.first is None
     if pairs.source is not None:
         interactions = interactions.index_select(0, pairs.source)
     dtype = interactions.dtype

@@ -1,9 +1,10 @@
 // The pairwise attention block of sitenet/model/pair_block.py and its gradient, on CPU.
 //
-// Pairs pass in tiles that stay in cache; nothing of size pairs x channels is ever stored. Forward
-// keeps per pair the attention, the norms' means and inverse deviations and the raw logits; the
-// backward pass computes the rest again. Work is cut into contiguous runs of rows, one per thread,
-// whose sums are added in a fixed order: results do not change from run to run.
+// The networks are evaluated for each pair, or once for all pairs of a type, in tiles that stay in
+// cache; nothing of size evaluations x channels is ever stored. Forward keeps of each evaluation
+// the values, the norms' means and inverse deviations and the raw logits, and the attention of each
+// pair; the backward pass computes the rest again. Work is cut into contiguous runs, one per
+// thread, whose sums are added in a fixed order: results do not change from run to run.
 #include "backward.h"
 #include "forward.h"
 
@@ -16,7 +17,7 @@ struct Gradients {
 
 // Sums the parts in their order.
 template <class T>
-void collect_weights(const Problem<T>& problem, const std::vector<BackwardPart<T>>& parts,
+void collect_weights(const Problem<T>& problem, const std::vector<NetworksBackward<T>>& parts,
                      const T* logit_weight, const T* norm_weight, const Gradients<T>& out) {
   const Layout<T>& l = problem.layout;
   const int64_t L = l.L, K = l.inputs, Kp = l.padded_inputs(), hidden = l.widths[0];
@@ -46,72 +47,133 @@ void collect_weights(const Problem<T>& problem, const std::vector<BackwardPart<T
     }
 }
 
+// The sums of all parts for row r of own or other sites.
 template <class T>
-void collect_sites(const Problem<T>& problem, const std::vector<BackwardPart<T>>& parts,
-                   const Buffer<T>& own, const Gradients<T>& out) {
-  const Layout<T>& l = problem.layout;
-  const int64_t C = l.channels(), Cp = l.padded_channels();
+void collect_row(const Layout<T>& l, const std::vector<NetworksBackward<T>>& parts,
+                 Buffer<T> NetworksBackward<T>::*buffer, Span Part::*rows, int64_t r, T* out) {
+  Vec<T> sum[l.total];
+  std::fill_n(sum, l.total, Vec<T>{});
+  for (const auto& part : parts) {
+    const Span& span = part.part.*rows;
+    if (r < span.first || r >= span.last) continue;
+    const Vec<T>* from = (part.*buffer).vectors() + (r - span.first) * l.total;
+    for (int64_t v = 0; v < l.total; ++v) sum[v] += from[v];
+  }
+  l.unpad(out + r * l.channels(), reinterpret_cast<const T*>(sum));
+}
+
+template <class T>
+void collect_sites(const Layout<T>& l, const std::vector<NetworksBackward<T>>& parts,
+                   const Gradients<T>& out) {
+  using Networks = NetworksBackward<T>;
 #pragma omp parallel for num_threads(int(parts.size())) schedule(static)
   for (int64_t r = 0; r < l.rows; ++r) {
-    Vec<T> sum[l.total];
-    std::fill_n(sum, l.total, Vec<T>{});
-    for (const auto& part : parts) {
-      if (r < part.part.first_column || r >= part.part.last_column) continue;
-      const Vec<T>* from = part.grad_other.vectors() + (r - part.part.first_column) * l.total;
-      for (int64_t v = 0; v < l.total; ++v) sum[v] += from[v];
-    }
-    l.unpad(out.project_i + r * C, own.get() + r * Cp);
-    l.unpad(out.project_j + r * C, reinterpret_cast<const T*>(sum));
+    collect_row(l, parts, &Networks::grad_own, &Part::rows, r, out.project_i);
+    collect_row(l, parts, &Networks::grad_other, &Part::columns, r, out.project_j);
   }
 }
 
 template <class T>
-void collect_sources(const Sizes& s, const std::vector<BackwardPart<T>>& parts, T* out) {
+void collect_sources(const Sizes& s, const std::vector<NetworksBackward<T>>& parts, T* out) {
   std::fill_n(out, s.sources * s.inputs, T(0));
   for (const auto& part : parts)
-    for (int64_t i = part.part.first_source * s.inputs; i < part.part.last_source * s.inputs; ++i)
+    for (int64_t i = part.part.sources.first * s.inputs; i < part.part.sources.last * s.inputs; ++i)
       out[i] += part.of_sources()[i];
+}
+
+template <class T>
+void add_up(const Layout<T>& l, const std::vector<EvaluationGradients<T>>& sums, int threads,
+            const EvaluationGradients<T>& all) {
+  const int64_t vectors = l.vectors[1];
+#pragma omp parallel for num_threads(threads) schedule(static)
+  for (int64_t e = 0; e < l.evaluations; ++e) {
+    Vec<T>* values = all.of_values(l) + e * vectors;
+    std::fill_n(values, vectors, Vec<T>{});
+    for (int64_t h = 0; h < l.heads; ++h) all.of_logits(h)[e] = 0;
+    for (const auto& part : sums) {
+      if (e < part.evaluations.first || e >= part.evaluations.last) continue;
+      for (int64_t v = 0; v < vectors; ++v) values[v] += part.of_values(l)[e * vectors + v];
+      for (int64_t h = 0; h < l.heads; ++h) all.of_logits(h)[e] += part.of_logits(h)[e];
+    }
+  }
+}
+
+// Gradients of logits and values of all evaluations. Where pairs share evaluations, each part has
+// sums of its own, which are added; else each pair is in one part, which writes where it belongs.
+template <class T>
+EvaluationGradients<T> mixing_gradients(const Layout<T>& l, const PairList& pairs, int threads,
+                                        const MixingInputs<T>& inputs) {
+  const std::vector<RowPart> rows = cut_rows(l, pairs, threads);
+  EvaluationGradients<T> all(l, {0, l.evaluations});
+  std::vector<EvaluationGradients<T>> sums;
+  for (int t = 0; pairs.evaluation && t < threads; ++t) sums.emplace_back(l, rows[t].evaluations);
+  std::vector<MixingBackward<T>> parts;
+  parts.reserve(threads);
+  for (int t = 0; t < threads; ++t)
+    parts.emplace_back(l, pairs, inputs, pairs.evaluation ? sums[t] : all);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int t = 0; t < threads; ++t) parts[t].run(rows[t]);
+  if (pairs.evaluation && threads == 1 && sums[0].evaluations.size() == l.evaluations)
+    return std::move(sums[0]);
+  if (pairs.evaluation) add_up(l, sums, threads, all);
+  return all;
 }
 
 enum Status { done = 0, bad_pairs = 1, out_of_memory = 2 };
 
 template <class T>
-int forward(const Sizes& sizes, int threads, const T* project_i, const T* project_j,
-            const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,
-            const T* logit_weight, const int64_t* offsets, const int64_t* columns,
-            const int64_t* sources, const T* log_count, const ForwardResults<T>& results) try {
-  if (!valid(sizes, offsets, columns, sources)) return bad_pairs;
-  const Problem<T> problem(sizes, threads, project_i, project_j, interactions, weight, norm_weight,
-                           norm_bias, logit_weight, offsets, columns, sources);
-  std::vector<ForwardPart<T>> parts;
+struct Arguments {
+  const T *project_i, *project_j, *interactions, *weight, *norm_weight, *norm_bias, *logit_weight;
+  Evaluations of;
+  PairList pairs;
+
+  Problem<T> problem(const Sizes& sizes, int threads) const {
+    return {sizes,       threads,   project_i,    project_j, interactions, weight,
+            norm_weight, norm_bias, logit_weight, of};
+  }
+};
+
+template <class T>
+int forward(const Sizes& sizes, int threads, const Arguments<T>& in, const T* log_count,
+            const MixingResults<T>& mixing, const NetworkResults<T>& networks) try {
+  if (!valid(sizes, in.of) || !valid(sizes, in.pairs)) return bad_pairs;
+  const Problem<T> problem = in.problem(sizes, threads);
+  std::vector<Networks<T>> parts;
   parts.reserve(threads);
-  for (const Part& part : problem.parts)
-    parts.emplace_back(problem, part, log_count, results);
+  for (int t = 0; t < threads; ++t) parts.emplace_back(problem, networks);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int t = 0; t < threads; ++t) parts[t].run(problem.parts[t]);
+  for (int t = 0; t < threads; ++t) parts[t].run(problem.parts[t].evaluations);
+  const std::vector<RowPart> rows = cut_rows(sizes, in.pairs, threads);
+  const T* logits = networks.saved + 6 * sizes.evaluations;
+  std::vector<Mixing<T>> mixers;
+  mixers.reserve(threads);
+  for (const RowPart& part : rows)
+    mixers.emplace_back(problem.layout, in.pairs, part.rows, log_count, logits, networks.values,
+                        mixing);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int t = 0; t < threads; ++t) mixers[t].run(rows[t].rows);
   return done;
 } catch (const std::bad_alloc&) {
   return out_of_memory;
 }
 
 template <class T>
-int backward(const Sizes& sizes, int threads, const T* project_i, const T* project_j,
-             const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,
-             const T* logit_weight, const int64_t* offsets, const int64_t* columns,
-             const int64_t* sources, const BackwardInputs<T>& inputs, const Gradients<T>& out) try {
-  if (!valid(sizes, offsets, columns, sources)) return bad_pairs;
-  const Problem<T> problem(sizes, threads, project_i, project_j, interactions, weight, norm_weight,
-                           norm_bias, logit_weight, offsets, columns, sources);
-  const Buffer<T> own(sizes.rows * problem.layout.padded_channels());
-  std::vector<BackwardPart<T>> parts;
+int backward(const Sizes& sizes, int threads, const Arguments<T>& in,
+             const MixingInputs<T>& mixing, const T* saved, const T* grad_fresh,
+             const Gradients<T>& out) try {
+  if (!valid(sizes, in.of) || !valid(sizes, in.pairs)) return bad_pairs;
+  const Problem<T> problem = in.problem(sizes, threads);
+  const auto gradients = mixing_gradients<T>(problem.layout, in.pairs, threads, mixing);
+  const NetworkInputs<T> inputs{saved, grad_fresh, gradients};
+  std::vector<NetworksBackward<T>> parts;
   parts.reserve(threads);
   for (const Part& part : problem.parts)
-    parts.emplace_back(problem, part, inputs, out.interactions, own.vectors());
+    parts.emplace_back(problem, part, inputs, out.interactions);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int t = 0; t < threads; ++t) parts[t].run();
-  collect_weights(problem, parts, logit_weight, norm_weight, out);
-  collect_sites(problem, parts, own, out);
-  if (sources) collect_sources(sizes, parts, out.interactions);
+  collect_weights(problem, parts, in.logit_weight, in.norm_weight, out);
+  collect_sites(problem.layout, parts, out);
+  if (in.of.source) collect_sources(sizes, parts, out.interactions);
   return done;
 } catch (const std::bad_alloc&) {
   return out_of_memory;
@@ -119,29 +181,32 @@ int backward(const Sizes& sizes, int threads, const T* project_i, const T* proje
 
 }  // namespace
 
-#define EXPORT(T, NAME)                                                                          \
-  extern "C" int forward_##NAME(                                                                 \
-      const Sizes* sizes, int threads, const T* project_i, const T* project_j,                   \
-      const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,          \
-      const T* logit_weight, const int64_t* offsets, const int64_t* columns,                     \
-      const int64_t* sources, const T* log_count, T* mixed, T* fresh, T* attention, T* saved) {  \
-    return forward<T>(*sizes, threads, project_i, project_j, interactions, weight, norm_weight,  \
-                      norm_bias, logit_weight, offsets, columns, sources, log_count,             \
-                      {mixed, fresh, attention, saved});                                         \
-  }                                                                                              \
-  extern "C" int backward_##NAME(                                                                \
-      const Sizes* sizes, int threads, const T* project_i, const T* project_j,                   \
-      const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,          \
-      const T* logit_weight, const int64_t* offsets, const int64_t* columns,                     \
-      const int64_t* sources, const T* mixed, const T* attention, const T* saved,                \
-      const T* grad_mixed, const T* grad_fresh,                                                  \
-      T* grad_project_i, T* grad_project_j, T* grad_interactions, T* grad_weight,                \
-      T* grad_norm_weight, T* grad_norm_bias, T* grad_logit_weight) {                            \
-    return backward<T>(*sizes, threads, project_i, project_j, interactions, weight, norm_weight, \
-                       norm_bias, logit_weight, offsets, columns, sources,                       \
-                       {mixed, attention, saved, grad_mixed, grad_fresh},                        \
-                       {grad_project_i, grad_project_j, grad_interactions, grad_weight,          \
-                        grad_norm_weight, grad_norm_bias, grad_logit_weight});                   \
+#define EXPORT(T, NAME)                                                                        \
+  extern "C" int forward_##NAME(                                                               \
+      const Sizes* sizes, int threads, const T* project_i, const T* project_j,                 \
+      const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,        \
+      const T* logit_weight, const int64_t* row, const int64_t* column, const int64_t* source, \
+      const int64_t* offsets, const int64_t* evaluation, const T* log_count, T* mixed,         \
+      T* fresh, T* attention, T* values, T* saved) {                                           \
+    return forward<T>(*sizes, threads,                                                         \
+                      {project_i, project_j, interactions, weight, norm_weight, norm_bias,     \
+                       logit_weight, {row, column, source}, {offsets, evaluation}},            \
+                      log_count, {mixed, attention}, {values, fresh, saved});                  \
+  }                                                                                            \
+  extern "C" int backward_##NAME(                                                              \
+      const Sizes* sizes, int threads, const T* project_i, const T* project_j,                 \
+      const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,        \
+      const T* logit_weight, const int64_t* row, const int64_t* column, const int64_t* source, \
+      const int64_t* offsets, const int64_t* evaluation, const T* mixed, const T* attention,   \
+      const T* values, const T* saved, const T* grad_mixed, const T* grad_fresh,               \
+      T* grad_project_i, T* grad_project_j, T* grad_interactions, T* grad_weight,              \
+      T* grad_norm_weight, T* grad_norm_bias, T* grad_logit_weight) {                          \
+    return backward<T>(*sizes, threads,                                                        \
+                       {project_i, project_j, interactions, weight, norm_weight, norm_bias,    \
+                        logit_weight, {row, column, source}, {offsets, evaluation}},           \
+                       {mixed, attention, values, grad_mixed}, saved, grad_fresh,              \
+                       {grad_project_i, grad_project_j, grad_interactions, grad_weight,        \
+                        grad_norm_weight, grad_norm_bias, grad_logit_weight});                 \
   }
 
 EXPORT(float, float32)

@@ -1,4 +1,4 @@
-// One call: packed weights, packed site parts, and the rows cut into parts, one per thread.
+// One call: packed weights, packed site parts, and the work cut into parts, one per thread.
 #pragma once
 
 #include <vector>
@@ -55,45 +55,44 @@ struct Weights {
   }
 };
 
-// A contiguous run of rows, and the columns and sources its pairs name.
-struct Part {
-  int64_t first_row, last_row, first_column, last_column, first_source, last_source;
+struct Span {
+  int64_t first = 0, last = 0;
+  int64_t size() const { return last - first; }
 };
 
-// The range [first, last) that the values of [begin, end) lie in; empty if there are none.
-inline std::pair<int64_t, int64_t> span(const int64_t* begin, const int64_t* end) {
-  if (begin == end) return {0, 0};
+// The span that the values of [begin, end) lie in; empty if there are none.
+inline Span span(const int64_t* begin, const int64_t* end) {
+  if (begin == end) return {};
   const auto [low, high] = std::minmax_element(begin, end);
   return {*low, *high + 1};
 }
 
-// `sources` is null where each pair has its own inputs.
-inline std::vector<Part> cut(const Sizes& s, const int64_t* offsets, const int64_t* columns,
-                             const int64_t* sources, int count) {
+// A contiguous run of evaluations, and the rows, columns and sources they name.
+struct Part {
+  Span evaluations, rows, columns, sources;
+};
+
+inline std::vector<Part> cut(const Sizes& s, const Evaluations& of, int count) {
   std::vector<Part> parts(count);
-  int64_t row = 0;
   for (int t = 0; t < count; ++t) {
-    const int64_t target = s.pairs * (t + 1) / count;
-    const int64_t end =
-        t + 1 == count ? s.rows
-                       : std::lower_bound(offsets + row, offsets + s.rows, target) - offsets;
-    const int64_t first = offsets[row], last = offsets[end];
-    const auto named = span(columns + first, columns + last);
-    const auto read = sources ? span(sources + first, sources + last) : span(sources, sources);
-    parts[t] = {row, end, named.first, named.second, read.first, read.second};
-    row = end;
+    const int64_t first = s.evaluations * t / count, last = s.evaluations * (t + 1) / count;
+    parts[t] = {{first, last},
+                span(of.row + first, of.row + last),
+                span(of.column + first, of.column + last),
+                of.source ? span(of.source + first, of.source + last) : Span{}};
   }
   return parts;
 }
 
-inline bool valid(const Sizes& s, const int64_t* offsets, const int64_t* columns,
-                  const int64_t* sources) {
-  bool good = offsets[0] == 0 && offsets[s.rows] == s.pairs;
-  for (int64_t r = 0; r < s.rows; ++r) good &= offsets[r] <= offsets[r + 1];
-  for (int64_t p = 0; p < s.pairs; ++p) good &= uint64_t(columns[p]) < uint64_t(s.rows);
-  if (!sources) return good && s.sources == s.pairs;
-  for (int64_t p = 0; p < s.pairs; ++p) good &= uint64_t(sources[p]) < uint64_t(s.sources);
+inline bool within(const int64_t* values, int64_t count, int64_t limit) {
+  bool good = true;
+  for (int64_t i = 0; i < count; ++i) good &= uint64_t(values[i]) < uint64_t(limit);
   return good;
+}
+
+inline bool valid(const Sizes& s, const Evaluations& of) {
+  return within(of.row, s.evaluations, s.rows) && within(of.column, s.evaluations, s.rows) &&
+         (of.source ? within(of.source, s.evaluations, s.sources) : s.sources == s.evaluations);
 }
 
 template <class T>
@@ -102,22 +101,19 @@ struct Problem {
   Weights<T> weights;
   Buffer<T> own, other;  // [row][padded channel]
   const T* interactions;
-  const int64_t *offsets, *columns, *sources;
+  Evaluations of;
   std::vector<Part> parts;
 
   Problem(const Sizes& sizes, int threads, const T* project_i, const T* project_j,
           const T* pair_inputs, const T* weight, const T* norm_weight, const T* norm_bias,
-          const T* logit_weight, const int64_t* row_offsets, const int64_t* column,
-          const int64_t* source)
+          const T* logit_weight, const Evaluations& evaluations)
       : layout(sizes),
         weights(layout, weight, norm_weight, norm_bias, logit_weight),
         own(sizes.rows * layout.padded_channels()),
         other(sizes.rows * layout.padded_channels()),
         interactions(pair_inputs),
-        offsets(row_offsets),
-        columns(column),
-        sources(source),
-        parts(cut(sizes, row_offsets, column, source, threads)) {
+        of(evaluations),
+        parts(cut(sizes, evaluations, threads)) {
     const int64_t C = layout.channels(), Cp = layout.padded_channels();
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t r = 0; r < layout.rows; ++r) {

@@ -18,7 +18,13 @@ static_assert(tile_pairs % block_rows == 0 && tile_pairs % mish_block == 0);
 static_assert(tile_pairs % lanes<float> == 0);
 
 struct Sizes {
-  int64_t rows, pairs, inputs, heads, widths[3], sources;  // sources: rows of interactions
+  // evaluations: of the networks, for a pair or for all pairs of a type; sources: rows of inputs
+  int64_t rows, pairs, evaluations, sources, inputs, heads, widths[3];
+};
+
+// The sites of each evaluation of the networks, and its row of inputs (null: each its own).
+struct Evaluations {
+  const int64_t *row, *column, *source;
 };
 
 template <class T>
@@ -37,6 +43,8 @@ struct Layout : Sizes {
   int64_t channels() const { return widths[0] + widths[1] + widths[2]; }
   int64_t padded_inputs() const { return input_vectors * L; }
   int64_t padded_channels() const { return total * L; }
+  // Vectors from one evaluation's values to the next: of 16 numbers at least, on every machine.
+  int64_t value_stride() const { return (widths[1] + 15) / 16 * 16 / L; }
 
   // One row of channels to whole vectors, zero in the padding, and back.
   void pad(T* out, const T* in) const {
@@ -56,7 +64,7 @@ struct Tile {
   int count = 0;
   Buffer<T> inputs;                 // [pair][padded input], zero past `count`
   Buffer<T> z;                      // [vector][pair][lane]
-  int64_t row[tile_pairs], column[tile_pairs];  // past `count` those of the first pair
+  int64_t row[tile_pairs], column[tile_pairs];  // past `count` those of the first one
   int64_t source[tile_pairs];                   // of the inputs, up to `count`
 
   explicit Tile(const Layout<T>& l)
@@ -68,18 +76,15 @@ struct Tile {
 
   Vec<T>* panel(int64_t vector) const { return z.vectors() + vector * tile_pairs; }
 
-  // Takes pairs begin .. begin + count; `current` is the row of the first and moves along.
-  // Pairs take their inputs from `interactions` by `sources`; null: each its own.
-  void fill(int64_t start, int64_t end, const T* interactions, const int64_t* sources,
-            const int64_t* offsets, const int64_t* columns, int64_t& current) {
+  // Takes `count` evaluations from `start` on.
+  void fill(int64_t start, int64_t end, const T* interactions, const Evaluations& of) {
     const int64_t K = layout.inputs, Kp = layout.padded_inputs();
     begin = start;
     count = int(std::min<int64_t>(tile_pairs, end - start));
     for (int p = 0; p < count; ++p) {
-      while (offsets[current + 1] <= begin + p) ++current;
-      row[p] = current;
-      column[p] = columns[begin + p];
-      source[p] = sources ? sources[begin + p] : begin + p;
+      row[p] = of.row[begin + p];
+      column[p] = of.column[begin + p];
+      source[p] = of.source ? of.source[begin + p] : begin + p;
       copy(inputs.get() + p * Kp, interactions + source[p] * K, K);
     }
     for (int p = count; p < tile_pairs; ++p) {
