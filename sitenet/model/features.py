@@ -1,6 +1,5 @@
 """Input features of sites and pairs, computed on the device from Z, oxidation and distance."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 

@@ -221,7 +221,9 @@ def _call(name: str, sizes: _Sizes, tensors: list[Tensor]) -> None:
     function = _functions[name, tensors[0].dtype]
     status = function(sizes, torch.get_num_threads(), *(t.data_ptr() for t in held))
     if status == 1:
-        raise IndexError("row_offsets must rise from 0 to E, rows and columns name site classes, "
-                         "sources and evaluations what there is")
+        raise IndexError(
+            "row_offsets must rise from 0 to E, rows and columns name site classes, "
+            "sources and evaluations what there is"
+        )
     if status == 2:
         raise MemoryError(f"pair block ({name})")
