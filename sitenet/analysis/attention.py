@@ -202,5 +202,5 @@ def write(
 
 
 def _batches(store: CrystalStore, sites: int) -> Iterator[Tensor]:
-    for indices in pack(store.sites.cpu().numpy(), sites, None):
+    for indices in pack(store.sites.numpy(), sites, None):
         yield torch.from_numpy(indices)

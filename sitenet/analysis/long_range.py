@@ -55,7 +55,7 @@ def tested_and_trained(predictions: Path, trained: int) -> dict[str, str]:
 
 
 def _batches(store: CrystalStore, chosen: Tensor, sites: int) -> Iterator[Tensor]:
-    for indices in pack(store.sites[chosen].cpu().numpy(), sites, None):
+    for indices in pack(store.sites[chosen].numpy(), sites, None):
         yield chosen[torch.from_numpy(indices)]
 
 

@@ -21,10 +21,13 @@ GEOMETRY = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "images", "super
             "frac")  # fmt: skip
 
 
-def ranges(starts: Tensor, lengths: Tensor) -> Tensor:
-    """The integers of [start, start + length) of every entry, concatenated (int64)."""
-    ends = lengths.cumsum(0)
-    shift = torch.repeat_interleave(starts - (ends - lengths), lengths)
+def ranges(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
+    """The integers of [start, start + length) of every entry, concatenated: (total,) int64.
+
+    A caller who knows the sum of the lengths spares a GPU the wait for it.
+    """
+    first = starts - (lengths.cumsum(0) - lengths)
+    shift = torch.repeat_interleave(first, lengths, output_size=total)
     return shift + torch.arange(shift.numel(), device=shift.device)
 
 
@@ -43,9 +46,14 @@ class Window(NamedTuple):
 class CrystalStore:
     """Merged crystals on one device.
 
-    `ids` (B,), `sites` (B,) unique sites, `atoms` (B,) supercell atoms, `pairs` (B,) merged
-    pairs; everything else is flat: site classes of all crystals, and merged pairs of all classes.
+    `ids` (B,), `sites` (B,) unique sites, `atoms` (B,) supercell atoms, `classes` (B,) site
+    classes, `pairs` (B,) merged pairs: these stay on the CPU. Everything else is flat: site classes
+    of all crystals, and merged pairs of all classes.
     """
+
+    _moved = ("_sites", "_classes", "_class_offset", "_numbers", "_oxidation", "_site_weight",
+              "_row_length", "_row_offset", "_pair_class", "_pair_distance",
+              "_pair_count")  # fmt: skip
 
     def __init__(self, groups: Iterator[dict[str, NDArray]], keep: Collection[str] | None) -> None:
         parts: dict[str, list[NDArray]] = {name: [] for name in (
@@ -61,8 +69,9 @@ class CrystalStore:
         self.index = {name: k for k, name in enumerate(self.ids)}
         tensors = {name: torch.from_numpy(array) for name, array in flat.items()}
         self.sites, self.atoms = tensors["sites"].long(), tensors["atoms"].long()
-        self._classes = tensors["classes"].long()
-        self._class_offset = offsets(self._classes)
+        self.classes = tensors["classes"].long()
+        self._sites, self._classes = self.sites, self.classes
+        self._class_offset = offsets(self.classes)
         self._numbers, self._oxidation = tensors["numbers"], tensors["oxidation"]
         self._site_weight = tensors["site_weight"]
         self._row_length = tensors["row_length"].long()
@@ -106,11 +115,15 @@ class CrystalStore:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are made."""
+        return self._numbers.device
+
     def to(self, device: torch.device | str) -> "CrystalStore":
-        """Move all tensors to `device`, in place."""
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                setattr(self, name, value.to(device))
+        """Have batches on `device`, in place."""
+        for name in self._moved:
+            setattr(self, name, getattr(self, name).to(device))
         return self
 
     def windows(self, crystals: NDArray, seed: tuple[int, ...] | None) -> list[Window]:
@@ -121,21 +134,27 @@ class CrystalStore:
         """Have a window in memory, as it always is."""
 
     def batch(self, crystals: Tensor) -> RaggedBatch:
-        """The crystals with these indices (B,) int64 as one batch, in this order."""
-        crystals = crystals.to(self._classes.device)
+        """The crystals with these indices (B,) int64 on the CPU as one batch, in this order."""
+        count, device = len(crystals), self.device
+        all_rows, all_pairs = int(self.classes[crystals].sum()), int(self.pairs[crystals].sum())
+        crystals = crystals.to(device, non_blocking=True)
         classes = self._classes[crystals]
-        rows = ranges(self._class_offset[crystals], classes)
-        crystal = torch.repeat_interleave(torch.arange(len(classes), device=rows.device), classes)
+        rows = ranges(self._class_offset[crystals], classes, all_rows)
+        crystal = torch.repeat_interleave(
+            torch.arange(count, device=device), classes, output_size=all_rows
+        )
         lengths = self._row_length[rows]
-        pairs = ranges(self._row_offset[rows], lengths)
-        pair_row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), lengths)
+        pairs = ranges(self._row_offset[rows], lengths, all_pairs)
+        pair_row = torch.repeat_interleave(
+            torch.arange(all_rows, device=device), lengths, output_size=all_pairs
+        )
         first_row = offsets(classes)[:-1]
         return RaggedBatch(
             numbers=self._numbers[rows].long(),
             oxidation=self._oxidation[rows],
             site_weight=self._site_weight[rows],
             crystal=crystal,
-            sizes=self.sites[crystals].float(),
+            sizes=self._sites[crystals].float(),
             row_offsets=offsets(lengths),
             pair_row=pair_row,
             pair_column=self._pair_class[pairs].long() + first_row[crystal[pair_row]],

@@ -42,18 +42,19 @@ class StreamedStore:
             sites.append(columns["n_sites"][chosen])
             atoms.append(columns["n_atoms"][chosen])
             pairs.append(np.diff(total[np.concatenate([[0], ends])])[chosen])
-            classes.append(int(columns["row_length.length"][chosen].sum()))
+            classes.append(columns["row_length.length"][chosen])
         self.ids: list[str] = np.concatenate(ids).tolist()
         if not self.ids:
             raise ValueError("the shards hold no crystal")
         self.index = {name: k for k, name in enumerate(self.ids)}
-        self.sites, self.atoms, self.pairs = (
-            torch.from_numpy(np.concatenate(parts)).long() for parts in (sites, atoms, pairs)
+        self.sites, self.atoms, self.pairs, self.classes = (
+            torch.from_numpy(np.concatenate(parts)).long()
+            for parts in (sites, atoms, pairs, classes)
         )
         self._first = offsets(torch.tensor([len(part) for part in ids])).numpy()
         self.bytes = np.array([
-            PAIR_BYTES * int(part.sum()) + CLASS_BYTES * count
-            for part, count in zip(pairs, classes, strict=True)
+            PAIR_BYTES * int(in_pairs.sum()) + CLASS_BYTES * int(in_classes.sum())
+            for in_pairs, in_classes in zip(pairs, classes, strict=True)
         ])  # fmt: skip
         self._budget = limit / 4  # held, ahead, and twice that while it is joined
         self._device: torch.device | str = "cpu"
@@ -121,7 +122,7 @@ class StreamedStore:
 
     def batch(self, crystals: Tensor) -> RaggedBatch:
         """The crystals with these indices (B,), all of row groups that are held, as one batch."""
-        rows = self._row[crystals.cpu().numpy()]
+        rows = self._row[crystals.numpy()]
         store = self._held[1]
         if store is None or (rows < 0).any():
             raise LookupError("crystals of a batch are not in memory: call `hold` first")

@@ -71,8 +71,8 @@ class Packs:
         self, store: Store, indices: Tensor, batch_sites: int, shuffle: int | None = None
     ) -> None:
         self.store, self.indices, self.shuffle = store, indices, shuffle
-        self.work = store.pairs.cpu().numpy()[indices.numpy()]
-        sites = int(store.sites.cpu()[indices].sum())
+        self.work = store.pairs.numpy()[indices.numpy()]
+        sites = int(store.sites[indices].sum())
         self.limit = max(1, round(batch_sites * int(self.work.sum()) / max(1, sites)))
         self.epoch = 0
         self.rank, self.world = 0, 1
@@ -141,4 +141,5 @@ class Batches(Packs):
 
     def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor, float]]:
         for crystals, weight in self.packs():
-            yield self.data.store.batch(crystals), self.targets[crystals], crystals, weight
+            targets = self.targets[crystals.to(self.targets.device, non_blocking=True)]
+            yield self.data.store.batch(crystals), targets, crystals, weight

@@ -22,11 +22,11 @@ BATCH_SITES = 1200
 
 def embed(encoder: SiteNet, store: CrystalStore) -> NDArray[np.float32]:
     """Crystal vectors (n, crystal_width) of all crystals of `store`, on its device."""
-    device = store.sites.device
+    device = store.device
     encoder = encoder.to(device).eval()
     vectors = np.empty((len(store), encoder.crystal_width), dtype=np.float32)
     with torch.inference_mode():
-        for chosen in pack(store.sites.cpu().numpy(), BATCH_SITES, None):
+        for chosen in pack(store.sites.numpy(), BATCH_SITES, None):
             vectors[chosen] = encoder.crystals(store.batch(torch.from_numpy(chosen))).cpu().numpy()
     return vectors
 
