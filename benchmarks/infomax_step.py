@@ -7,6 +7,7 @@ optimiser step in float32 with the paper's hyperparameters. Dense: every pair of
 supercell atom, padded along the atoms, in eager PyTorch. The table needs a column `cif`.
 """
 
+import os
 import sys
 
 import torch
@@ -53,7 +54,7 @@ class DenseInfoMax(DeepInfoMax):
 
     def _environments(
         self, batch: DenseBatch, share: Tensor, generator: torch.Generator
-    ) -> tuple[Sample, list[Sample]]:
+    ) -> tuple[Tensor, list[Sample]]:
         """Constituents (R x A) of every site, and the three kinds of false ones."""
         donors = derangement(len(batch.sizes), generator)
         first = F.pad(batch.sizes.long().cumsum(0), (1, 0))
@@ -73,19 +74,15 @@ class DenseInfoMax(DeepInfoMax):
             inputs = torch.cat([species, apart[..., None]], -1)
             return self.local_level.constituents(inputs.flatten(0, 1))
 
-        def scored(upscaled: Tensor, kept: Tensor) -> Sample:
+        def scored(table: int, kept: Tensor, rows: Tensor = here) -> Sample:
             weight = kept / kept.sum(1, keepdim=True) * share[:, None]
-            return Sample(upscaled, here.flatten(), weight.flatten(), exists)
+            constituent = table * here.numel() + rows * here.shape[1] + torch.arange(here.shape[1])
+            return Sample(constituent.flatten(), here.flatten(), weight.flatten(), exists)
 
         kept = (~batch.padding).to(distance.dtype)
-        true = of(own, distance)
-        elsewhere = true.unflatten(0, kept.shape)[rows].flatten(0, 1)
-        falses = [
-            scored(of(own, other_distance), kept),
-            scored(of(other, distance), kept),
-            scored(elsewhere, kept[rows]),
-        ]
-        return scored(true, kept), falses
+        table = torch.cat([of(own, distance), of(own, other_distance), of(other, distance)])
+        falses = [scored(1, kept), scored(2, kept), scored(0, kept[rows], rows[:, None])]
+        return table, [scored(0, kept), *falses]
 
 
 def measure(path: str, options) -> dict[str, float]:  # type: ignore[no-untyped-def]
@@ -99,6 +96,7 @@ def measure(path: str, options) -> dict[str, float]:  # type: ignore[no-untyped-
         rows = [(c.numbers, c.oxidation, p) for c, p in zip(crystals, apart, strict=True)]
         sites = ragged_batch(rows).cast(torch.float32)
     else:
+        os.environ["SITENET_ENGINE"] = "plain"
         model, sites = DenseInfoMax(DenseSiteNet(ENCODER), InfoMaxSettings()), batch
     optimiser = make_optimiser(model, TrainingSettings())
     generator = torch.Generator().manual_seed(0)

@@ -22,6 +22,7 @@ from sitenet.model.infomax.falses import (
 )
 from sitenet.model.infomax.scores import Level, Sample, score_loss
 from sitenet.model.infomax.settings import InfoMaxSettings
+from sitenet.model.pair_types import distance_codes, distinct, species
 from sitenet.shards.batch import RaggedBatch
 
 
@@ -85,45 +86,50 @@ class DeepInfoMax(nn.Module):
         upscaled, divergence = self.local_level.representations(local, generator)
         share = batch.site_weight / batch.sizes[batch.crystal]
         divergence = (divergence * share).sum() / len(batch.sizes)
-        true, falses = self._environments(batch, share, generator)
-        return score_loss(true, falses, upscaled, batch.crystal), divergence
+        environments = self._environments(batch, share, generator)
+        return score_loss(*environments, upscaled, batch.crystal), divergence
 
     def _environments(
         self, batch: RaggedBatch, share: Tensor, generator: torch.Generator
-    ) -> tuple[Sample, list[Sample]]:
-        """The true and the false constituents of every class; `share` (R,) of its crystal."""
+    ) -> tuple[Tensor, list[Sample]]:
+        """Upscaled constituents, and the true and false ones of every class.
+
+        `share` (R,) is that of the class in its crystal.
+        """
         kinds = self.settings.false_samples
         donors = derangement(len(batch.sizes), generator)
         rows = donor_rows(batch, donors, generator)
         matched = donor_pairs(batch, rows, generator)
         column, distance = batch.pair_column, batch.pair_distance
-        choices = {"true": (column, distance)}
+        choices = [(column, distance)]
         if "polymorph" in kinds:
-            choices["polymorph"] = (column, distance[matched])
+            choices.append((column, distance[matched]))
         if "composition" in kinds:
-            choices["composition"] = (column[matched], distance)
-        upscaled = self._constituents(batch, choices)
+            choices.append((column[matched], distance))
+        upscaled, constituents = self._constituents(batch, choices)
         paired = torch.full_like(batch.sizes, len(donors) > 1, dtype=torch.bool)
-        samples = {}
-        for name, (_, distances) in choices.items():
+        samples = []
+        for constituent, (_, distances) in zip(constituents, choices, strict=True):
             weight = self._weights(batch, distances) * share[batch.pair_row]
-            samples[name] = Sample(upscaled[name], batch.pair_row, weight, paired)
-        true = samples.pop("true")
+            samples.append(Sample(constituent, batch.pair_row, weight, paired))
         if "other_crystal" in kinds:
             pair, of = seen(batch, rows)
             weight = self._weights(batch, distance)[pair] * share[of]
-            samples["other_crystal"] = Sample(true.upscaled[pair], of, weight, paired)
-        return true, list(samples.values())
+            samples.append(Sample(samples[0].constituent[pair], of, weight, paired))
+        return upscaled, samples
 
     def _constituents(
-        self, batch: RaggedBatch, choices: dict[str, tuple[Tensor, Tensor]]
-    ) -> dict[str, Tensor]:
-        """u_c of (features of the class, distance) for every pair (E,) of every choice."""
+        self, batch: RaggedBatch, choices: list[tuple[Tensor, Tensor]]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """u_c (m, C) of different (features of the class, distance), and its row for every pair.
+
+        Those rows are (E,) for each of `choices`.
+        """
+        column, distance = (torch.cat(parts) for parts in zip(*choices, strict=True))
+        codes, first = distinct(species(batch)[column] << 32 | distance_codes(distance))
         features = self.features(batch.numbers, batch.oxidation)
-        column, distance = (torch.cat(parts) for parts in zip(*choices.values(), strict=True))
-        inputs = torch.cat([features[column], distance[:, None]], 1)
-        parts = self.local_level.constituents(inputs).split(len(batch.pair_column))
-        return dict(zip(choices, parts, strict=True))
+        inputs = torch.cat([features[column[first]], distance[first, None]], 1)
+        return self.local_level.constituents(inputs), codes.split(len(batch.pair_column))
 
     def _weights(self, batch: RaggedBatch, distance: Tensor) -> Tensor:
         """Weight (E,) of each pair in its row, adding up to 1 over the row."""
@@ -142,8 +148,8 @@ class DeepInfoMax(nn.Module):
         )
         upscaled, divergence = self.global_level.representations(crystals, generator)
         number = torch.arange(len(batch.sizes), device=local.device)
-        true, falses = self._crystals(batch, sites, local, number, generator)
-        return score_loss(true, falses, upscaled, number), divergence.mean()
+        constituents, samples = self._crystals(batch, sites, local, number, generator)
+        return score_loss(constituents, samples, upscaled, number), divergence.mean()
 
     def _crystals(
         self,
@@ -152,35 +158,37 @@ class DeepInfoMax(nn.Module):
         local: Tensor,
         number: Tensor,
         generator: torch.Generator,
-    ) -> tuple[Sample, list[Sample]]:
-        """The true and the false local representations of every crystal."""
+    ) -> tuple[Tensor, list[Sample]]:
+        """Upscaled local representations, and the true and false ones of every crystal."""
         kinds = self.settings.false_samples
         donors = derangement(len(number), generator)
         receivers = torch.argsort(donors)  # whose donor a crystal is
         paired = torch.full_like(number, len(number) > 1, dtype=torch.bool)
-        constituents = self.global_level.constituents(local)
+        tables = [local]
         weight = batch.site_weight / batch.sizes[batch.crystal]
-        true = Sample(constituents, batch.crystal, weight, paired)
-        falses = []
+        rows = torch.arange(len(local), device=local.device)
+        samples = [Sample(rows, batch.crystal, weight, paired)]
         if "other_crystal" in kinds:
-            falses.append(Sample(constituents, receivers[batch.crystal], weight, paired))
+            samples.append(Sample(rows, receivers[batch.crystal], weight, paired))
         each = 1 / sites.sizes[sites.crystal]
+
+        def encoded(crystals: RaggedBatch) -> Tensor:
+            """Adds their local representations, without a gradient, and returns their rows."""
+            first = sum(map(len, tables))
+            with torch.no_grad():
+                tables.append(self.encoder.sites(crystals))
+            return torch.arange(first, first + len(crystals.numbers), device=local.device)
+
         if {"polymorph", "composition"} & set(kinds):
             # One false crystal serves twice: it has the structure of one crystal, for which it is
             # a false composition, and the species of its donor, for which it is a false polymorph.
-            upscaled = self._encoded(with_species(sites, donors, generator))
+            rows = encoded(with_species(sites, donors, generator))
             if "composition" in kinds:
-                falses.append(Sample(upscaled, sites.crystal, each, paired))
+                samples.append(Sample(rows, sites.crystal, each, paired))
             if "polymorph" in kinds:
-                falses.append(Sample(upscaled, donors[sites.crystal], each, paired))
+                samples.append(Sample(rows, donors[sites.crystal], each, paired))
         if "permutation" in kinds:
             permuted = with_species(sites, number, generator)
             exists = changed(sites, permuted)
-            falses.append(Sample(self._encoded(permuted), sites.crystal, each, exists))
-        return true, falses
-
-    def _encoded(self, crystals: RaggedBatch) -> Tensor:
-        """u_c of the local representations of false crystals, which get no gradient."""
-        with torch.no_grad():
-            local = self.encoder.sites(crystals)
-        return self.global_level.constituents(local)
+            samples.append(Sample(encoded(permuted), sites.crystal, each, exists))
+        return self.global_level.constituents(torch.cat(tables)), samples

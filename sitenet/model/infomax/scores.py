@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sitenet.model.kernels import use_compiled_norm
+from sitenet.model.kernels import pair_scores, use_compiled_norm
 from sitenet.model.layers import Stack
 
 
@@ -44,35 +44,45 @@ class Level(nn.Module):
 class Sample:
     """Constituents that representations are scored against: V (representation, constituent) pairs.
 
-    upscaled (V, C) constituents, of (V,) the representation that each is scored against, weight
-    (V,): those of one crystal add up to 1. `exists` (B,) bool: crystals that have such a sample.
+    constituent (V,) rows of a table of upscaled constituents, of (V,) the representation that each
+    is scored against, weight (V,): those of one crystal add up to 1. `exists` (B,) bool: crystals
+    that have such a sample.
     """
 
-    upscaled: Tensor
+    constituent: Tensor
     of: Tensor
     weight: Tensor
     exists: Tensor
 
-    def loss(self, upscaled_z: Tensor, crystal: Tensor, sign: float) -> Tensor:
+    def loss(self, scores: Tensor, crystal: Tensor, sign: float) -> Tensor:
         """Mean of softplus(sign x score) over the constituents of each crystal, (B,).
 
-        upscaled_z (n, C), crystal (n,) crystal of each representation; sign -1 for true samples.
+        scores (V,), crystal (n,) of each representation; sign -1 for true samples.
         """
-        scores = (upscaled_z.index_select(0, self.of) * self.upscaled).sum(1)
         losses = F.softplus(sign * scores) * self.weight
         total = losses.new_zeros(len(self.exists))
         return total.index_add(0, crystal.index_select(0, self.of), losses)
 
 
-def score_loss(true: Sample, falses: list[Sample], upscaled_z: Tensor, crystal: Tensor) -> Tensor:
+def score_loss(
+    upscaled_c: Tensor, samples: list[Sample], upscaled_z: Tensor, crystal: Tensor
+) -> Tensor:
     """True loss + mean over the kinds of false samples, averaged over the crystals (eqs 2, 3).
 
-    A kind that a crystal has no sample of is left out of its mean, and a crystal without any false
-    sample out of the average. A score of zero gives 2 ln 2.
+    upscaled_c (m, C) constituents, upscaled_z (n, C) representations, crystal (n,) of each; the
+    first of `samples` is the true one. A kind that a crystal has no sample of is left out of its
+    mean, and a crystal without any false sample out of the average. A score of zero gives 2 ln 2.
     """
-    exists = torch.stack([sample.exists for sample in falses]).to(upscaled_z.dtype)  # (kinds, B)
-    each = torch.stack([sample.loss(upscaled_z, crystal, 1.0) for sample in falses])
+    of, constituent = (
+        torch.cat([getattr(sample, name) for sample in samples]) for name in ("of", "constituent")
+    )
+    scores = pair_scores(upscaled_z, upscaled_c, of, constituent)
+    true, *falses = scores.split([len(sample.of) for sample in samples])
+    each = torch.stack([
+        sample.loss(part, crystal, 1.0) for sample, part in zip(samples[1:], falses, strict=True)
+    ])  # fmt: skip
+    exists = torch.stack([sample.exists for sample in samples[1:]]).to(each.dtype)  # (kinds, B)
     kinds = exists.sum(0)
-    loss = true.loss(upscaled_z, crystal, -1.0) + (each * exists).sum(0) / kinds.clamp(min=1)
+    loss = samples[0].loss(true, crystal, -1.0) + (each * exists).sum(0) / kinds.clamp(min=1)
     has = (kinds > 0).to(loss.dtype)
     return (loss * has).sum() / has.sum().clamp(min=1)

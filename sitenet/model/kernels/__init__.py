@@ -1,4 +1,4 @@
-"""Fast paths of the pair block and of Mish with layer norm, chosen once per process and logged.
+"""Fast paths of the pair block, of Mish with layer norm and of scores, chosen once per process and logged.
 
 The environment variable SITENET_ENGINE says which: `auto` (default; compiled where a compiler is
 found, on the GPU where Triton is, else plain), `compiled` (an error where it cannot be built) or
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sitenet.model.kernels import cpu, mish_norm
+from sitenet.model.kernels import pair_scores as compiled_scores
 from sitenet.model.kernels.build import NoCompiler, library
 from sitenet.model.layers import LMN
 from sitenet.progress import log
@@ -36,10 +37,23 @@ def use_compiled_norm(module: nn.Module) -> None:
 
 def activated_norm(linear: Tensor, norm: nn.LayerNorm) -> Tensor:
     """norm(mish(linear)), compiled for tensors on the CPU."""
-    on_cpu = linear.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    if on_cpu and linear.dtype == norm.weight.dtype and load() is not None:
+    if linear.dtype == norm.weight.dtype and _compiled(linear):
         return mish_norm.mish_norm(linear, norm.weight, norm.bias)
     return norm(F.mish(linear))
+
+
+def pair_scores(own: Tensor, other: Tensor, of_own: Tensor, of_other: Tensor) -> Tensor:
+    """own[of_own] . other[of_other] (V,) for tables (n, C), (m, C) and rows (V,) int64 of them.
+
+    Compiled for tensors on the CPU, where no (V, C) is stored.
+    """
+    if own.dtype == other.dtype and _compiled(own):
+        return compiled_scores.pair_scores(own, other, of_own, of_other)
+    return (own.index_select(0, of_own) * other.index_select(0, of_other)).sum(1)
+
+
+def _compiled(x: Tensor) -> bool:
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and load() is not None
 
 
 @cache
@@ -57,6 +71,7 @@ def load() -> Callable | None:
         path = library()
         cpu.open_library(path)
         mish_norm.open_library(path)
+        compiled_scores.open_library(path)
     except (NoCompiler, OSError) as error:
         if engine == "compiled":
             raise
