@@ -1,4 +1,4 @@
-"""Fast paths of the pair block, of Mish with layer norm and of scores, chosen once per process and logged.
+"""Fast paths of the pair block, of Mish with layer norm and of scores, chosen once and logged.
 
 The environment variable SITENET_ENGINE says which: `auto` (default; compiled where a compiler is
 found, on the GPU where Triton is, else plain), `compiled` (an error where it cannot be built) or
