@@ -5,6 +5,7 @@ raises. What would be copied to a GPU from the host is counted besides.
 """
 
 from collections import Counter
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,9 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.model import ragged
+from sitenet.model.ragged import SiteNet
+from sitenet.model.settings import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded
 from sitenet.shards.store import CrystalStore, ranges
+from sitenet.train import graphs
 
 META = torch.device("meta")
 
@@ -76,3 +81,25 @@ def test_a_batch_is_padded_there(store):
         made = padded(batch(store), Capacity(100, 2000, 9))
     assert copies.found.total() == 1
     assert (len(made.numbers), len(made.pair_row), len(made.sizes)) == (100, 2000, 9)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "self_attention"])
+def test_a_step_never_waits(monkeypatch, store, pooling):
+    """What is captured as a CUDA graph, with the Triton operators, which have shapes there."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    from sitenet.model.kernels import gpu
+
+    monkeypatch.setattr(ragged, "fast_path", lambda device: gpu.pair_block)
+    monkeypatch.setattr(torch, "autocast", lambda *args, **options: nullcontext())  # has no meta
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+    model = SiteNet(ModelSettings(pooling=pooling, output="nonnegative")).to(META)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    made = padded(batch(store), Capacity(100, 2000, 9))
+    work = graphs._Work(model, parameters, None)
+    with HostCopies() as copies:
+        total, gradient = work(
+            *vars(made).values(), torch.ones(9, device=META), torch.ones(9, device=META)
+        )
+    assert copies.found == {}
+    assert total.shape == ()
+    assert gradient.shape == (sum(p.numel() for p in parameters),)

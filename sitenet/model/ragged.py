@@ -58,7 +58,7 @@ class SiteNet(SiteNetParameters):
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
-            step = self._fused if self._fusable else self._general
+            step = self._fused if self.fusable else self._general
             mixed, new_interactions, weights = step(block, sites, interactions, pairs, pair_weight)
             sites = block.sites(mixed, batch.site_weight)
             layers.append(sites)
@@ -73,7 +73,7 @@ class SiteNet(SiteNetParameters):
         """Pairs that the first block's networks are evaluated once for; None: each pair."""
         # On a GPU to find them would stop the launching of kernels until their number is known.
         on_cpu = batch.numbers.device.type == "cpu"
-        return pair_types(batch) if self._fusable and on_cpu else None
+        return pair_types(batch) if self.fusable and on_cpu else None
 
     def _interactions(
         self, batch: RaggedBatch, types: PairTypes | None, weight: Tensor, dtype: torch.dtype
@@ -88,7 +88,7 @@ class SiteNet(SiteNetParameters):
         return self.interaction_input(inputs.to(dtype), weight)
 
     @property
-    def _fusable(self) -> bool:
+    def fusable(self) -> bool:
         """Whether the pair networks have the shape the fused block computes."""
         settings = self.settings
         one_layer = len(settings.attention_layers) == 1

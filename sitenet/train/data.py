@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,13 @@ from torch import Tensor
 
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack, shared_out
+from sitenet.shards.padding import Capacity
 from sitenet.shards.store import Window
 from sitenet.shards.streaming import Store, open_store
 from sitenet.tables import read_table
 
 PARTS = ("train", "val", "test")
+ROOM = 1.1  # of what is padded to, for epochs with larger batches than the first
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Packs:
     ) -> None:
         self.store, self.indices, self.shuffle = store, indices, shuffle
         self.work = store.pairs.numpy()[indices.numpy()]
+        self.classes = store.classes.numpy()[indices.numpy()]
         sites = int(store.sites[indices].sum())
         self.limit = max(1, round(batch_sites * int(self.work.sum()) / max(1, sites)))
         self.epoch = 0
@@ -81,13 +85,14 @@ class Packs:
     def _plan(self) -> list[tuple[Window, list[NDArray]]]:
         """What is in memory together, and the batches of it as positions in `indices`."""
         if self._planned[0] != self.epoch:
-            seed = None if self.shuffle is None else (self.shuffle, self.epoch)
-            plan = []
-            for number, window in enumerate(self.store.windows(self.indices.numpy(), seed)):
-                packed = pack(self.work[window.members], self.limit, seed and (*seed, number))
-                plan.append((window, [window.members[batch] for batch in packed]))
-            self._planned = (self.epoch, plan)
+            self._planned = (self.epoch, list(self._packed(self.epoch)))
         return self._planned[1]
+
+    def _packed(self, epoch: int) -> Iterator[tuple[Window, list[NDArray]]]:
+        seed = None if self.shuffle is None else (self.shuffle, epoch)
+        for number, window in enumerate(self.store.windows(self.indices.numpy(), seed)):
+            packed = pack(self.work[window.members], self.limit, seed and (*seed, number))
+            yield window, [window.members[batch] for batch in packed]
 
     def _batches(self) -> Iterator[NDArray]:
         """The batches in order, as positions in `indices`, each while its window is in memory."""
@@ -103,6 +108,24 @@ class Packs:
 
     def __len__(self) -> int:
         return self.count()
+
+    def capacity(self) -> Capacity:
+        """Room for a padded batch of nearly every epoch: the first one's largest, and some more.
+
+        Crystals above the limit are no measure: theirs are batches of their own. A resumed run
+        finds the same.
+        """
+        batches = [batch for _, batches in self._packed(0) for batch in batches]
+        batches = [batch for batch in batches if self.work[batch].sum() <= self.limit]
+        crystals, pairs, beyond = (
+            ceil(ROOM * max((int(size(batch)) for batch in batches), default=0))
+            for size in (
+                len,
+                lambda b: self.work[b].sum(),
+                lambda b: self.classes[b].sum() - len(b),
+            )
+        )
+        return Capacity(crystals + 1 + beyond, min(pairs, self.limit), crystals + 1)
 
     def to(self, device: torch.device) -> None:
         """Move the crystals to `device`."""
