@@ -14,9 +14,11 @@ from safetensors.torch import load_file
 
 from sitenet.crystal.featurise import FeatureSettings, featurise
 from sitenet.model.files import load_model
+from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.cif import Crystal
+from sitenet.train import batch_module
 from sitenet.train.callbacks import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.settings import TrainingSettings
@@ -170,6 +172,47 @@ def test_the_same_seed_gives_the_same_model(inputs: RunInputs, tmp_path: Path):
 def test_bfloat16_runs(inputs: RunInputs, tmp_path: Path):
     train(inputs, outputs(tmp_path), MODEL, replace(TRAINING, precision="bf16-mixed", max_epochs=2))
     assert load_file(tmp_path / "model.safetensors")["decoder.weight"].dtype == torch.float32
+
+
+class OnGpu(torch.nn.Parameter):
+    """A parameter that says it is on a GPU."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize("amsgrad", [True, False])
+def test_the_optimiser_of_a_gpu_takes_the_same_steps(amsgrad):
+    settings = TrainingSettings(learning_rate=0.1, weight_decay=0.1, amsgrad=amsgrad)
+    found = []
+    for kind in (torch.nn.Parameter, OnGpu):
+        model = torch.nn.Module()
+        model.weight = kind(torch.linspace(-2, 2, 7))
+        optimiser = make_optimiser(model, settings)
+        for step in range(20):
+            model.weight.grad = torch.sin(model.weight.detach() + step)
+            optimiser.step()
+        assert optimiser.param_groups[0]["fused"] is (kind is OnGpu)
+        found.append(model.weight.detach())
+    torch.testing.assert_close(found[1].as_subclass(torch.Tensor), found[0])
+    scaled = make_optimiser(model, replace(settings, precision="16-mixed"))
+    assert not scaled.param_groups[0]["fused"], "its gradients could not be clipped"
+
+
+def test_a_fused_optimiser_is_clipped_in_mixed_precision(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        batch_module,
+        "make_optimiser",
+        lambda model, settings: torch.optim.SGD(model.parameters(), 1e-2, fused=True),
+    )
+    moved = []
+    for clip in (1.0, 1e-4):
+        training = replace(TRAINING, precision="bf16-mixed", max_epochs=1, gradient_clip=clip)
+        train(inputs, outputs(tmp_path / str(clip)), MODEL, training)
+        weights = load_file(tmp_path / str(clip) / "model.safetensors")
+        torch.manual_seed(0)
+        start = SiteNet(MODEL).state_dict()
+        moved.append(float((weights["decoder.weight"] - start["decoder.weight"]).norm()))
+    assert moved[1] < 1e-2 * moved[0]
 
 
 def test_the_schedule_warms_up_and_ends_at_zero():

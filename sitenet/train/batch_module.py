@@ -3,6 +3,7 @@
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from torch import nn
 
 from sitenet.train.data import Packs
@@ -38,6 +39,16 @@ class BatchModule(pl.LightningModule):
     def val_dataloader(self) -> Any:
         """Batches of the validation part; processes share them too."""
         return self.validation_batches
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
+        """The batch: it was made where it is needed."""
+        return batch
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float, gradient_clip_algorithm: Any = None
+    ) -> None:
+        """Clip by norm; Lightning would refuse a fused optimiser in mixed precision."""
+        torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def configure_optimizers(self) -> dict:
         """AdamW and a schedule that moves with every step."""

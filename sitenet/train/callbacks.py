@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 import lightning.pytorch as pl
 import pandas as pd
+import torch
 
 from sitenet.progress import duration, log
 from sitenet.tables import write_table
@@ -53,7 +54,9 @@ class History(pl.Callback):
         self._start = time.monotonic()
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Stop the clock of the training part of the epoch."""
+        """Stop the clock of the training part of the epoch, once its last step is computed."""
+        if module.device.type == "cuda":
+            torch.cuda.synchronize()
         self._train_seconds = time.monotonic() - self._start
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:

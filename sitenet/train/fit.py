@@ -78,6 +78,8 @@ def run(
     )
     stopper = Patience(history.watched, patience=settings.patience, check_on_train_epoch_end=True)
     double = settings.precision == "64-true"
+    # Determinism would otherwise fill every new tensor before it is written.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=settings.devices,
