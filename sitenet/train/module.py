@@ -27,7 +27,7 @@ class SupervisedModule(BatchModule):
         super().__init__(model, settings, train, validation)
         self.train_mae = self.val_mae = float("nan")
         self._error, self._count = torch.zeros(()), 0
-        self._replayed: ReplayedError | None = None
+        self.replayed: ReplayedError | None = None
 
     def measures(self) -> dict[str, float]:
         """The latest epoch's errors."""
@@ -36,11 +36,11 @@ class SupervisedModule(BatchModule):
     def on_fit_start(self) -> None:
         """Choose how training steps are launched."""
         device = self.trainer.strategy.root_device
-        self._replayed = replayed_error(self.model, self.settings, device, self.train_batches)
+        self.replayed = replayed_error(self.model, self.settings, device, self.train_batches)
 
     def on_fit_end(self) -> None:
         """Give back the graph's memory: the model may now be moved."""
-        self._replayed = None
+        self.replayed = None
 
     def on_train_epoch_start(self) -> None:
         """Shuffle by the epoch's number, so that a resumed run sees the same batches."""
@@ -49,7 +49,7 @@ class SupervisedModule(BatchModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """MAE of a batch in units of the label scale, this process's part of it."""
-        error = self._add(batch, self._replayed)
+        error = self._add(batch, self.replayed)
         return error * (batch[-1] / len(batch[1])) / self.model.label_scale
 
     def validation_step(self, batch: Batch, _: int) -> None:
