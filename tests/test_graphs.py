@@ -5,6 +5,7 @@ so that stale inputs, changing shapes and results that are kept too long show. O
 itself is tested too.
 """
 
+import itertools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -144,6 +145,17 @@ def test_a_replayed_step_is_the_usual_one(store, model, caplog):
     assert "one by one" not in caplog.text
 
 
+def test_a_later_step_leaves_the_gradients_of_an_earlier_one(store, model):
+    error = replayed(model, stand_in)
+    first, second = itertools.islice(examples(store), 2)
+    found = error(*first)
+    error(*second)
+    found.backward()
+    mine = gradients(model)
+    absolute_error(model, *first).backward()
+    torch.testing.assert_close(mine, gradients(model), rtol=1e-4, atol=1e-5)
+
+
 def test_it_follows_the_weights(store, model):
     error = replayed(model, stand_in)
     assert_as_usual(model, store, error)
@@ -226,6 +238,15 @@ def test_autocast_is_that_of_the_step(store, model):
         assert (found - usual).abs() <= 0.02 * usual
         assert (mine - expected).norm() <= 0.05 * expected.norm()
     assert error.checked == CHECKED
+
+
+def test_autocast_leaves_labels_their_digits(store, model):
+    model.label_shift.fill_(1000.0)
+    batch, _ = next(examples(store))
+    exact = model(batch)
+    with torch.autocast(DEVICE, torch.bfloat16, cache_enabled=False):
+        found = model(batch)
+    assert (found - exact).abs().max() < 0.1, "bfloat16 has steps of 4 there"
 
 
 def learned(folder: Path, name: str) -> dict[str, torch.Tensor]:
