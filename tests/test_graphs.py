@@ -221,6 +221,25 @@ def test_what_fails_or_is_wrong_is_given_up(store, model, caplog, name):
     assert "one by one" in record.message
 
 
+def test_a_small_gradient_is_looked_at_by_itself(store, model):
+    """One parameter's is wrong, by next to nothing beside the whole gradient."""
+    batch, target = next(examples(store))
+    absolute_error(model, batch, target).backward()
+    sizes = [p.numel() for p in model.parameters()]
+    norms = torch.stack([part.norm() for part in gradients(model).split(sizes)])
+    least = int(norms.masked_fill(norms == 0, torch.inf).argmin())
+    whole = float(norms.norm())
+
+    def change(total, gradient):
+        parts = list(gradient.split(sizes))
+        parts[least] = parts[least] * (1 + 5e-5 * whole / float(norms[least]))
+        return total, torch.cat(parts)
+
+    error = replayed(model, spoilt(change))
+    error(batch, target)
+    assert error.failed
+
+
 def test_autocast_is_that_of_the_step(store, model):
     """bfloat16 products in the forward pass only, as the trainer has them."""
     error = ReplayedError(model, CAPACITY, TOLERANCES["bf16-mixed"], stand_in)
