@@ -67,13 +67,16 @@ def predict(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
     return table
 
 
-def embed_cifs(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
-    """Representations of CIF files: columns cif, problem, z1, z2, ... (empty with a problem)."""
+def embed_cifs(weights: Path, cifs: Sequence[Path], local: bool) -> pd.DataFrame:
+    """Representations of CIF files: columns cif, problem, z1, z2, ... (empty with a problem).
+
+    Those of the crystals, or with `local` the means of those of their atoms.
+    """
     settings = FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
     problems, crystals = read_crystals(cifs, settings)
     table = pd.DataFrame({"cif": list(map(str, cifs)), "problem": problems})
     if crystals:
-        vectors = embed(load_model(weights), _stored(crystals))
+        vectors = embed(load_model(weights), _stored(crystals), local)
         names = [f"z{k + 1}" for k in range(vectors.shape[1])]
         usable = table.index[table.problem == ""]
         table = table.join(pd.DataFrame(vectors, index=usable, columns=names))
@@ -140,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
     represent = commands.add_parser("embed", help="represent CIF files by vectors")
     represent.add_argument("model", type=Path, help="model.safetensors of a pre-training or run")
     represent.add_argument("cif", type=Path, nargs="+")
+    represent.add_argument("--local", action="store_true", help="the mean of the atoms' vectors "
+                           "instead of the crystal's vector Z")  # fmt: skip
     represent.add_argument("--out", type=Path, help="CSV file (default: the terminal)")
     why = commands.add_parser("explain", help="show what a model attends to in a crystal")
     why.add_argument("model", type=Path, help="model.safetensors of a run (its .json beside it)")
@@ -176,7 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "predict":
             predict(options.model, options.cif).to_csv(options.out or sys.stdout, index=False)
         elif options.command == "embed":
-            embed_cifs(options.model, options.cif).to_csv(options.out or sys.stdout, index=False)
+            table = embed_cifs(options.model, options.cif, options.local)
+            table.to_csv(options.out or sys.stdout, index=False)
         elif options.command == "explain":
             explain_cif(options.model, options.cif, options.out, options.site, options.compare,
                         options.raw)  # fmt: skip

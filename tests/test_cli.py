@@ -86,3 +86,7 @@ def test_representations_of_files_do_not_depend_on_their_description(
     assert np.isnan(bad).all()
     np.testing.assert_allclose(shifted, salt, atol=1e-5)
     assert np.abs(other - salt).max() > 0.01
+    assert main(["embed", str(weights), "--local", *files]) == 0
+    local = pd.read_csv(io.StringIO(capsys.readouterr().out)).filter(regex="^z").to_numpy()
+    assert local.shape == (4, encoder.local_width)
+    np.testing.assert_allclose(local[2], local[0], atol=1e-5)

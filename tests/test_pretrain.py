@@ -191,5 +191,12 @@ def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
     assert apart.ids == merged.ids
     encoder = initial_encoder(MODEL, 0)
     np.testing.assert_allclose(embed(encoder, apart), embed(encoder, merged), atol=1e-5)
+    local = embed(encoder, merged, local=True)
+    with torch.inference_mode():
+        batch = apart.batch(torch.arange(9))
+        sites = encoder.eval().sites(batch)
+    for crystal in range(9):
+        expected = sites[batch.crystal == crystal].mean(0)
+        np.testing.assert_allclose(local[crystal], expected, atol=1e-5)
     some = set(merged.ids[3:9])
     assert CrystalStore.with_sites_apart(inputs.shards, some, 1e-5).ids == merged.ids[3:9]

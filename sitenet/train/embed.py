@@ -1,4 +1,4 @@
-"""Representations Z of crystals by an encoder, without noise."""
+"""Representations of crystals by an encoder, without noise."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from sitenet.files import read_json
 from sitenet.model.files import load_model
+from sitenet.model.layers import segment_mean
 from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
 from sitenet.progress import log
+from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import write_vectors
@@ -20,15 +23,25 @@ from sitenet.train.pretrain import initial_encoder
 BATCH_SITES = 1200
 
 
-def embed(encoder: SiteNet, store: CrystalStore) -> NDArray[np.float32]:
-    """Crystal vectors (n, crystal_width) of all crystals of `store`, on its device."""
+def embed(encoder: SiteNet, store: CrystalStore, local: bool = False) -> NDArray[np.float32]:
+    """Z (n, crystal_width) of all crystals of `store`, on its device.
+
+    With `local` the mean of each crystal's local representations, (n, local_width), instead.
+    """
     device = store.device
     encoder = encoder.to(device).eval()
-    vectors = np.empty((len(store), encoder.crystal_width), dtype=np.float32)
+    width = encoder.local_width if local else encoder.crystal_width
+    vectors = np.empty((len(store), width), dtype=np.float32)
     with torch.inference_mode():
         for chosen in pack(store.sites.numpy(), BATCH_SITES, None):
-            vectors[chosen] = encoder.crystals(store.batch(torch.from_numpy(chosen))).cpu().numpy()
+            batch = store.batch(torch.from_numpy(chosen))
+            found = _local_means(encoder, batch) if local else encoder.crystals(batch)
+            vectors[chosen] = found.cpu().numpy()
     return vectors
+
+
+def _local_means(encoder: SiteNet, batch: RaggedBatch) -> Tensor:
+    return segment_mean(encoder.sites(batch), batch.site_weight, batch.crystal, batch.sizes)
 
 
 def write_embeddings(
