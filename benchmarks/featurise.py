@@ -21,7 +21,8 @@ from sitenet.crystal import featurise as pipeline
 from sitenet.crystal.greedy import greedy
 from sitenet.crystal.supercell import cubicness
 from sitenet.shards.schema import open_writer, to_table
-from sitenet.sources.cif import Crystal, RejectedCrystal, read_cif
+from sitenet.structure.cif import Crystal, read_cif
+from sitenet.structure.rejection import RejectedCrystal
 
 STAGES = ("guess_oxidation", "primitive_cell", "optimal", "atom_distances", "merge")
 

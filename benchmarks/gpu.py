@@ -30,8 +30,8 @@ import torch
 
 from sitenet.model import kernels
 from sitenet.model.pair_block import Pairs, PairWeights
-from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
 from sitenet.progress import setup_logging
 from sitenet.shards.store import CrystalStore
 from sitenet.train.callbacks import History

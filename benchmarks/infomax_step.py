@@ -18,13 +18,13 @@ from training_step import as_batch, compare, sample, timed
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.merging import sites_apart
 from sitenet.model.dense import DenseSiteNet
-from sitenet.model.infomax.falses import derangement
-from sitenet.model.infomax.infomax import DeepInfoMax
+from sitenet.model.infomax.deep_infomax import DeepInfoMax
+from sitenet.model.infomax.false_samples import derangement
 from sitenet.model.infomax.scores import Sample
 from sitenet.model.infomax.settings import InfoMaxSettings
 from sitenet.model.layers import LMN
-from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
 from sitenet.shards.batch import DenseBatch, ragged_batch
 from sitenet.train.optimiser import make_optimiser
 from sitenet.train.settings import TrainingSettings

@@ -27,9 +27,9 @@ from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
 from sitenet.crystal.supercell import optimal
 from sitenet.model.pair_types import pair_types
 from sitenet.shards.batch import ragged_batch
-from sitenet.sources.cif import Crystal
-from sitenet.sources.oxidation import guess_oxidation
-from sitenet.sources.tables import iter_crystals
+from sitenet.sources.structure_table import iter_crystals
+from sitenet.structure.cif import Crystal
+from sitenet.structure.oxidation import guess_oxidation
 
 SYSTEMS = {"triclinic": 2, "monoclinic": 15, "orthorhombic": 74, "tetragonal": 142, "trigonal": 167,
            "hexagonal": 194, "cubic": 230}  # fmt: skip

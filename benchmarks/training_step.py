@@ -27,10 +27,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.model.dense import DenseSiteNet
-from sitenet.model.ragged import SiteNet
 from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
 from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_batch
-from sitenet.sources.cif import RejectedCrystal, read_cif
+from sitenet.structure.cif import read_cif
+from sitenet.structure.rejection import RejectedCrystal
 from sitenet.train.optimiser import make_optimiser
 from sitenet.train.settings import TrainingSettings
 

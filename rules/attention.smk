@@ -31,7 +31,7 @@ rule long_range:
 rule complexity:
     input:
         structures="results/{dataset}/structures.parquet",
-        code=code("analysis/complexity_table.py", "crystal/complexity.py"),
+        code=code("analysis/crystal_complexity.py", "crystal/complexity.py"),
     output:
         table="results/{dataset}/complexity.parquet",
         rejected="results/{dataset}/complexity.rejected.csv",

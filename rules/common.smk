@@ -94,7 +94,9 @@ def source_files(wildcards):
 def source_code(wildcards):
     """Files of the package that decide the table of structures, other than helpers."""
     kind = dataset_section(wildcards)["source"]["kind"]
-    return code("sources/collect.py", "sources/tables.py", "sources/cif.py", f"sources/{kind}.py")
+    return code(
+        "sources/collect.py", "sources/structure_table.py", "structure/cif.py", f"sources/{kind}.py"
+    )
 
 
 def split_section(wildcards):

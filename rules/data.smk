@@ -28,7 +28,7 @@ rule collect:
 rule split:
     input:
         structures="results/{dataset}/structures.parquet",
-        code=code("sources/splits.py"),
+        code=code("splits/split.py"),
     output:
         split="results/{dataset}/splits/{task}.csv",
         report="results/{dataset}/splits/{task}.json",

@@ -4,7 +4,7 @@
 rule featurise:
     input:
         structures="results/{dataset}/structures.parquet",
-        code=code("crystal", "shards/build.py", "shards/schema.py"),
+        code=code("crystal", "shards/featurise_shard.py", "shards/schema.py"),
     output:
         shard="results/{dataset}/n{n}/shards/part-{part}.parquet",
         rejected="results/{dataset}/n{n}/shards/part-{part}.rejected.csv",

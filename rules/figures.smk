@@ -5,7 +5,7 @@ rule metrics:
     input:
         metrics=of_runs("metrics.json"),
         ensembles=of_ensembles("metrics.json"),
-        code=code("train/summary.py"),
+        code=code("evaluate/summary.py"),
     output:
         csv=table("results/tables/metrics.csv", "errors of all runs", "metrics"),
         markdown="results/tables/metrics.md",
@@ -51,7 +51,7 @@ rule table1:
 rule table2:
     input:
         metrics=of_runs("metrics.json"),
-        code=code("plots/tables23.py", "train/summary.py"),
+        code=code("plots/tables23.py", "evaluate/summary.py"),
     output:
         csv=table("results/tables/table2.csv", "table 2, errors by supercell", "table2"),
         markdown="results/tables/table2.md",
@@ -73,7 +73,7 @@ rule table2:
 rule table3:
     input:
         metrics=of_runs("metrics.json"),
-        code=code("plots/tables23.py", "train/summary.py"),
+        code=code("plots/tables23.py", "evaluate/summary.py"),
     output:
         csv=table("results/tables/table3.csv", "table 3, errors by training set", "table3"),
         markdown="results/tables/table3.md",
@@ -124,7 +124,12 @@ rule fig7:
     input:
         long_range=of_settings("long_range.parquet"),
         complexity=complexity_of_settings(),
-        code=code("plots/fig7.py", "plots/style.py", "analysis/statistics.py", "analysis/paired.py"),
+        code=code(
+            "plots/fig7.py",
+            "plots/style.py",
+            "analysis/correlation.py",
+            "analysis/paired_tests.py",
+        ),
     output:
         pdf="results/figures/fig7.pdf",
         png=figure("results/figures/fig7.png", "7, range of attention"),

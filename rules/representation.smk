@@ -5,7 +5,7 @@ rule descriptors:
     input:
         structures="results/{dataset}/structures.parquet",
         splits=experiment_splits,
-        code=code("crystal/descriptors.py", "shards/descriptors.py", "sources/subset.py"),
+        code=code("crystal/descriptors.py", "shards/descriptor_shard.py", "splits/draws.py"),
     output:
         table="results/{dataset}/descriptors/{descriptor}/part-{part}.parquet",
         rejected="results/{dataset}/descriptors/{descriptor}/part-{part}.rejected.csv",
@@ -35,9 +35,9 @@ rule representation:
         split=of_experiment("results/{dataset}/splits/{task}.csv"),
         shards=experiment_shards,
         code=code(
-            "train/representation.py",
-            "train/label_masks.py",
-            "sources/subset.py",
+            "evaluate/representation.py",
+            "splits/label_masks.py",
+            "splits/draws.py",
             "shards/vectors.py",
         ),
     output:
@@ -66,7 +66,7 @@ rule map:
         embeddings=representation_vectors,
         structures=of_experiment("results/{dataset}/structures.parquet"),
         split=of_experiment("results/{dataset}/splits/{task}.csv"),
-        code=code("analysis/maps.py", "sources/subset.py", "shards/vectors.py"),
+        code=code("analysis/tsne.py", "splits/draws.py", "shards/vectors.py"),
     output:
         points="results/maps/{experiment}/{representation}.parquet",
         scores="results/maps/{experiment}/{representation}.csv",
@@ -91,7 +91,9 @@ rule map:
 rule dim_fig8:
     input:
         errors=of_representations(experiments("main"), compared_representations()),
-        code=code("plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired.py"),
+        code=code(
+            "plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired_tests.py"
+        ),
     output:
         pdf="results/figures/dim_fig8.pdf",
         png=figure("results/figures/dim_fig8.png", "DIM  8, representations"),
@@ -122,7 +124,9 @@ rule dim_fig8:
 rule dim_fig11:
     input:
         errors=of_representations(ablated("main"), ["infomax", "without_synthetic", "untrained"]),
-        code=code("plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired.py"),
+        code=code(
+            "plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired_tests.py"
+        ),
     output:
         pdf="results/figures/dim_fig11.pdf",
         png=figure("results/figures/dim_fig11.png", "DIM 11, without synthetic falses"),

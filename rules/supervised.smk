@@ -46,7 +46,7 @@ rule ensemble:
     input:
         predictions=of_seeds("predictions.parquet"),
         metrics=of_seeds("metrics.json"),
-        code=code("train/ensemble.py", "train/metrics.py"),
+        code=code("evaluate/ensemble.py", "evaluate/metrics.py"),
     output:
         predictions="results/{dataset}/n{n}/{task}/{variant}/ensemble/predictions.parquet",
         metrics="results/{dataset}/n{n}/{task}/{variant}/ensemble/metrics.json",

@@ -7,7 +7,7 @@ rule transfer:
         structures=of_experiment("results/{dataset}/structures.parquet"),
         split=of_experiment("results/{dataset}/splits/{task}.csv"),
         shards=experiment_shards,
-        code=code("train/transfer.py", "train/label_masks.py", "train/optimiser.py"),
+        code=code("train/transfer.py", "splits/label_masks.py", "train/optimiser.py"),
     output:
         table="results/transfer/{experiment}/{arm}/labels{labels}.parquet",
     log:
@@ -33,7 +33,9 @@ rule transfer:
 rule dim_fig7:
     input:
         errors=of_transfers(experiments("main")),
-        code=code("plots/dim_fig7.py", "plots/boxes.py", "plots/style.py", "analysis/paired.py"),
+        code=code(
+            "plots/dim_fig7.py", "plots/boxes.py", "plots/style.py", "analysis/paired_tests.py"
+        ),
     output:
         pdf="results/figures/dim_fig7.pdf",
         png=figure("results/figures/dim_fig7.png", "DIM  7, transfer"),
@@ -67,7 +69,7 @@ rule dim_figS1:
             "plots/dim_fig8.py",
             "plots/boxes.py",
             "plots/style.py",
-            "analysis/paired.py",
+            "analysis/paired_tests.py",
         ),
     output:
         pdf="results/figures/dim_figS1.pdf",
@@ -106,7 +108,7 @@ rule dim_fig13:
             "plots/dim_fig8.py",
             "plots/boxes.py",
             "plots/style.py",
-            "analysis/paired.py",
+            "analysis/paired_tests.py",
         ),
     output:
         pdf="results/figures/dim_fig13.pdf",

@@ -12,13 +12,14 @@ import torch
 from sitenet.analysis import explain, raw_attention
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import read_json
-from sitenet.model.files import load_model, save_model
-from sitenet.model.original import import_original
+from sitenet.model.import_original import import_original
+from sitenet.model.saving import load_model, save_model
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.trace import jobs_behind, jobs_table, read_records
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
-from sitenet.sources.cif import RejectedCrystal, read_cif
+from sitenet.structure.cif import read_cif
+from sitenet.structure.rejection import RejectedCrystal
 from sitenet.train.embed import embed
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sitenet.cli import main
 from sitenet.crystal.featurise import FeatureSettings
-from sitenet.model.files import save_model
+from sitenet.model.saving import save_model
 from sitenet.model.settings import ModelSettings
 from sitenet.sources.p1 import write_cif
 from sitenet.train.pretrain import initial_encoder

@@ -12,7 +12,7 @@ import yaml
 from sitenet.config import ConfigError, checked, overlaid
 from sitenet.crystal.featurise import FeatureSettings
 from sitenet.model.settings import ModelSettings
-from sitenet.sources.splits import SplitSettings
+from sitenet.splits.split import SplitSettings
 from sitenet.train.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sitenet.model.files import load_model
-from sitenet.model.ragged import SiteNet
+from sitenet.model.saving import load_model
+from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack

@@ -18,11 +18,11 @@ from sitenet.crystal.distances import lattice_points
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.crystal.reduction import minkowski
 from sitenet.files import read_json
-from sitenet.model.files import load_model
 from sitenet.model.layers import segment_max
+from sitenet.model.saving import load_model
 from sitenet.shards.store import CrystalStore
-from sitenet.sources.elements import symbols
-from sitenet.sources.formula import reduced_formula
+from sitenet.structure.elements import symbols
+from sitenet.structure.formula import reduced_formula
 from sitenet.tables import read_table, write_table
 
 Float = NDArray[np.float64]

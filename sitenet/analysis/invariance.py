@@ -16,12 +16,13 @@ import torch
 from sitenet.analysis import sample
 from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
 from sitenet.files import read_json
-from sitenet.model.files import load_model
-from sitenet.model.ragged import SiteNet
+from sitenet.model.saving import load_model
+from sitenet.model.sitenet import SiteNet
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.store import CrystalStore
-from sitenet.sources.cif import Crystal, RejectedCrystal
+from sitenet.structure.cif import Crystal
+from sitenet.structure.rejection import RejectedCrystal
 from sitenet.tables import write_table
 
 RULES = ("optimal", "greedy")

@@ -7,14 +7,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sitenet.model.files import load_model
 from sitenet.model.layers import segment_max
-from sitenet.model.ragged import SiteNet
+from sitenet.model.saving import load_model
+from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
-from sitenet.sources.subset import ranked
+from sitenet.splits.draws import ranked
 from sitenet.tables import read_table, write_table
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sitenet.analysis.explain import Explanation, places_around, site_names
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.sources.elements import symbols
+from sitenet.structure.elements import symbols
 from sitenet.tables import write_table
 
 

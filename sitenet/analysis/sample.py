@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from sitenet.parallel import chunked
-from sitenet.sources.cif import Crystal
-from sitenet.sources.tables import iter_crystals
+from sitenet.sources.structure_table import iter_crystals
+from sitenet.structure.cif import Crystal
 from sitenet.tables import read_table
 
 CHUNK = 8  # crystals sent to a process at once

@@ -14,7 +14,7 @@ from sitenet.crystal.reduction import minkowski
 from sitenet.crystal.supercell import cubicness, optimal
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
-from sitenet.sources.cif import Crystal
+from sitenet.structure.cif import Crystal
 from sitenet.tables import write_table
 
 Float = NDArray[np.float64]

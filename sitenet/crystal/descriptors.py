@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.sources.cif import Crystal, RejectedCrystal
-from sitenet.sources.elements import symbols
+from sitenet.structure.cif import Crystal
+from sitenet.structure.elements import symbols
+from sitenet.structure.rejection import RejectedCrystal
 
 Float = NDArray[np.float32]
 

@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.elements import HEAVIEST, missing_property
+from sitenet.crystal.element_features import HEAVIEST, missing_property
 from sitenet.crystal.greedy import greedy, pymatgen_primitive
 from sitenet.crystal.merging import merge
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal
-from sitenet.sources.cif import Crystal, RejectedCrystal
-from sitenet.sources.elements import symbols
-from sitenet.sources.oxidation import guess_oxidation
+from sitenet.structure.cif import Crystal
+from sitenet.structure.elements import symbols
+from sitenet.structure.oxidation import guess_oxidation
+from sitenet.structure.rejection import RejectedCrystal
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

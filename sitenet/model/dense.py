@@ -6,8 +6,8 @@ The oracle of all tests and the baseline of all benchmarks; section 2.3 of 10.10
 import torch
 from torch import Tensor
 
-from sitenet.model.features import pair_features
-from sitenet.model.parameters import Block, SiteNetParameters
+from sitenet.model.base import Block, SiteNetParameters
+from sitenet.model.input_features import pair_features
 from sitenet.shards.batch import DenseBatch
 
 

@@ -112,7 +112,7 @@ def legend(figure: Figure, arms: Mapping[str, Arm]) -> None:
 
 
 def stars(comparisons: pd.DataFrame, keys: Sequence[str], level: float = 0.05) -> dict:
-    """Marks for `Boxes` from rows of `sitenet.analysis.paired.compare`.
+    """Marks for `Boxes` from rows of `sitenet.analysis.paired_tests.compare`.
 
     "*" where an arm is lower than the control with a corrected p below `level`, by the columns
     `keys` (group, arm).

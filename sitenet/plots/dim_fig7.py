@@ -7,7 +7,7 @@ from string import ascii_lowercase
 
 import pandas as pd
 
-from sitenet.analysis.paired import compare
+from sitenet.analysis.paired_tests import compare
 from sitenet.plots import boxes, style
 from sitenet.tables import read_table, write_table
 

@@ -6,7 +6,7 @@ from string import ascii_lowercase
 
 import pandas as pd
 
-from sitenet.analysis.paired import compare
+from sitenet.analysis.paired_tests import compare
 from sitenet.plots import boxes, style
 from sitenet.tables import read_table, write_table
 
@@ -37,7 +37,7 @@ def draw(
     Holm over all comparisons of an experiment).
 
     Args:
-        experiments: title, unit of the label, and tables of `sitenet.train.representation.write`.
+        experiments: title, unit of the label, and tables of `evaluate.representation.write`.
         control: the representation that the others are compared with.
         pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
             quartiles and comparisons (CSV).

@@ -47,7 +47,7 @@ def draw(
     Args:
         titles, units: of the experiments and their labels.
         transfer, representations: tables of `sitenet.train.transfer` and
-            `sitenet.train.representation`, experiment by experiment.
+            `sitenet.evaluate.representation`, experiment by experiment.
         pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
             quartiles and comparisons (CSV). There `model` is `transfer` for the network that was
             trained further.

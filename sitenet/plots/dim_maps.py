@@ -25,7 +25,7 @@ EXTREMES = (1, 99)
 
 @dataclass(frozen=True)
 class MapRow:
-    """Title of an experiment, and by `COLUMNS` maps and scores of `sitenet.analysis.maps.write`."""
+    """Title of an experiment, and by `COLUMNS` maps and scores of `sitenet.analysis.tsne.write`."""
 
     title: str
     maps: Sequence[Path]

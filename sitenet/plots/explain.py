@@ -21,8 +21,8 @@ from sitenet.analysis.explain import (
     surroundings,
     weights_around,
 )
+from sitenet.evaluate.summary import readable
 from sitenet.plots import style
-from sitenet.train.summary import readable
 
 ROW_HEIGHT = 5.8  # cm
 HALF = 0.5  # of the attention is drawn as lines

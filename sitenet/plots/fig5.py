@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+from sitenet.evaluate.summary import readable
 from sitenet.files import read_json
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
-from sitenet.train.summary import readable
 
 BINS = 60
 ROW_HEIGHT = 6.6  # cm

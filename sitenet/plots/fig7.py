@@ -13,8 +13,8 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator
 
-from sitenet.analysis.paired import signed_rank
-from sitenet.analysis.statistics import Line, Spearman, least_squares, spearman
+from sitenet.analysis.correlation import Line, Spearman, least_squares, spearman
+from sitenet.analysis.paired_tests import signed_rank
 from sitenet.plots import style
 from sitenet.progress import log
 from sitenet.tables import read_table, write_table

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pandas as pd
 
+from sitenet.evaluate.summary import readable, setting_of, with_error
 from sitenet.files import read_json, write_text
 from sitenet.tables import write_table
-from sitenet.train.summary import readable, setting_of, with_error
 
 PUBLISHED: dict[tuple[str, str], dict[tuple[int, float | None, int | None], float]] = {
     ("mp_gap", "band_gap"): {

@@ -15,18 +15,24 @@ import pyarrow.parquet as pq
 from sitenet.files import atomic_path
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
-from sitenet.sources.cif import read_cif
-from sitenet.sources.formula import reduced_formula
 from sitenet.sources.kinds import open_source
 from sitenet.sources.records import (
     RawRecord,
-    RejectedCrystal,
     Rejection,
     SourceError,
     SourceSettings,
     Task,
 )
-from sitenet.sources.tables import FIXED, ROW_GROUP, StructureRow, structure_schema, to_table
+from sitenet.sources.structure_table import (
+    FIXED,
+    ROW_GROUP,
+    StructureRow,
+    structure_schema,
+    to_table,
+)
+from sitenet.structure.cif import read_cif
+from sitenet.structure.formula import reduced_formula
+from sitenet.structure.rejection import RejectedCrystal
 
 CHUNK = 100
 """Records sent to a process at once."""
@@ -69,13 +75,13 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
     """Check everything the source offers; write what is usable and why the rest is not.
 
     The order is the source's, whatever the number of workers. A crystal is unusable if its id is
-    not fit for use or repeated, its CIF is refused (`sitenet.sources.cif.read_cif`), or it has no
+    not fit for use or repeated, its CIF is refused (`sitenet.structure.cif.read_cif`), or it has no
     finite value of any task. One that lacks the value of some tasks is kept and listed for them.
     The source's option `max_sites` leaves out larger cells, which is no rejection.
 
     Args:
         settings: of the source.
-        structures: Parquet file to write (`sitenet.sources.tables`).
+        structures: Parquet file to write (`sitenet.sources.structure_table`).
         rejected: CSV file to write: id, reason, where. When too many are rejected it is called
             `failed_list(rejected)`.
         workers: processes.

@@ -37,11 +37,11 @@ from pymatgen.core import Composition, Element
 
 from sitenet.progress import Progress
 from sitenet.sources.bond_valence import instability_index, without_parameters
-from sitenet.sources.oxidation import guess_oxidation
 from sitenet.sources.p1 import write_cif
 from sitenet.sources.periodic import ewald_energy, nearest_distance
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments
+from sitenet.structure.oxidation import guess_oxidation
 
 LARGEST_MISFIT = 0.5
 """Largest instability index kept, as a share of the root mean square formal charge."""

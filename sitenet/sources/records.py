@@ -10,15 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-class RejectedCrystal(Exception):
-    """The crystal cannot be used; the message is the reason, for a person to read."""
-
-    @property
-    def reason(self) -> str:
-        """The message."""
-        return str(self)
-
-
 class SourceError(Exception):
     """The source as a whole cannot be used: a file is absent, a column is missing, and so on."""
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sitenet.model.kernels import fast_path
-from sitenet.model.ragged import SiteNet
+from sitenet.model.sitenet import SiteNet
 from sitenet.progress import log
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sitenet.model.ragged import SiteNet
+from sitenet.model.sitenet import SiteNet
 from sitenet.shards.batch import RaggedBatch
 from sitenet.train.batch_module import BatchModule
 from sitenet.train.data import Batches

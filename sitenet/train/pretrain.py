@@ -13,11 +13,11 @@ import torch
 
 from sitenet.crystal.featurise import FeatureSettings
 from sitenet.files import write_json
-from sitenet.model.files import save_model
-from sitenet.model.infomax.infomax import DeepInfoMax
+from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.infomax.settings import InfoMaxSettings
-from sitenet.model.ragged import SiteNet
+from sitenet.model.saving import save_model
 from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
 from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
 from sitenet.tables import read_table

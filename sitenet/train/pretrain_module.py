@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sitenet.model.infomax.infomax import DeepInfoMax, Losses
+from sitenet.model.infomax.deep_infomax import DeepInfoMax, Losses
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.store import CrystalStore
 from sitenet.train.batch_module import BatchModule

@@ -13,18 +13,18 @@ import pandas as pd
 import torch
 
 from sitenet.crystal.featurise import FeatureSettings
+from sitenet.evaluate.baselines import baselines
+from sitenet.evaluate.metrics import regression_metrics
 from sitenet.files import write_json
-from sitenet.model.files import save_model
-from sitenet.model.ragged import SiteNet
+from sitenet.model.saving import save_model
 from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
 from sitenet.progress import duration, log
-from sitenet.sources.subset import ranked
+from sitenet.splits.draws import ranked
 from sitenet.tables import write_table
-from sitenet.train.baselines import baselines
 from sitenet.train.callbacks import History
 from sitenet.train.data import Batches, TaskData, load_task
 from sitenet.train.fit import device_name, fit, peak_memory
-from sitenet.train.metrics import regression_metrics
 from sitenet.train.module import SupervisedModule
 from sitenet.train.settings import TrainingSettings
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.complexity_table import write
+from sitenet.analysis.crystal_complexity import write
 
 with job(snakemake):
     write(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.shards.descriptors import build_descriptors
-from sitenet.sources.subset import draw
+from sitenet.shards.descriptor_shard import build_descriptors
+from sitenet.splits.draws import draw
 
 with job(snakemake):
     drawn = snakemake.params.crystals

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.train.ensemble import write
+from sitenet.evaluate.ensemble import write
 
 with job(snakemake):
     names = snakemake.wildcards

@@ -5,7 +5,7 @@ from pathlib import Path
 from job import job
 
 from sitenet.crystal.featurise import FeatureSettings
-from sitenet.shards.build import build_shard
+from sitenet.shards.featurise_shard import build_shard
 
 with job(snakemake):
     build_shard(

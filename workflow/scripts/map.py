@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.maps import MapSettings, write
+from sitenet.analysis.tsne import MapSettings, write
 
 with job(snakemake):
     write(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.train.representation import RepresentationSettings, labelled, write
+from sitenet.evaluate.representation import RepresentationSettings, labelled, write
 
 with job(snakemake):
     settings = RepresentationSettings.from_config(snakemake.params.settings)

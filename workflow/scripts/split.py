@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.sources.splits import SplitSettings, make_split
+from sitenet.splits.split import SplitSettings, make_split
 
 with job(snakemake):
     make_split(

@@ -1,0 +1,112 @@
+"""Pictures of the space of representations: t-SNE, and how far a chemical class stands apart in it.
+
+As in doi:10.1039/d4dd00202d, Figs. 9 and 10: the test set's vectors on a plane, perplexity 5 % of
+the points, and whether compounds of a halogen and a metal form an island. t-SNE is scikit-learn's:
+at a perplexity of hundreds the time goes to the attraction between neighbours, and packages that
+shorten the repulsion by Fourier transforms are no faster (0.4 s an iteration of 20,000 points).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sitenet.progress import log
+from sitenet.shards.vectors import read_vectors
+from sitenet.splits.draws import draw
+from sitenet.structure.elements import symbols
+from sitenet.tables import read_table, write_table
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+HALOGENS = frozenset({9, 17, 35, 53, 85})
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """points: test crystals on the map, drawn by `seed` (None: all); perplexity: share of them."""
+
+    points: int | None = None
+    perplexity: float = 0.05
+    seed: int = 0
+
+
+def halogen_and_metal(numbers: list[NDArray[np.integer]]) -> Bool:
+    """Whether each of n crystals, given by its atomic numbers, has a halogen and a metal: (n,).
+
+    Metals are the alkali to post-transition metals, lanthanoids and actinoids (pymatgen's
+    `is_metal`), hence no metalloids.
+    """
+    from pymatgen.core import Element
+
+    metals = {z for z, symbol in symbols().items() if Element(symbol).is_metal}
+    present = [set(np.unique(z).tolist()) for z in numbers]
+    return np.array([bool(z & HALOGENS and z & metals) for z in present], dtype=bool)
+
+
+def plane(vectors: Float, settings: MapSettings) -> Float:
+    """t-SNE of `vectors` (n, width) on a plane: (n, 2), started from the principal components.
+
+    Raises ValueError for fewer than 4 points.
+    """
+    from sklearn.manifold import TSNE
+
+    if len(vectors) < 4:
+        raise ValueError(f"a map needs 4 points or more, not {len(vectors)}")
+    perplexity = min(max(settings.perplexity * len(vectors), 2.0), (len(vectors) - 1) / 3)
+    # One thread: sums over threads would give another map each time.
+    tsne = TSNE(perplexity=perplexity, init="pca", random_state=settings.seed, n_jobs=1)
+    return tsne.fit_transform(vectors).astype(np.float64)
+
+
+def apartness(points: Float, label: Bool) -> float:
+    """Mean silhouette of the two classes of `label` (n,) among `points` (n, d), -1 to 1.
+
+    0: a point is as far from its own class as from the other; above: classes stand apart
+    (P. J. Rousseeuw, doi:10.1016/0377-0427(87)90125-7). NaN if a class has no points.
+    """
+    from sklearn.metrics import silhouette_score
+
+    return float(silhouette_score(points, label)) if 0 < label.sum() < len(label) else np.nan
+
+
+def write(
+    structures: Path,
+    split: Path,
+    column: str,
+    embeddings: Path,
+    settings: MapSettings,
+    out: Path,
+    scores: Path,
+) -> None:
+    """Map the test set's vectors.
+
+    Args:
+        structures: table of structures, with the label in `column`.
+        split: CSV of id, split.
+        embeddings: table of id, z; crystals that are not in it are left out.
+        out: Parquet to write: id, x, y, halogen_metal, target.
+        scores: CSV to write, a row for each space, z and map: space, points, halogen_metal (how
+            many of them), silhouette.
+    """
+    known = set(read_table(embeddings, ["id"]).id.tolist())
+    ids = [name for name in draw(split, "test", settings.points, settings.seed) if name in known]
+    vectors = read_vectors([embeddings], ids).astype(np.float64)
+    table = read_table(structures, columns=["id", "numbers", column]).set_index("id").loc[ids]
+    label = halogen_and_metal(table.numbers.tolist())
+    log.info(f"t-SNE of {len(ids):,} crystals, {label.sum():,} of them of a halogen and a metal")
+    points = plane(vectors, settings)
+    found = pd.DataFrame({
+        "space": ["z", "map"],
+        "points": len(ids),
+        "halogen_metal": int(label.sum()),
+        "silhouette": [apartness(vectors, label), apartness(points, label)],
+    })  # fmt: skip
+    log.info(f"silhouette: {found.silhouette[0]:.3f} in Z, {found.silhouette[1]:.3f} on the map")
+    result = pd.DataFrame({"id": ids, "x": points[:, 0], "y": points[:, 1],
+                           "halogen_metal": label, "target": table[column].to_numpy()})  # fmt: skip
+    write_table(out, result)
+    write_table(scores, found)

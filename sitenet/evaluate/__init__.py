@@ -1,0 +1,1 @@
+"""How good predictions and representations are: metrics, baselines, ensembles, tables."""

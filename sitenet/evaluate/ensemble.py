@@ -1,0 +1,53 @@
+"""Ensembles over seeds: the weighted mean of the predictions of runs that differ in their seed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sitenet.evaluate.metrics import regression_metrics
+from sitenet.files import read_json, write_json
+from sitenet.progress import log
+from sitenet.tables import read_table, write_table
+
+
+def write(
+    predictions: Sequence[Path],
+    metrics: Sequence[Path],
+    out_predictions: Path,
+    out_metrics: Path,
+    label: str = "ensemble",
+    seed: int = 0,
+) -> None:
+    """Combine runs of one setting; a run's weight is the inverse of its validation MAE.
+
+    `predictions`, `metrics`: files of the runs in the same order. Writes predictions (those of a
+    run, and `spread`: the weighted standard deviation over the runs) and metrics per part of the
+    split. `seed` draws the bootstrap. Raises ValueError if the runs do not predict the same
+    crystals.
+    """
+    records = [read_json(path) for path in metrics]
+    weights = 1 / np.array([record["splits"]["val"]["mae"] for record in records])
+    weights /= weights.sum()
+    runs = [read_table(path).set_index("id") for path in predictions]
+    first = runs[0]
+    if any(set(run.index) != set(first.index) for run in runs):
+        raise ValueError(f"{label}: the runs do not predict the same crystals")
+    values = np.column_stack([run.prediction.loc[first.index] for run in runs])
+    mean = values @ weights
+    spread = np.sqrt((values - mean[:, None]) ** 2 @ weights)
+    table = first.assign(prediction=mean, spread=spread)
+    write_table(out_predictions, table.reset_index())
+    splits = {
+        str(part): regression_metrics(rows.target.to_numpy(), rows.prediction.to_numpy(), seed)
+        for part, rows in table.groupby("split")
+    }
+    write_json(
+        out_metrics,
+        {"splits": splits, "weights": weights.tolist(), "unit": records[0]["unit"]},
+    )
+    single = np.mean([record["splits"]["test"]["mae"] for record in records])
+    log.info(
+        f"{label}: test MAE {splits['test']['mae']:.4g} {records[0]['unit']} from {len(runs)} "
+        f"runs (one run: {single:.4g} in the mean)"
+    )

@@ -1,0 +1,60 @@
+"""Trained models on disk: safetensors for the weights, JSON for everything else."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save
+from torch import nn
+
+from sitenet.files import atomic_path, read_json, write_json
+from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
+
+HEAD = ("head_layers", "decoder", "label_shift", "label_scale")
+"""What of a model belongs to a label; the rest is the encoder."""
+
+
+def save_model(model: nn.Module, settings: ModelSettings, weights: Path, description: Path,
+               **more: Any) -> None:  # fmt: skip
+    """Write the weights and a JSON with key `model` (the settings) and `more`."""
+    state = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    with atomic_path(weights) as temporary:
+        temporary.write_bytes(save(state))
+    write_json(description, {"model": settings.to_dict(), **more})
+
+
+def load_model(weights: Path, description: Path | None = None) -> SiteNet:
+    """Read a model written by `save_model`, in evaluation mode on the CPU.
+
+    `description` defaults to the JSON of the same name. Raises RuntimeError where weights and
+    settings do not fit together.
+    """
+    settings = read_json(description or Path(weights).with_suffix(".json"))["model"]
+    model = SiteNet(ModelSettings.from_dict(settings))
+    model.load_state_dict(load_file(weights))
+    return model.eval()
+
+
+def load_encoder(model: SiteNet, weights: Path) -> None:
+    """Give `model` the encoder of a model written by `save_model`; its head stays.
+
+    Raises:
+        ValueError: the encoders are not of the same architecture.
+    """
+    stored = ModelSettings.from_dict(read_json(Path(weights).with_suffix(".json"))["model"])
+    of_head = {"head_layers", "output"}
+    own, other = asdict(model.settings), asdict(stored)
+    if differ := [name for name in own if own[name] != other[name] and name not in of_head]:
+        changes = ", ".join(f"{name} is {other[name]}, not {own[name]}" for name in differ)
+        raise ValueError(f"{weights} has another encoder: {changes}")
+    encoder = {
+        name: tensor
+        for name, tensor in load_file(weights).items()
+        if name.split(".")[0] not in HEAD
+    }
+    missing, unexpected = model.load_state_dict(encoder, strict=False)
+    if unexpected or {name.split(".")[0] for name in missing} - set(HEAD):
+        raise ValueError(f"{weights} does not hold an encoder: {[*missing, *unexpected]}")

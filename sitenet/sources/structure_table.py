@@ -1,0 +1,156 @@
+"""The table of structures: one Parquet row per usable crystal.
+
+id                string            unique in the data set
+cif               string            as the source gave it
+formula           string            reduced, as pymatgen writes it
+n_sites           int32             n, sites of the cell of the CIF
+lattice           list<double>[9]   rows a, b, c in A
+numbers           list<int16>[n]    atomic numbers
+frac              list<double>[3n]  fractional positions in [0, 1), site by site
+oxidation_given   list<float>[n]    oxidation states in the CIF, 0 where none
+note              string            what was changed on reading
+row               int64             position among all that the source offered, rejected ones too
+then one double column per task (unit in the field's metadata, null where the value is missing) and
+the source's further columns as strings. The file's metadata has `rows`, the number offered.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sitenet.structure.cif import Crystal
+from sitenet.tables import open_parquet, read_batches, undamaged
+
+ROW_GROUP = 2000
+"""Largest number of crystals in a row group; bounds the memory of writer and readers."""
+
+_FIXED = [
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("cif", pa.string(), nullable=False),
+    pa.field("formula", pa.string(), nullable=False),
+    pa.field("n_sites", pa.int32(), nullable=False),
+    pa.field("lattice", pa.list_(pa.float64()), nullable=False, metadata={"unit": "A"}),
+    pa.field("numbers", pa.list_(pa.int16()), nullable=False),
+    pa.field("frac", pa.list_(pa.float64()), nullable=False),
+    pa.field("oxidation_given", pa.list_(pa.float32()), nullable=False),
+    pa.field("note", pa.string(), nullable=False),
+    pa.field("row", pa.int64(), nullable=False),
+]
+FIXED = tuple(field.name for field in _FIXED)
+"""Names that neither a task nor a further column can have."""
+
+
+@dataclass(frozen=True)
+class StructureRow:
+    """One usable crystal."""
+
+    id: str
+    cif: str
+    formula: str
+    crystal: Crystal
+    row: int
+    labels: Mapping[str, float | None]
+    """Value by task."""
+    extra: Mapping[str, str]
+    where: str
+    """In the source; not written."""
+
+
+def structure_schema(units: Mapping[str, str], extra: Sequence[str]) -> pa.Schema:
+    """Schema of the table with these tasks (unit by name) and further columns."""
+    labels = [pa.field(name, pa.float64(), metadata={"unit": unit}) for name, unit in units.items()]
+    return pa.schema([*_FIXED, *labels, *(pa.field(name, pa.string()) for name in extra)])
+
+
+def to_table(rows: Sequence[StructureRow], schema: pa.Schema) -> pa.Table:
+    """Arrow table of some crystals; `schema` is that of `structure_schema`."""
+    crystals = [row.crystal for row in rows]
+    columns = [
+        [row.id for row in rows],
+        [row.cif for row in rows],
+        [row.formula for row in rows],
+        [len(crystal.numbers) for crystal in crystals],
+        _lists([crystal.lattice for crystal in crystals], pa.float64()),
+        _lists([crystal.numbers for crystal in crystals], pa.int16()),
+        _lists([crystal.frac for crystal in crystals], pa.float64()),
+        _lists([crystal.oxidation for crystal in crystals], pa.float32()),
+        [crystal.note for crystal in crystals],
+        [row.row for row in rows],
+    ]
+    for field in list(schema)[len(_FIXED) :]:
+        label = field.type == pa.float64()
+        columns.append([(row.labels if label else row.extra)[field.name] for row in rows])
+    return pa.table(
+        [
+            pa.array(column, type=field.type) if isinstance(column, list) else column
+            for column, field in zip(columns, schema, strict=True)
+        ],
+        schema=schema,
+    )
+
+
+def _lists(arrays: Sequence[Any], kind: pa.DataType) -> pa.ListArray:
+    """Each array, flattened, as one list."""
+    ends = np.cumsum([0, *(array.size for array in arrays)], dtype=np.int32)
+    flat = np.concatenate([array.ravel() for array in arrays]) if arrays else np.empty(0)
+    return pa.ListArray.from_arrays(ends, pa.array(flat.astype(kind.to_pandas_dtype())))
+
+
+def read_structures(
+    path: Path, columns: Sequence[str] | None = None, rows: tuple[int, int] | None = None
+) -> pa.Table:
+    """Read a table of structures.
+
+    Args:
+        path: Parquet file.
+        columns: names; None for all.
+        rows: first row and the one after the last; None for all. Only their row groups are read.
+    """
+    with undamaged(path), open_parquet(path) as file:
+        ends = np.cumsum(
+            [file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)], dtype=int
+        )
+        first, last = rows or (0, file.metadata.num_rows)
+        first_group, last_group = np.searchsorted(ends, [first, last - 1], side="right")
+        groups = range(int(first_group), min(int(last_group) + 1, len(ends)))
+        table = file.read_row_groups(list(groups), columns=list(columns) if columns else None)
+        start = int(ends[first_group - 1]) if first_group else 0
+        return table.slice(first - start, last - first)
+
+
+def iter_crystals(
+    path: Path, first: int = 0, last: int | None = None
+) -> Iterator[tuple[str, Crystal]]:
+    """Ids and crystals of rows `first` to `last` - 1 (None: all), a thousand in memory at a time.
+
+    Oxidation states are those the CIFs carry.
+    """
+    columns = ["id", "lattice", "numbers", "frac", "oxidation_given"]
+    seen = 0
+    for batch in read_batches(path, 1000, columns):
+        start = max(first - seen, 0)
+        stop = batch.num_rows if last is None else min(last - seen, batch.num_rows)
+        seen += batch.num_rows
+        if start >= stop:
+            continue
+        for row in batch.slice(start, stop - start).to_pylist():
+            yield (
+                row["id"],
+                Crystal(
+                    lattice=np.array(row["lattice"], dtype=np.float64).reshape(3, 3),
+                    numbers=np.array(row["numbers"], dtype=np.int64),
+                    frac=np.array(row["frac"], dtype=np.float64).reshape(-1, 3),
+                    oxidation=np.array(row["oxidation_given"], dtype=np.float64),
+                ),
+            )
+
+
+def rows_offered(path: Path) -> int:
+    """How many records the source of this table offered."""
+    with undamaged(path):
+        return int(pq.read_metadata(path).metadata[b"rows"])

@@ -1,0 +1,1 @@
+"""CIF text to a checked crystal: cells, elements, formulas, oxidation states, rejections."""

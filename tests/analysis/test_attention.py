@@ -1,0 +1,247 @@
+"""Attention over many crystals: merged pairs count as the atoms they stand for."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from example_crystals import EXAMPLES, bench_crystals
+from matplotlib.figure import Figure
+
+from sitenet.analysis import attention
+from sitenet.analysis.attention import AttentionHistogram, HeadSums, atom_attention
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.merging import MergedPairs
+from sitenet.crystal.primitive import primitive_cell
+from sitenet.crystal.supercell import optimal
+from sitenet.model.dense import DenseSiteNet
+from sitenet.model.saving import save_model
+from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
+from sitenet.plots import fig6, style
+from sitenet.shards.batch import RaggedBatch, dense_batch, ragged_batch
+from sitenet.shards.schema import open_writer, to_table
+
+SETTINGS = ModelSettings(embedding_size=5, site_features_per_head=4,
+                         interaction_features_per_head=3, heads=2, attention_layers=(7,),
+                         pre_pool_layers=(6,), post_pool_layers=(5,))  # fmt: skip
+
+
+def sharp_model(settings: ModelSettings = SETTINGS) -> SiteNet:
+    """Random weights whose attention varies over decades."""
+    torch.manual_seed(0)
+    model = SiteNet(settings)
+    with torch.no_grad():
+        for block in model.blocks:
+            block.logits.weight *= 6
+    return model.eval()
+
+
+def one_site(distance: list[float], count: list[int], weight: int = 1) -> RaggedBatch:
+    """A class of `weight` sites with the given merged pairs, all with its own class."""
+    pairs = MergedPairs(
+        site_class=np.zeros(weight, dtype=np.int64),
+        row_length=np.array([len(distance)]),
+        pair_class=np.zeros(len(distance), dtype=np.int64),
+        pair_distance=np.array(distance),
+        pair_count=np.array(count),
+    )
+    return ragged_batch([(np.full(weight, 6), np.zeros(weight), pairs)])
+
+
+def test_measures_of_a_site_worked_out_by_hand() -> None:
+    batch = one_site([0.0, 2.0, 5.0, 8.0], [1, 2, 1, 4])
+    # shares 0.2 itself, 0.3 + 0.1 near (5 A is not beyond), 0.4 far
+    atom = torch.tensor([0.2, 0.15, 0.1, 0.1], dtype=torch.float64)
+    sums = HeadSums(blocks=1, heads=1)
+    sums.add(batch, atom[:, None, None])
+    head, even = sums.table().to_dict("records")
+    assert (head["block"], head["head"], head["sites"]) == (1, 1, 1)
+    assert [head[n] for n in ("self_share", "near_share", "far_share")] == pytest.approx(
+        [0.2, 0.4, 0.4]
+    )
+    assert head["mean_distance"] == pytest.approx((0.3 * 2 + 0.1 * 5 + 0.4 * 8) / 0.8)
+    entropy = -(0.2 * np.log(0.2) + 0.3 * np.log(0.15) + 0.5 * np.log(0.1))
+    assert head["effective_atoms"] == pytest.approx(np.exp(entropy))
+    assert (even["block"], even["effective_atoms"]) == (0, pytest.approx(8))
+    assert even["far_share"] == pytest.approx(4 / 8)
+    assert even["mean_distance"] == pytest.approx((2 * 2 + 5 + 4 * 8) / 7)
+
+
+def test_means_weigh_every_unique_site_alike() -> None:
+    sums = HeadSums(blocks=1, heads=1)
+    for far, weight in ((1.0, 3), (0.0, 1)):
+        batch = one_site([0.0, 9.0], [1, 1], weight)
+        sums.add(batch, torch.tensor([1 - far, far])[:, None, None])
+    head = sums.table().iloc[0]
+    assert head.sites == 4
+    assert head.far_share == pytest.approx(3 / 4)
+    assert head.mean_distance == pytest.approx(9 * 3 / 4)  # a site that sees only itself: 0 A
+
+
+def test_histogram_of_pairs_counted_by_hand() -> None:
+    histogram = AttentionHistogram(blocks=1, heads=2)
+    distance = torch.tensor([0.0, 1.0, 2.0, 14.9, 15.1])
+    first = torch.tensor([0.5, 0.05, 3e-8, 1.0, 0.1])
+    second = torch.full((5,), 0.011)
+    histogram.add(
+        distance, torch.tensor([7.0, 4, 6, 2, 9]), torch.stack([first, second], 1)[:, None]
+    )
+    table = histogram.table()
+    filled = table[table.pairs > 0]
+    one = filled[filled["head"] == 1].sort_values("distance_low")
+    assert one.pairs.tolist() == [4, 6, 2]  # neither the site itself nor beyond 15 A
+    assert (one.attention_low <= [0.05, 1e-6 + 1e-12, 1.0]).all()
+    assert (one.attention_high >= [0.05, 3e-8, 1.0]).all()  # 3e-8 is in the lowest bin
+    assert (one.distance_low <= [1.0, 2.0, 14.9]).all()
+    assert (one.distance_high > [1.0, 2.0, 14.9]).all()
+    two = filled[filled["head"] == 2]
+    assert (two.attention_low.nunique(), two.pairs.sum()) == (1, 12)
+
+
+def test_columns_have_equal_counts() -> None:
+    counts = np.zeros(1000, dtype=np.int64)
+    counts[100:900] = 5
+    cuts = attention.equal_count_cuts(counts, 10)
+    np.testing.assert_array_equal(np.add.reduceat(counts, cuts[:-1])[:10], 400)
+    assert (cuts[0], cuts[-1], len(cuts)) == (100, 900, 11)
+    counts[500] = 10**6  # one bin holds nearly all: it is not split
+    cuts = attention.equal_count_cuts(counts, 10)
+    assert np.add.reduceat(counts, cuts[:-1]).sum() == counts.sum()
+    assert len(cuts) <= 4
+    with pytest.raises(ValueError, match="no pairs"):
+        attention.equal_count_cuts(np.zeros(10, dtype=np.int64), 10)
+
+
+def _merged_and_dense(crystals, n_atoms: int):
+    """(numbers, oxidation, pairs) and (numbers, oxidation, distances) of each crystal."""
+    merged, full = [], []
+    for given in crystals:
+        settings = FeatureSettings(n_atoms=n_atoms, oxidation="given")
+        found = featurise(given, settings)
+        pairs = MergedPairs(found.site_class, found.row_length, found.pair_class,
+                            found.pair_distance, found.pair_count)  # fmt: skip
+        merged.append((found.numbers, found.oxidation, pairs))
+        cell = primitive_cell(given.lattice, given.numbers, given.frac, given.oxidation, 0.01)
+        distances = atom_distances(cell.lattice, cell.frac, optimal(cell, n_atoms).matrix)
+        full.append((cell.numbers, cell.oxidation, distances))
+    return merged, full
+
+
+def both(crystals, n_atoms: int):
+    """Distance, pairs, attention from the merged model, and from the dense one on all pairs."""
+    merged, full = _merged_and_dense(crystals, n_atoms)
+    model = sharp_model().double()
+    batch = ragged_batch(merged)
+    everything = dense_batch(full)
+    dense = DenseSiteNet(model.settings).double().eval()
+    dense.load_state_dict(model.state_dict())
+    trace: dict[str, torch.Tensor] = {}
+    with torch.no_grad():
+        ours = atom_attention(model, batch)
+        dense.crystals(everything, trace)
+    kept = ~everything.padding
+    theirs = torch.stack([trace["attention0"][kept], trace["attention1"][kept]], 1)
+    pairs = batch.site_weight[batch.pair_row] * batch.pair_count
+    return (batch, pairs, ours), (everything.distance[kept], theirs)
+
+
+def test_merged_pairs_count_as_all_pairs_of_the_dense_model(shared) -> None:
+    (batch, pairs, ours), (distance, theirs) = both(bench_crystals(shared, every=12), 50)
+    assert len(pairs) < 0.7 * len(distance)
+    tables = []
+    for d, n, a in (
+        (batch.pair_distance, pairs, ours),
+        (distance, torch.ones(len(distance)), theirs),
+    ):
+        histogram = AttentionHistogram(2, 2)
+        # a distance or weight on the edge between two bins may fall to either side
+        histogram.add(d + 1e-7 * (d > 0), n, a * (1 + 1e-7))
+        tables.append(histogram.table())
+    assert tables[0].pairs.sum() == tables[1].pairs.sum() > 10_000
+    one, other = (t.groupby(["block", "head", "attention_low"]).pairs.sum() for t in tables)
+    assert (one > 0).sum() > 60  # the attention does vary
+    assert (one - other).abs().sum() <= 1e-3 * one.sum()
+    for low, high in ((0, 3), (3, 5), (5, 15)):
+        inside = [
+            t[(t.distance_low >= low) & (t.distance_high <= high)].pairs.sum() for t in tables
+        ]
+        assert inside[0] == pytest.approx(inside[1], rel=0.05)
+
+
+def test_shares_equal_those_of_the_dense_model(shared) -> None:
+    (batch, _, ours), (distance, theirs) = both(bench_crystals(shared, every=12), 50)
+    sums = HeadSums(2, 2)
+    sums.add(batch, ours)
+    table = sums.table()
+    assert table[["self_share", "near_share", "far_share"]].sum(axis=1).to_numpy() == pytest.approx(
+        1
+    )
+    sites = float(batch.site_weight.sum())
+    for row in table[table.block > 0].itertuples():
+        weight = theirs[:, row.block - 1, row.head - 1]
+        assert row.far_share == pytest.approx(float(weight[distance > 5].sum()) / sites, rel=1e-6)
+        assert row.self_share == pytest.approx(float(weight[distance == 0].sum()) / sites, rel=1e-6)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> dict[str, Path]:
+    """A model with a cutoff, and a shard of three crystals."""
+    settings = FeatureSettings(n_atoms=60)
+    names = ["rutile", "triclinic", "perovskite"]
+    with open_writer(tmp_path / "part.parquet") as writer:
+        writer.write_table(to_table(names, [featurise(EXAMPLES[n], settings) for n in names]))
+    model = sharp_model(ModelSettings(**{**vars(SETTINGS), "cutoff": 5.0}))
+    save_model(model, model.settings, tmp_path / "m.safetensors", tmp_path / "m.json")
+    return {
+        "weights": tmp_path / "m.safetensors",
+        "shard": tmp_path / "part.parquet",
+        "histogram": tmp_path / "h.parquet",
+        "table": tmp_path / "t.csv",
+    }
+
+
+def _write(run: dict[str, Path], ids: list[str], batch_sites: int = 1200) -> None:
+    attention.write(run["weights"], [run["shard"]], ids, run["histogram"], run["table"],
+                    batch_sites)  # fmt: skip
+
+
+def test_a_model_with_cutoff_attends_to_nothing_beyond_it(run: dict[str, Path]) -> None:
+    _write(run, ["rutile", "triclinic"])
+    table = pd.read_csv(run["table"])
+    assert table.sites.tolist() == [10] * 5
+    assert (table.far_share[table.block > 0] == 0).all()
+    assert table.far_share[table.block == 0].item() > 0.2
+    cells = pd.read_parquet(run["histogram"]).query("distance_low > 5.01 and pairs > 0")
+    assert len(cells)
+    assert cells.attention_high.max() < 1.3e-6
+
+
+def test_batches_do_not_change_the_sums(run: dict[str, Path]) -> None:
+    found = []
+    for batch_sites in (1, 1200):
+        _write(run, ["rutile", "triclinic", "perovskite"], batch_sites)
+        found.append((pd.read_parquet(run["histogram"]), pd.read_csv(run["table"])))
+    pd.testing.assert_frame_equal(found[0][1], found[1][1], rtol=1e-5)
+    assert (found[0][0].pairs - found[1][0].pairs).abs().sum() < 0.02 * found[0][0].pairs.sum()
+
+
+def test_fig6_has_a_normalised_panel_for_every_head(
+    run: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(run, ["rutile", "triclinic", "perovskite"])
+    saved: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, pdf: saved.append(figure))
+    runs = [(title, run["histogram"], run["table"]) for title in ("gap", "energy")]
+    fig6.draw(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    titles = [axes.get_title() for axes in saved[0].axes if axes.get_title()]
+    assert titles == [f"block {b}, head {h}\n0% beyond 5 Å" for b in (1, 2) for h in (1, 2)] * 2
+    data = pd.read_parquet(tmp_path / "f.parquet")
+    columns = data.groupby(["run", "block", "head", "distance_low"])
+    assert columns.share.sum().to_numpy() == pytest.approx(1)
+    assert set(pd.read_csv(tmp_path / "f.csv").run) == {"gap", "energy"}
+    panel = saved[0].axes[0]
+    assert panel.get_xlim() == (0, 15)
+    assert panel.get_ylim() == (1e-6, 1)

@@ -1,0 +1,48 @@
+"""Rank correlation against scipy, and a line by hand."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from sitenet.analysis.correlation import _weighted_rho, least_squares, spearman
+
+
+def test_rho_with_ties_is_scipys() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(6, size=80).astype(float)
+    y = x + rng.integers(9, size=80)
+    assert spearman(x, y, seed=0).rho == pytest.approx(spearmanr(x, y).statistic, abs=1e-12)
+
+
+def test_resamples_equal_sorting_each_of_them() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(5, size=30).astype(float), rng.normal(size=30)
+    drawn = rng.integers(30, size=(20, 30))
+    counts = np.stack([np.bincount(row, minlength=30) for row in drawn])
+    expected = [spearmanr(x[row], y[row]).statistic for row in drawn]
+    assert _weighted_rho(x, y, counts) == pytest.approx(expected, abs=1e-12)
+
+
+def test_interval() -> None:
+    """Monotone data have rho 1 in every resample; for a normal pair Fisher's z gives the width."""
+    x = np.arange(50.0)
+    found = spearman(x, np.exp(-x), seed=0)
+    assert (found.rho, found.low, found.high) == pytest.approx((-1, -1, -1))
+    rng = np.random.default_rng(2)
+    pair = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], size=1000).T
+    found = spearman(*pair, seed=5)
+    error = 1.06 / np.sqrt(997)
+    fisher = np.tanh(np.arctanh(found.rho) + np.array([-1.96, 1.96]) * error)
+    assert [found.low, found.high] == pytest.approx(fisher, abs=0.02)
+    assert found == spearman(*pair, seed=5)
+
+
+@pytest.mark.parametrize("x", [[1.0, 1.0, 1.0], [], [1.0, 2.0, np.nan]])
+def test_undefined_correlation_is_refused(x: list[float]) -> None:
+    with pytest.raises(ValueError, match="needs"):
+        spearman(np.array(x), np.arange(float(len(x))), seed=0)
+
+
+def test_line_by_hand() -> None:
+    line = least_squares(np.array([0.0, 1.0, 2.0]), np.array([1.0, 2.0, 6.0]))
+    assert (line.slope, line.intercept) == pytest.approx((2.5, 0.5))

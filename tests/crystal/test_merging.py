@@ -1,0 +1,134 @@
+"""Merged sites and pairs stand for all sites and pairs of the supercell."""
+
+import numpy as np
+import pytest
+from example_crystals import EXAMPLES, bench_crystals, crystal
+from test_primitive import noisy, primitive
+
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.merging import merge, unmerged
+from sitenet.crystal.supercell import optimal
+from sitenet.structure.rejection import RejectedCrystal
+
+TOLERANCE = 1e-5
+
+
+def rows_of(merged):
+    """(class, distance, count) of each row's pairs."""
+    cuts = np.cumsum(merged.row_length)[:-1]
+    return list(
+        zip(
+            np.split(merged.pair_class, cuts),
+            np.split(merged.pair_distance, cuts),
+            np.split(merged.pair_count, cuts),
+            strict=True,
+        )
+    )
+
+
+def largest_error(merged, distances, images):
+    """How far (A) the merged table is from every row of the full distance matrix."""
+    columns = np.repeat(merged.site_class, images)
+    rows, worst = rows_of(merged), 0.0
+    for site, row in enumerate(distances):
+        classes, middle, count = rows[merged.site_class[site]]
+        for one in np.unique(columns):
+            expected = np.sort(row[columns == one])
+            here = classes == one
+            found = np.sort(np.repeat(middle[here], count[here]))
+            assert len(found) == len(expected)
+            worst = max(worst, abs(found - expected).max())
+    return worst
+
+
+def full(given, n_atoms):
+    cell = primitive(given)
+    supercell = optimal(cell, n_atoms)
+    return cell, supercell, atom_distances(cell.lattice, cell.frac, supercell.matrix)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nothing_is_lost(name):
+    cell, supercell, distances = full(EXAMPLES[name], 60)
+    images = supercell.images
+    merged = merge(cell.numbers, cell.oxidation, distances, images, TOLERANCE)
+    assert largest_error(merged, distances, images) < 1e-9
+    assert merged.pair_count.sum() == len(merged.row_length) * distances.shape[1]
+    assert (merged.pair_count[merged.pair_distance == 0.0] == 1).all()
+    assert (merged.pair_distance == 0.0).sum() == len(merged.row_length)
+    plain = unmerged(cell.numbers, cell.oxidation, distances, images)
+    assert largest_error(plain, distances, images) == 0.0
+
+
+def test_high_symmetry_merges():
+    cell, supercell, distances = full(EXAMPLES["rocksalt"], 64)
+    merged = merge(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
+    assert merged.row_length.tolist() == [10, 10]  # 0 <= x <= y <= z <= 2 half-edges
+    cell, supercell, distances = full(EXAMPLES["diamond"], 64)
+    merged = merge(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
+    assert merged.site_class.tolist() == [0, 0]
+
+
+def test_oxidation_splits_classes():
+    cell, supercell, distances = full(EXAMPLES["diamond"], 32)
+    charges = np.array([1.0, -1.0])
+    merged = merge(cell.numbers, charges, distances, supercell.images, TOLERANCE)
+    assert merged.site_class.tolist() == [0, 1]
+
+
+def test_refinement_sees_what_lies_behind_the_neighbours():
+    """A ring of equal atoms with one marked: sites differ by how far the marked one is."""
+    positions = np.arange(7)
+    distances = np.minimum(
+        abs(positions[:, None] - positions), 7 - abs(positions[:, None] - positions)
+    )
+    numbers = np.array([8, 6, 6, 6, 6, 6, 6])
+    merged = merge(numbers, np.zeros(7), distances.astype(float), 1, TOLERANCE)
+    assert merged.site_class.tolist() == [0, 1, 2, 3, 3, 2, 1]
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, 1e-3, 3e-2])
+def test_error_stays_below_twice_the_tolerance(tolerance):
+    worst = 0.0
+    for name in ("rutile", "perovskite", "diamond"):
+        given = noisy(EXAMPLES[name], 0.02, seed=3)
+        cell = primitive(given, tolerance=1e-8)
+        supercell = optimal(cell, 200)
+        distances = atom_distances(cell.lattice, cell.frac, supercell.matrix)
+        merged = merge(cell.numbers, cell.oxidation, distances, supercell.images, tolerance)
+        worst = max(worst, largest_error(merged, distances, supercell.images))
+    assert worst <= 2 * tolerance
+    assert (worst > 1e-4) == (tolerance >= 1e-3)  # the noise was really merged away
+
+
+def test_a_chain_of_near_distances_is_cut():
+    distances = np.concatenate([[0.0], 2.0 + 0.6 * TOLERANCE * np.arange(50)])[None]
+    merged = merge(np.array([6]), np.zeros(1), distances, 51, TOLERANCE)
+    assert largest_error(merged, distances, 51) <= TOLERANCE
+    assert 20 <= merged.row_length[0] <= 32
+
+
+def test_symmetry_gives_the_classes_that_comparing_all_rows_gives(shared):
+    for given in bench_crystals(shared, every=4):
+        cell, supercell, distances = full(given, 100)
+        rows, orbits, _ = supercell.orbits(cell)
+        whole = merge(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
+        short = merge(
+            cell.numbers, cell.oxidation, distances[rows], supercell.images, TOLERANCE, orbits
+        )
+        for one, other in zip(vars(whole).values(), vars(short).values(), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+def test_elements_without_a_value():
+    helium = crystal(EXAMPLES["hcp"].lattice, [2, 2], EXAMPLES["hcp"].frac)
+    assert featurise(helium, FeatureSettings()).images == 50
+    with pytest.raises(RejectedCrystal, match="He has no Magpie Electronegativity"):
+        featurise(helium, FeatureSettings(missing_elements="drop"))
+
+
+def test_elements_beyond_the_tables():
+    fermium = crystal(EXAMPLES["hcp"].lattice, [100, 100], EXAMPLES["hcp"].frac)
+    with pytest.raises(RejectedCrystal, match="heavier than einsteinium"):
+        featurise(fermium, FeatureSettings(oxidation="given"))

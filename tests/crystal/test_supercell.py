@@ -1,0 +1,171 @@
+"""The optimal supercell against exhaustive enumeration, the greedy one against the original."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from example_crystals import EXAMPLES, bench_crystals, crystal
+from test_primitive import primitive
+
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.greedy import greedy, pymatgen_primitive
+from sitenet.crystal.reduction import hermite, minkowski
+from sitenet.crystal.supercell import cubicness, optimal
+from sitenet.structure.cif import read_cif
+
+REFERENCES = ["crystit_NaCl", "crystit_TiO2_rutile", "pmg_SrTiO3", "sitenet_example_1",
+              "crystit_SiO2_coesite"]  # fmt: skip
+
+
+def score(matrix, cell, n_atoms):
+    images = abs(np.linalg.det(matrix))
+    return images * len(cell.numbers) / n_atoms * cubicness(matrix @ cell.lattice)
+
+
+def sublattices(cells):
+    """All integer matrices of determinant `cells`, one for each sublattice."""
+    for a in range(1, cells + 1):
+        for b in range(1, cells // a + 1):
+            if cells % (a * b) == 0:
+                c = cells // (a * b)
+                for x, y, z in np.ndindex(b, c, c):
+                    yield np.array([[a, x, y], [0, b, z], [0, 0, c]])
+
+
+def brute_force(cell, n_atoms):
+    best = 0.0
+    for cells in range(1, n_atoms // len(cell.numbers) + 1):
+        for matrix in sublattices(cells):
+            rows = matrix @ cell.lattice
+            best = max(best, score(minkowski(rows @ rows.T) @ matrix, cell, n_atoms))
+    return best
+
+
+def random_cell(seed):
+    """One atom in a cell of any shape: flat, long, skewed."""
+    random = np.random.default_rng(seed)
+    lattice = random.normal(size=(3, 3)) * random.uniform(0.5, 6.0, size=(3, 1)) + np.eye(3)
+    return primitive(crystal(lattice, [6], [[0, 0, 0]]))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_supercell_of_a_random_lattice_is_better(seed):
+    cell = random_cell(seed)
+    found = optimal(cell, 9)
+    assert score(found.matrix, cell, 9) == pytest.approx(brute_force(cell, 9), rel=3e-5)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_no_supercell_of_a_crystal_is_better(name):
+    cell = primitive(EXAMPLES[name])
+    n_atoms = 9 * len(cell.numbers) + 1
+    found = optimal(cell, n_atoms)
+    assert score(found.matrix, cell, n_atoms) == pytest.approx(brute_force(cell, n_atoms), rel=3e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_atoms", "images"),
+    [("rocksalt", 50, 25), ("rocksalt", 64, 32), ("rocksalt", 500, 250), ("perovskite", 50, 10)],
+)
+def test_cubic_crystals_fill_up(name, n_atoms, images):
+    cell = primitive(EXAMPLES[name])
+    found = optimal(cell, n_atoms)
+    assert found.images == images
+    assert len(cell.numbers) * images <= n_atoms
+
+
+def test_a_cube_is_found_where_there_is_one():
+    cell = primitive(EXAMPLES["rocksalt"])
+    found = optimal(cell, 64)  # 2 x 2 x 2 conventional cells
+    assert cubicness(found.matrix @ cell.lattice) == pytest.approx(1.0)
+    assert found.keeps.all()
+
+
+@pytest.mark.parametrize("n_atoms", [1, 5, 9])
+def test_large_cells_stay_as_they_are(n_atoms):
+    cell = primitive(EXAMPLES["perovskite"])
+    found = optimal(cell, n_atoms)
+    assert found.images == 1
+    assert found.keeps.all()
+
+
+def test_kept_operations_map_the_supercell_onto_itself():
+    for given in EXAMPLES.values():
+        cell = primitive(given)
+        found = optimal(cell, 40)
+        turned = found.matrix @ cell.rotations.transpose(0, 2, 1) @ np.linalg.inv(found.matrix)
+        whole = (abs(turned - np.rint(turned)) < 1e-9).all(axis=(1, 2))
+        assert np.array_equal(whole, found.keeps)
+        assert found.keeps.any()
+
+
+def test_rows_are_a_reduced_basis():
+    for seed in range(5):
+        cell = random_cell(seed)
+        rows = optimal(cell, 30).matrix @ cell.lattice
+        reduced = minkowski(rows @ rows.T) @ rows
+        np.testing.assert_allclose((reduced**2).sum(), (rows**2).sum(), rtol=1e-9)
+
+
+def test_filling_and_shape_of_real_crystals(shared):
+    for n_atoms, filling, shape in ((50, 0.96, 0.93), (500, 0.99, 0.98)):
+        ours, theirs = [], []
+        for given in bench_crystals(shared, every=2):
+            cell = primitive(given)
+            sites = len(cell.numbers)
+            if sites > n_atoms:
+                continue
+            for results, matrix in (
+                (ours, optimal(cell, n_atoms).matrix),
+                (theirs, greedy(cell.lattice, sites, n_atoms)),
+            ):
+                images = abs(np.linalg.det(matrix))
+                assert images * sites <= n_atoms + 1e-6
+                results.append((images * sites / n_atoms, cubicness(matrix @ cell.lattice)))
+        assert np.mean(ours, axis=0)[0] > filling
+        assert np.mean(ours, axis=0)[1] > shape
+        products = [np.prod(results, axis=1) for results in (ours, theirs)]
+        assert (products[0] >= products[1] - 1e-5).all()
+
+
+@pytest.fixture(params=REFERENCES)
+def reference(request, shared: Path):
+    with np.load(shared / "reference" / f"{request.param}_N50.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    text = (shared / "reference" / "structures" / f"{request.param}.cif").read_text()
+    return arrays, read_cif(text)
+
+
+def test_greedy_matrices_equal_the_original(reference):
+    arrays, _ = reference
+    matrix = greedy(arrays["prim_lattice"], int(arrays["prim_size"]), 50)
+    assert np.array_equal(matrix, arrays["scaling_matrix"])
+
+
+def test_greedy_pipeline_equals_the_original_from_the_cif(reference):
+    arrays, given = reference
+    lattice, numbers, frac, _ = pymatgen_primitive(
+        given.lattice, given.numbers, given.frac, np.zeros(len(given.numbers))
+    )
+    assert np.array_equal(numbers, arrays["prim_Z"])
+    np.testing.assert_allclose(lattice, arrays["prim_lattice"], atol=1e-12)
+    np.testing.assert_allclose(frac, arrays["prim_frac"], atol=1e-12)
+    matrix = greedy(lattice, len(numbers), 50)
+    assert np.array_equal(matrix, arrays["scaling_matrix"])
+    distances = atom_distances(lattice, frac, matrix)
+    np.testing.assert_allclose(np.sort(distances, axis=1), arrays["sorted_distances"], atol=1e-12)
+
+
+def test_hermite_keeps_the_lattice():
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        rows = random.integers(-5, 6, (3, 3))
+        if round(np.linalg.det(rows)) == 0:
+            with pytest.raises(ValueError, match="plane"):
+                hermite(rows)
+            continue
+        basis = hermite(rows)
+        assert round(np.linalg.det(basis)) == abs(round(np.linalg.det(rows)))
+        change = rows @ np.linalg.inv(basis)
+        np.testing.assert_allclose(change, np.rint(change), atol=1e-9)
+        assert np.array_equal(basis, np.triu(basis))

@@ -1,0 +1,43 @@
+"""Ensembles over seeds, by hand."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sitenet.evaluate.ensemble import write
+from sitenet.files import read_json, write_json
+
+
+def run(folder: Path, values: list[float], val_mae: float) -> tuple[Path, Path]:
+    folder.mkdir()
+    table = pd.DataFrame(
+        {"id": ["a", "b", "c"], "split": ["train", "val", "test"], "target": [1.0, 2.0, 3.0]}
+    )
+    table.assign(prediction=values).to_parquet(folder / "p.parquet")
+    write_json(
+        folder / "m.json",
+        {"splits": {"val": {"mae": val_mae}, "test": {"mae": abs(values[2] - 3)}}, "unit": "eV"},
+    )
+    return folder / "p.parquet", folder / "m.json"
+
+
+def test_better_runs_weigh_more(tmp_path: Path):
+    runs = [run(tmp_path / "0", [1, 2, 5], 0.3), run(tmp_path / "1", [1, 2, 1], 0.1)]
+    predictions, metrics = zip(*runs, strict=True)
+    write(predictions, metrics, tmp_path / "out.parquet", tmp_path / "out.json")
+    table = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
+    assert table.prediction.tolist() == pytest.approx([1, 2, 0.25 * 5 + 0.75 * 1])
+    assert table.spread["c"] == pytest.approx((0.25 * 9 + 0.75 * 1) ** 0.5)
+    record = read_json(tmp_path / "out.json")
+    assert record["weights"] == pytest.approx([0.25, 0.75])
+    assert record["splits"]["test"]["mae"] == pytest.approx(1.0)
+
+
+def test_runs_over_other_crystals_are_refused(tmp_path: Path):
+    runs = [run(tmp_path / "0", [1, 2, 5], 0.3), run(tmp_path / "1", [1, 2, 1], 0.1)]
+    other = pd.read_parquet(runs[1][0]).assign(id=["a", "b", "d"])
+    other.to_parquet(runs[1][0])
+    predictions, metrics = zip(*runs, strict=True)
+    with pytest.raises(ValueError, match="same crystals"):
+        write(predictions, metrics, tmp_path / "out.parquet", tmp_path / "out.json")

@@ -1,0 +1,196 @@
+"""Figures: what they print and save equals numbers known beforehand; files fit for a journal."""
+
+import csv
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from sitenet.crystal.featurise import FeatureSettings
+from sitenet.evaluate.metrics import regression_metrics
+from sitenet.files import write_json
+from sitenet.model.settings import ModelSettings
+from sitenet.plots import fig5, fig7, style, table1
+from sitenet.train.settings import TrainingSettings
+
+
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text of the figures saved in the test."""
+    found: list[str] = []
+    save = style.save
+
+    def spy(figure: Figure, pdf: Path) -> None:
+        save(figure, pdf)
+        found.extend(t.get_text() for t in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+    monkeypatch.setattr(style, "save", spy)
+    return found
+
+
+def _fig5_run(folder: Path) -> fig5.Fig5Run:
+    rng = np.random.default_rng(0)
+    target = rng.normal(size=200)
+    split = np.where(np.arange(200) < 150, "test", "train")
+    prediction = target + np.where(split == "test", 0.25, 9.0)  # test MAE 0.25 exactly
+    table = {"id": [f"c{i}" for i in range(200)], "split": split}
+    pd.DataFrame(table | {"target": target, "prediction": prediction}).to_parquet(
+        folder / "predictions.parquet"
+    )
+    epochs = {"epoch": [1, 2, 3], "train_mae": [2.0, 0.5, 0.2], "val_mae": [2.1, 0.6, 0.7]}
+    pd.DataFrame(epochs).to_csv(folder / "history.csv", index=False)
+    test = split == "test"
+    scores = regression_metrics(target[test], prediction[test], 0, resamples=10)
+    write_json(folder / "metrics.json", {"splits": {"test": scores}, "best_epoch": 2})
+    names = ("history.csv", "predictions.parquet", "metrics.json")
+    return fig5.Fig5Run("gap", "eV", *(folder / name for name in names))
+
+
+def test_fig5_shows_the_best_epoch_and_the_test_error(tmp_path: Path, texts: list[str]) -> None:
+    run = _fig5_run(tmp_path)
+    fig5.draw([run, run], tmp_path / "fig5.pdf", tmp_path / "fig5.parquet")
+    assert "best: 0.600 eV at epoch 2" in texts
+    note = next(text for text in texts if text.startswith("MAE = "))
+    assert note.startswith("MAE = 0.250 eV\nR² = 0.9")
+    assert note.endswith("150 crystals")
+    assert {"target (eV)", "prediction (eV)", "MAE (eV)", "epoch", "(d)"} <= set(texts)
+    data = pd.read_parquet(tmp_path / "fig5.parquet")
+    assert data.groupby("panel").size().to_dict() == {"learning_curve": 6, "parity": 300}
+    points = data[data.panel == "parity"]
+    assert (points.prediction - points.target).to_numpy() == pytest.approx(0.25)
+
+
+def test_figure_files_are_fit_for_print_and_repeatable(tmp_path: Path) -> None:
+    run = _fig5_run(tmp_path)
+    for folder in ("one", "two"):
+        fig5.draw([run], tmp_path / folder / "f.pdf", tmp_path / folder / "f.parquet")
+    for name in ("f.pdf", "f.png"):
+        first, second = ((tmp_path / folder / name).read_bytes() for folder in ("one", "two"))
+        assert first == second
+    pdf = (tmp_path / "one" / "f.pdf").read_bytes()
+    assert b"/CIDFontType2" in pdf  # TrueType, embedded
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"CreationDate" not in pdf
+    with Image.open(tmp_path / "one" / "f.png") as image:
+        assert image.width == pytest.approx(17 / 2.54 * 300, abs=1)
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+    assert sorted(p.name for p in (tmp_path / "one").iterdir()) == ["f.parquet", "f.pdf", "f.png"]
+
+
+def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
+    """Draw Fig 7 for 40 crystals with I_conf = 0, 0.1, ... and falling size; returns its table."""
+    names = [f"c{i}" for i in range(40)]
+    measures = {"i_conf": np.arange(40) / 10, "primitive_length": 19 - np.arange(40) / 4}
+    pd.DataFrame({"id": names} | measures).to_parquet(folder / "complexity.parquet")
+    reaches = {
+        "id": [*names[::-1], "unknown", "trained"],
+        "split": ["test"] * 41 + ["train"],
+        "long_range_coefficient": [*reach[::-1], 1.0, 9.0],
+        "even_coefficient": [*np.linspace(0, 4, 40), 1.0, 1.0],
+    }
+    pd.DataFrame(reaches).to_parquet(folder / "reach.parquet")
+    fig7.draw(
+        [
+            (task, folder / "reach.parquet", folder / "complexity.parquet")
+            for task in ("gap", "energy")
+        ],
+        folder / "fig7.pdf",
+        folder / "fig7.parquet",
+        folder / "fig7.csv",
+        folder / "tasks.csv",
+    )
+    return pd.read_csv(folder / "fig7.csv")
+
+
+def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> None:
+    table = _fig7(tmp_path, 2 + 3 * np.arange(40) / 10)
+    assert table["task"].tolist() == ["gap", "gap", "energy", "energy"]
+    assert table["against"].tolist() == ["i_conf", "primitive_length"] * 2
+    assert table["spearman"].tolist() == pytest.approx([1, -1, 1, -1])
+    assert table["spearman_low"].tolist() == pytest.approx([1, -1, 1, -1])
+    assert table["slope"].tolist() == pytest.approx([3, -1.2] * 2)
+    assert table["intercept"].tolist() == pytest.approx([2, 2 + 1.2 * 19] * 2)
+    assert table["crystals"].tolist() == [40] * 4  # the one without complexity is left out
+    assert table["even_spearman"].tolist() == pytest.approx([-1, 1] * 2)
+    assert table["even_median"].tolist() == pytest.approx([2] * 4)
+    # 2 + 0.3 i against 4 - 4 i / 39: larger from i = 5 on
+    assert table["above_even"].tolist() == pytest.approx([35 / 40] * 4)
+    assert texts.count("Spearman ρ = −1.00 [−1.00, −1.00]\n40 crystals") == 2
+    data = pd.read_parquet(tmp_path / "fig7.parquet")
+    assert data.groupby("task").size().to_dict() == {"energy": 40, "gap": 40}
+
+
+def test_two_tasks_are_compared_crystal_by_crystal() -> None:
+    names = [f"c{i}" for i in range(10)]
+
+    def points(task: str, ids: list[str], reach: np.ndarray) -> pd.DataFrame:
+        reaches = {"long_range_coefficient": reach, "even_coefficient": np.arange(len(ids)) / 2}
+        return pd.DataFrame({"task": task, "id": ids, **reaches})
+
+    far = points("far", names, np.arange(10) + 3.0)
+    near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
+    elsewhere = points("elsewhere", ["x"], np.ones(1))
+    table = fig7.compare_tasks([far, near, elsewhere])
+    assert len(table) == 1  # the third shares no crystal
+    row = table.iloc[0]
+    assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
+    assert row.median_difference == pytest.approx(2)
+    assert (row.even_median, row.other_even_median) == (2.75, 1.75)  # of the shared crystals
+    assert row["larger"] == 1
+    assert row.p == pytest.approx(2 / 2**8)
+
+
+def test_fig7_has_the_same_axes_for_all_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, pdf: saved.append(figure))
+    _fig7(tmp_path, np.linspace(1, 4.5, 40))
+    for row in (0, 2):
+        left, right = saved[0].axes[row : row + 2]
+        assert left.get_xlim() == (0, 4)
+        assert right.get_xlim() == (0, 19)
+        assert left.get_ylim() == right.get_ylim() == (0, 6)
+
+
+def test_limits_start_at_zero() -> None:
+    assert style.from_zero([np.array([1.0, 9.0])]) == (0, 9)
+    assert style.from_zero([np.array([0.2])]) == (0, 1)
+    assert style.from_zero([np.array([9.0])], room=0.2) == (0, 11)
+    assert style.from_zero([np.array([1.0]), np.array([-0.5, 12.2])]) == (-1, 13)
+
+
+def test_density_counts_every_crystal() -> None:
+    axes = Figure().subplots()
+    edges = np.array([0.0, 1.0, 2.0])
+    mesh = style.density(axes, np.array([0.5, 0.5, 1.5]), np.array([1.5, 1.2, 2.0]), edges, edges)
+    counts = np.ma.filled(mesh.get_array().reshape(2, 2), 0)
+    assert counts.tolist() == [[0, 0], [2, 1]]  # rows are y
+
+
+def test_table1_has_every_setting_of_a_run(tmp_path: Path) -> None:
+    model = asdict(ModelSettings(cutoff=5.0, pre_pool_layers=(94, 80), attention_layers=()))
+    sections = {
+        "model": model,
+        "training": TrainingSettings().to_dict(),
+        "features": asdict(FeatureSettings(n_atoms=100)),
+    }
+    write_json(tmp_path / "model.json", sections)
+    table1.write([("gap", tmp_path / "model.json")], tmp_path / "t.csv", tmp_path / "t.md")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = {row["option"]: row for row in csv.DictReader(file)}
+    assert rows["attention cutoff (Å)"]["gap"] == "5"
+    assert rows["pre-pooling network"]["gap"] == "94, 80"
+    assert rows["attention weights network (gW)"]["gap"] == "none"
+    assert rows["AMSGrad"]["gap"] == "yes"
+    assert rows["learning rate"]["gap"] == rows["learning rate"]["published"]
+    assert rows["element embedding size"]["searched in the paper"] == "1 to 128"
+    assert set(model) == {o.key for o in table1.OPTIONS if o.section == "model"}
+    lines = (tmp_path / "t.md").read_text().splitlines()
+    assert len(lines) == len(table1.OPTIONS) + 2
+    assert {line.count("|") for line in lines} == {5}

@@ -1,0 +1,112 @@
+"""Padded batches: the crystals that were there are predicted, and learned from, as before."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from example_crystals import EXAMPLES
+
+from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.model import kernels
+from sitenet.model import sitenet as engine
+from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
+from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.padding import Capacity, padded
+from sitenet.shards.store import CrystalStore
+
+MODEL = ModelSettings(
+    embedding_size=5,
+    site_features_per_head=4,
+    interaction_features_per_head=3,
+    heads=2,
+    attention_layers=(9,),
+    pre_pool_layers=(8,),
+    post_pool_layers=(8, 7),
+)
+
+
+@pytest.fixture(scope="module")
+def batch() -> RaggedBatch:
+    """The example crystals at N = 30, with oxidation states."""
+    merged = [featurise(crystal, FeatureSettings(n_atoms=30)) for crystal in EXAMPLES.values()]
+    made = CrystalStore.from_crystals(list(EXAMPLES), merged).batch(torch.arange(len(merged)))
+    return replace(made, oxidation=(made.numbers % 5).float() - 2)
+
+
+def larger(batch: RaggedBatch, rows: int, pairs: int, crystals: int) -> Capacity:
+    """Room for so much more."""
+    return Capacity(len(batch.numbers) + rows, len(batch.pair_row) + pairs,
+                    len(batch.sizes) + crystals)  # fmt: skip
+
+
+def outcome(model: SiteNet, batch: RaggedBatch, crystals: int) -> list[torch.Tensor]:
+    """Labels of the first crystals, and the gradients of a nonlinear function of these alone."""
+    labels = model(batch)[:crystals]
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    return [labels.detach(), *torch.autograd.grad((labels * labels.cos()).sum(), parameters)]
+
+
+def block(name: str):
+    """The pair block of that name; skips where it cannot be had."""
+    if name == "plain":
+        return None
+    if name == "compiled":
+        kernels.load.cache_clear()
+        return kernels.load() or pytest.skip("no C++ compiler")
+    pytest.importorskip("triton", reason="Triton is not installed")
+    if torch.cuda.is_available():
+        pytest.skip("Triton's interpreter is for machines without a GPU")
+    from sitenet.model.kernels import gpu
+
+    return gpu.pair_block
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "self_attention"])
+@pytest.mark.parametrize("room", [(1, 0, 1), (1, 7, 1), (40, 0, 3), (13, 50, 9), (6, 1, 6)])
+def test_nothing_changes_for_those_that_were_there(monkeypatch, batch, pooling, room):
+    monkeypatch.setattr(engine, "fast_path", lambda device: None)
+    torch.manual_seed(0)
+    model = SiteNet(replace(MODEL, pooling=pooling)).double()
+    batch = batch.cast(torch.float64)
+    more = padded(batch, larger(batch, *room))
+    for found, expected in zip(
+        outcome(model, more, len(batch.sizes)), outcome(model, batch, len(batch.sizes)), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["plain", "compiled", "triton"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 2e-5)])
+def test_every_pair_block_takes_it(monkeypatch, batch, name, dtype, tolerance):
+    chosen = block(name)
+    if name == "triton":
+        monkeypatch.setattr(engine, "pair_types", lambda batch: None)  # as for a batch on a GPU
+    monkeypatch.setattr(engine, "fast_path", lambda device: chosen)
+    torch.manual_seed(0)
+    model = SiteNet(MODEL).to(dtype)
+    batch = batch.cast(dtype)
+    more = padded(batch, larger(batch, 12, 31, 4))
+    for found, expected in zip(
+        outcome(model, more, len(batch.sizes)), outcome(model, batch, len(batch.sizes)), strict=True
+    ):
+        assert float((found - expected).abs().max()) <= tolerance * max(1, expected.abs().max())
+
+
+def test_the_shape_is_the_capacity_and_rows_stay_short(batch):
+    capacity = larger(batch, 10, 95, 3)
+    more = padded(batch, capacity)
+    assert (len(more.numbers), len(more.pair_row), len(more.sizes)) == capacity
+    lengths = more.row_offsets.diff()
+    assert torch.equal(torch.repeat_interleave(torch.arange(capacity.rows), lengths), more.pair_row)
+    assert set(lengths[-10:].tolist()) == {9, 10}
+    assert torch.equal(more.pair_column[-95:], more.pair_row[-95:])
+    assert torch.bincount(more.crystal).tolist()[-3:] == [4, 3, 3]
+
+
+@pytest.mark.parametrize("room", [(-1, 5, 1), (5, -1, 1), (5, 5, 0), (2, 5, 3)])
+def test_what_does_not_fit_is_refused(batch, room):
+    capacity = larger(batch, *room)
+    assert not capacity.holds(batch)
+    with pytest.raises(ValueError, match="does not fit"):
+        padded(batch, capacity)

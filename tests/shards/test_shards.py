@@ -1,0 +1,160 @@
+"""Shards, the store, and batches: what is read back is what was featurised."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.shards.batch import ragged_batch
+from sitenet.shards.featurise_shard import build_shard
+from sitenet.shards.packing import pack
+from sitenet.shards.store import CrystalStore
+from sitenet.sources.collect import TooManyRejected
+from sitenet.structure.cif import Crystal
+from sitenet.tables import DamagedTable
+
+SETTINGS = FeatureSettings(n_atoms=30)
+
+
+def crystal(symbols: list[int], edge: float, frac: list[list[float]]) -> Crystal:
+    return Crystal(
+        lattice=np.diag([edge, edge, edge * 1.1]),
+        numbers=np.array(symbols),
+        frac=np.array(frac, dtype=float),
+        oxidation=np.zeros(len(symbols)),
+        note="",
+    )
+
+
+CRYSTALS = {
+    "CsCl": crystal([55, 17], 4.1, [[0, 0, 0], [0.5, 0.5, 0.5]]),
+    "Fe": crystal([26], 2.9, [[0, 0, 0]]),
+    "SrTiO3": crystal([38, 22, 8, 8, 8], 3.9, [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0],
+                                               [0.5, 0, 0.5], [0, 0.5, 0.5]]),
+    "low": crystal([8, 8, 14, 1], 5.0, [[0, 0, 0], [0.31, 0.17, 0.23], [0.6, 0.55, 0.4],
+                                        [0.8, 0.2, 0.71]]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def structures(tmp_path: Path) -> Path:
+    """A structures.parquet whose third crystal has no featurisable element."""
+    rows = dict(CRYSTALS)
+    rows = {**dict(list(rows.items())[:2]), "Fm": crystal([100], 3.0, [[0, 0, 0]]), **rows}
+    table = {
+        "id": list(rows),
+        "lattice": [c.lattice.ravel() for c in rows.values()],
+        "numbers": [c.numbers for c in rows.values()],
+        "frac": [c.frac.ravel() for c in rows.values()],
+        "oxidation_given": [c.oxidation for c in rows.values()],
+        "note": [None] * len(rows),
+    }
+    path = tmp_path / "structures.parquet"
+    pq.write_table(pa.table(table), path, row_group_size=2)
+    return path
+
+
+def test_shards_hold_what_was_featurised(structures: Path, tmp_path: Path):
+    shards = [tmp_path / f"part-{k}.parquet" for k in range(2)]
+    for k, shard in enumerate(shards):
+        build_shard(structures, k, 2, SETTINGS, shard, tmp_path / f"{k}.csv", workers=1)
+    assert CrystalStore.from_shards(shards).ids == ["CsCl", "Fe", "SrTiO3", "low"]
+    rejected = list(csv.DictReader((tmp_path / "0.csv").open()))
+    rejected += list(csv.DictReader((tmp_path / "1.csv").open()))
+    assert [row["id"] for row in rejected] == ["Fm"]
+    assert "einsteinium" in rejected[0]["reason"]
+    table = pd.concat([pd.read_parquet(shard) for shard in shards]).set_index("id")
+    for name, given in CRYSTALS.items():
+        expected, row = featurise(given, SETTINGS), table.loc[name]
+        assert row.n_atoms == row.images * row.n_sites <= SETTINGS.n_atoms
+        for column in ("numbers", "site_class", "row_length", "pair_class", "pair_count"):
+            np.testing.assert_array_equal(row[column], getattr(expected, column))
+        np.testing.assert_allclose(row.pair_distance, expected.pair_distance, atol=1e-6)
+        np.testing.assert_array_equal(np.reshape(row.lattice, (3, 3)), expected.lattice)
+        counts = np.add.reduceat(row.pair_count, np.cumsum(row.row_length) - row.row_length)
+        assert (counts == row.n_atoms).all()
+
+
+def test_too_many_that_cannot_be_featurised_stop_the_run(tmp_path: Path):
+    names = ["CsCl", "Fm1", "Fm2", "Fe"]
+    rows = [CRYSTALS.get(name, crystal([100], 3.0, [[0, 0, 0]])) for name in names]
+    table = {
+        "id": names,
+        "lattice": [c.lattice.ravel() for c in rows],
+        "numbers": [c.numbers for c in rows],
+        "frac": [c.frac.ravel() for c in rows],
+        "oxidation_given": [c.oxidation for c in rows],
+        "note": [None] * len(rows),
+    }
+    structures = tmp_path / "structures.parquet"
+    pq.write_table(pa.table(table), structures)
+    shard, rejected = tmp_path / "part.parquet", tmp_path / "part.rejected.csv"
+    build_shard(structures, 0, 1, SETTINGS, shard, rejected, max_rejected_fraction=0.5)
+    shard.unlink()
+    with pytest.raises(TooManyRejected, match=r"2 of 4 .*50\.0%.*allows 40\.0%.*einsteinium"):
+        build_shard(structures, 0, 1, SETTINGS, shard, rejected, max_rejected_fraction=0.4)
+    assert not shard.exists()
+    listed = pd.read_csv(tmp_path / "part.rejected-too-many.csv")
+    assert listed.id.tolist() == ["Fm1", "Fm2"]
+
+
+def test_one_crystal_alone_never_stops_the_run(structures: Path, tmp_path: Path):
+    shard = tmp_path / "part.parquet"
+    build_shard(structures, 0, 1, SETTINGS, shard, tmp_path / "r.csv", max_rejected_fraction=0.0)
+    assert len(CrystalStore.from_shards([shard])) == len(CRYSTALS)
+
+
+def test_several_processes_write_the_same_shard(structures: Path, tmp_path: Path):
+    contents = []
+    for workers in (1, 2):
+        shard = tmp_path / f"{workers}.parquet"
+        build_shard(structures, 0, 1, SETTINGS, shard, tmp_path / "r.csv", workers)
+        contents.append(shard.read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_store_batches_equal_batches_of_single_crystals():
+    names = list(CRYSTALS)
+    merged = [featurise(c, SETTINGS) for c in CRYSTALS.values()]
+    store = CrystalStore.from_crystals(names, merged)
+    chosen = [3, 0, 2]
+    batch = store.batch(torch.tensor(chosen))
+    expected = ragged_batch([(merged[k].numbers, merged[k].oxidation, merged[k]) for k in chosen])
+    for name, tensor in vars(expected.cast(torch.float32)).items():
+        torch.testing.assert_close(getattr(batch, name), tensor, msg=name)
+    assert store.pairs.tolist() == [len(m.pair_class) for m in merged]
+
+
+def test_a_damaged_shard_is_named(structures: Path, tmp_path: Path):
+    shard = tmp_path / "part.parquet"
+    build_shard(structures, 0, 1, SETTINGS, shard, tmp_path / "r.csv")
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(DamagedTable, match=r"part\.parquet is damaged .*delete it"):
+        CrystalStore.from_shards([shard])
+    with pytest.raises(DamagedTable, match="another version of the format"):
+        CrystalStore.from_shards([structures])
+
+
+@pytest.mark.parametrize("seed", [None, (0, 3)])
+def test_batches_hold_every_crystal_once_and_are_nearly_full(seed):
+    sizes = np.random.default_rng(1).integers(1, 60, 2000)
+    sizes[7] = 500  # above the limit: a batch of its own
+    batches = pack(sizes, 400, seed)
+    assert sorted(np.concatenate(batches)) == list(range(2000))
+    filled = np.array([sizes[batch].sum() for batch in batches])
+    assert (filled > 400).sum() == 1
+    assert filled.mean() > (0.98 if seed else 0.9) * 400
+    again = pack(sizes, 400, seed)
+    assert all(np.array_equal(a, b) for a, b in zip(batches, again, strict=True))
+
+
+def test_epochs_are_packed_differently():
+    sizes = np.random.default_rng(1).integers(1, 60, 100)
+    first, second = (np.concatenate(pack(sizes, 300, (0, epoch))) for epoch in (0, 1))
+    assert not np.array_equal(first, second)

@@ -1,0 +1,56 @@
+"""Draws of crystals and labels: the same for all who ask, whatever else is in the list."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sitenet.splits.draws import draw
+from sitenet.splits.label_masks import label_mask
+
+IDS = [f"mp-{k}" for k in range(300)]
+
+
+def shown(ids: list[str], count: int, seed: int) -> list[str]:
+    return [ids[k] for k in label_mask(ids, count, seed)]
+
+
+def test_a_mask_depends_on_its_seed_only() -> None:
+    assert shown(IDS, 50, 3) == shown(IDS[::-1], 50, 3)
+    assert shown(IDS, 50, 3) == shown(IDS, 120, 3)[:50]
+    assert set(shown(IDS, 50, 3)) != set(shown(IDS, 50, 4))
+    assert len(set(shown(IDS, 300, 3))) == 300
+
+
+def test_a_missing_crystal_is_replaced_and_the_others_stay() -> None:
+    before = shown(IDS, 50, 0)
+    after = shown([name for name in IDS if name != before[7]], 50, 0)
+    assert after[:-1] == before[:7] + before[8:]
+
+
+def test_all_crystals_are_shown_as_often() -> None:
+    """Of 400 masks of a fifth, each crystal is in 80, give or take sqrt(400 * 0.2 * 0.8) = 8."""
+    counts = np.bincount(np.concatenate([label_mask(IDS, 60, s) for s in range(400)]))
+    assert counts.sum() == 400 * 60
+    assert np.abs(counts - 80).max() < 5 * 8
+    assert counts.std() == pytest.approx(8, rel=0.25)
+
+
+def test_more_labels_than_crystals_are_refused() -> None:
+    with pytest.raises(ValueError, match="301 labels are asked for, but there are only 300"):
+        label_mask(IDS, 301, 0)
+
+
+def test_draw_takes_the_part_keeps_the_order_and_nests(tmp_path: Path) -> None:
+    split = tmp_path / "split.csv"
+    parts = ["train"] * 250 + ["test"] * 50
+    pd.DataFrame({"id": IDS, "split": parts}).to_csv(split, index=False)
+    small, large = draw(split, "train", 20, 0), draw(split, "train", 100, 0)
+    assert len(small) == 20
+    assert set(small) < set(large) < set(IDS[:250])
+    assert large == sorted(large, key=IDS.index)
+    assert draw(split, "test", None, 0) == draw(split, "test", 80, 1) == IDS[250:]
+    assert draw(split, "train", 20, 1) != small
+    with pytest.raises(ValueError, match="no crystals in its part val"):
+        draw(split, "val", 3, 0)

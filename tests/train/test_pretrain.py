@@ -1,0 +1,202 @@
+"""Pre-training: it reads no labels, resumes exactly after a kill, and its encoder can be used."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from test_training import CATIONS, interrupt_before
+from test_training import inputs as supervised_inputs  # noqa: F401  (a fixture)
+
+from sitenet.model.infomax.deep_infomax import DeepInfoMax
+from sitenet.model.infomax.settings import InfoMaxSettings
+from sitenet.model.saving import load_model
+from sitenet.model.settings import ModelSettings
+from sitenet.shards.store import CrystalStore
+from sitenet.shards.vectors import read_vectors
+from sitenet.train.callbacks import History
+from sitenet.train.embed import embed, write_embeddings
+from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, initial_encoder, pretrain
+from sitenet.train.pretrain_module import PretrainModule, WholeBatches
+from sitenet.train.settings import TrainingSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ModelSettings(
+    embedding_size=0,
+    site_features_per_head=8,
+    interaction_features_per_head=8,
+    heads=1,
+    blocks=1,
+    attention_layers=(8,),
+    pre_pool_layers=(8,),
+    post_pool_layers=(8,),
+    head_layers=(8,),
+    interaction_features="distance",
+    site_feature_scaling="dim",
+)
+LOSS = InfoMaxSettings(upscaling_layers=(8, 8))
+TRAINING = TrainingSettings(batch_sites=20, learning_rate=5e-3, max_epochs=5, patience=5)
+
+
+@pytest.fixture(scope="module")
+def inputs(supervised_inputs) -> PretrainInputs:  # noqa: F811
+    given = supervised_inputs
+    return PretrainInputs(given.shards, given.split, (), given.features)
+
+
+def outputs(folder: Path) -> PretrainOutputs:
+    return PretrainOutputs(folder / "model.safetensors", folder / "model.json",
+                           folder / "metrics.json", folder / "history.csv",
+                           folder / "checkpoints")  # fmt: skip
+
+
+def test_a_pre_training_lowers_its_losses_and_writes_everything(inputs, tmp_path):
+    training = replace(TRAINING, max_epochs=25, patience=25)
+    pretrain(inputs, outputs(tmp_path), MODEL, LOSS, training)
+    history = pd.read_csv(tmp_path / "history.csv")
+    first, last = history.iloc[0], history.iloc[-1]
+    for name in ("local_score", "global_score", "total"):
+        assert last[f"train_{name}"] < first[f"train_{name}"]
+    total = history.val_local_score + history.val_global_score
+    total += 0.1 * (history.val_local_kl + history.val_global_kl)
+    np.testing.assert_allclose(history.val_total, total, rtol=1e-5)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["best_epoch"] == history.epoch[history.val_total.argmin()]
+    split = pd.read_csv(inputs.split)
+    assert metrics["crystals"]["train"] == (split.split == "train").sum() - 1  # one cell above N
+    assert load_model(tmp_path / "model.safetensors").settings == MODEL
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_no_label_is_read(inputs, tmp_path, monkeypatch):
+    """The table of structures is gone, and no other file is opened than shards and split."""
+    monkeypatch.setattr(pq, "read_table", lambda *_, **__: pytest.fail("a table was read"))
+    assert not hasattr(inputs, "structures")
+    pretrain(inputs, outputs(tmp_path), MODEL, LOSS, replace(TRAINING, max_epochs=1))
+    assert (tmp_path / "metrics.json").exists()
+
+
+def test_validation_batches_mix_the_data_set_and_stay_the_same(inputs):
+    """Neighbours in a data set are alike, and false samples come from the same batch."""
+    store = CrystalStore.from_shards(inputs.shards)
+    batches = WholeBatches(store, store, torch.arange(len(store)), 20, shuffle=0)
+    epochs = [[crystals.tolist() for crystals, _ in batches.packs()] for _ in range(2)]
+    assert epochs[0] == epochs[1]
+    assert sorted(k for batch in epochs[0] for k in batch) == list(range(len(store)))
+    runs = [np.ptp(batch) == len(batch) - 1 for batch in epochs[0] if len(batch) > 1]
+    assert np.mean(runs) < 0.5  # in file order each batch would be a run of neighbours
+
+
+@pytest.mark.parametrize("world", [2, 3, 50])
+def test_processes_share_out_whole_validation_batches(inputs, world):
+    store = CrystalStore.from_shards(inputs.shards)
+    batches = WholeBatches(store, store, torch.arange(len(store)), 20, shuffle=0)
+    alone = [crystals.tolist() for crystals, _ in batches.packs()]
+    shared = []
+    batches.world = world
+    for batches.rank in range(world):
+        of_rank = [(crystals.tolist(), weight) for crystals, weight in batches.packs()]
+        assert len(of_rank) == len(batches)
+        shared += [crystals for crystals, weight in of_rank if weight]
+    assert sorted(shared) == sorted(alone)
+    assert world == 50 or len(shared) > len(batches)
+
+
+def test_losses_are_of_crystals_that_have_false_samples(inputs, tmp_path):
+    """Crystals alone in their batch would add zeros; where all are alone, nothing is learned."""
+    alone = replace(TRAINING, batch_sites=1, max_epochs=1)
+    message = r"no batch of the train part has the two crystals .* now 1$"
+    with pytest.raises(ValueError, match=message):
+        pretrain(inputs, outputs(tmp_path / "alone"), MODEL, LOSS, alone)
+    store = CrystalStore.from_shards(inputs.shards)
+    sites = CrystalStore.with_sites_apart(inputs.shards, None, inputs.features.merge_tolerance)
+    pair, single = (WholeBatches(store, sites, torch.tensor(k), 100, 0) for k in ([3, 9], [4]))
+    torch.manual_seed(0)
+    module = PretrainModule(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
+    module.validation_step(next(iter(pair)), 0)
+    both = module._sum / module._count
+    module.validation_step(next(iter(single)), 1)
+    torch.testing.assert_close(module._sum / module._count, both, rtol=0, atol=0)
+    assert both[0] > 0.5
+
+
+def test_the_published_codes_choices_can_be_pre_trained(inputs, tmp_path):
+    overlay = yaml.safe_load((ROOT / "config/dim_original_code.yaml").read_text())["infomax"]
+    model = ModelSettings.from_dict({**MODEL.to_dict(), **overlay["model"]})
+    loss = InfoMaxSettings.from_dict({**LOSS.to_dict(), **overlay["loss"]})
+    training = replace(TRAINING, **overlay["training"], max_epochs=2)
+    pretrain(inputs, outputs(tmp_path), model, loss, training)
+    encoder = load_model(tmp_path / "model.safetensors")
+    assert (encoder.local_width, encoder.crystal_width) == (32, 64)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history.val_total[1] < history.val_total[0]
+
+
+def test_crystals_held_out_are_not_seen(inputs, tmp_path, caplog):
+    other = tmp_path / "other.parquet"
+    split = pd.read_csv(inputs.split)
+    out = split.id[(split.split == "train") & split.id.str.startswith(str(CATIONS["Li"]) + "-")]
+    pd.DataFrame({"id": [*out, "elsewhere"], "label": "not read"}).to_parquet(other)
+    with caplog.at_level("INFO", logger="sitenet"):
+        pretrain(replace(inputs, held_out=(other,)), outputs(tmp_path), MODEL, LOSS,
+                 replace(TRAINING, max_epochs=1))  # fmt: skip
+    assert f"{len(out)} of {len(split)} crystals held out" in caplog.text
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["crystals"]["train"] == (split.split == "train").sum() - 1 - len(out)
+
+
+def test_a_killed_pre_training_continues_as_if_undisturbed(inputs, tmp_path, monkeypatch, caplog):
+    pretrain(inputs, outputs(tmp_path / "whole"), MODEL, LOSS, TRAINING)
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        with pytest.raises(RuntimeError, match="killed"):
+            pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
+    with caplog.at_level("INFO", logger="sitenet"):
+        pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
+    assert "continuing after epoch 3" in caplog.text
+    whole, cut = (load_file(tmp_path / k / "model.safetensors") for k in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    rows = [pd.read_csv(tmp_path / k / "history.csv").drop(columns=["seconds",
+            "structures_per_second"]) for k in ("whole", "cut")]  # fmt: skip
+    pd.testing.assert_frame_equal(*rows)
+
+
+def test_embeddings_are_those_of_the_trained_and_of_the_first_weights(inputs, tmp_path):
+    pretrain(inputs, outputs(tmp_path), MODEL, LOSS, replace(TRAINING, max_epochs=2))
+    trained, untrained = tmp_path / "z.parquet", tmp_path / "z0.parquet"
+    weights, description = tmp_path / "model.safetensors", tmp_path / "model.json"
+    write_embeddings(weights, description, inputs.shards, trained, untrained)
+    store = CrystalStore.from_shards(inputs.shards)
+    assert len(store) == 55  # also the crystal whose cell is above N
+    for path, encoder in (
+        (trained, load_model(weights)),
+        (untrained, initial_encoder(MODEL, TRAINING.seed)),
+    ):
+        vectors = read_vectors([path], store.ids)
+        np.testing.assert_array_equal(vectors, embed(encoder, store))
+        assert vectors.shape == (55, 8)
+        assert vectors.std(0).min() > 1e-4
+    assert not np.allclose(read_vectors([trained], store.ids), read_vectors([untrained], store.ids))
+
+
+def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
+    merged = CrystalStore.from_shards(inputs.shards)
+    apart = CrystalStore.with_sites_apart(inputs.shards, None, inputs.features.merge_tolerance)
+    assert apart.ids == merged.ids
+    encoder = initial_encoder(MODEL, 0)
+    np.testing.assert_allclose(embed(encoder, apart), embed(encoder, merged), atol=1e-5)
+    local = embed(encoder, merged, local=True)
+    with torch.inference_mode():
+        batch = apart.batch(torch.arange(9))
+        sites = encoder.eval().sites(batch)
+    for crystal in range(9):
+        expected = sites[batch.crystal == crystal].mean(0)
+        np.testing.assert_allclose(local[crystal], expected, atol=1e-5)
+    some = set(merged.ids[3:9])
+    assert CrystalStore.with_sites_apart(inputs.shards, some, 1e-5).ids == merged.ids[3:9]

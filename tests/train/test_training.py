@@ -1,0 +1,230 @@
+"""Supervised runs: they learn, resume exactly after a kill, and leave whole files."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.model.saving import load_model
+from sitenet.model.settings import ModelSettings
+from sitenet.model.sitenet import SiteNet
+from sitenet.shards.schema import open_writer, to_table
+from sitenet.structure.cif import Crystal
+from sitenet.train import batch_module
+from sitenet.train.callbacks import History
+from sitenet.train.optimiser import make_optimiser, make_schedule
+from sitenet.train.settings import TrainingSettings
+from sitenet.train.supervised import RunInputs, RunOutputs, train
+
+MODEL = ModelSettings(
+    embedding_size=4,
+    site_features_per_head=4,
+    interaction_features_per_head=2,
+    heads=2,
+    attention_layers=(8,),
+    pre_pool_layers=(8,),
+    post_pool_layers=(8,),
+    output="nonnegative",
+)
+TRAINING = TrainingSettings(batch_sites=20, learning_rate=1e-2, max_epochs=6, patience=6)
+CATIONS = {"Li": 3, "Na": 11, "K": 19, "Rb": 37, "Cs": 55, "Mg": 12, "Ca": 20, "Sr": 38, "Ba": 56}
+ANIONS = {"F": 9, "Cl": 17, "Br": 35, "I": 53, "O": 8, "S": 16}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
+    """54 rock-salt crystals whose label is an ionic attraction, and one with a large cell."""
+    folder = tmp_path_factory.mktemp("data")
+    settings = FeatureSettings(n_atoms=16)
+    rows, crystals = [], []
+    for cation, z in CATIONS.items():
+        for anion, x in ANIONS.items():
+            edge = 3.5 + 0.02 * (z + x)
+            fcc = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+            crystals.append(
+                Crystal(
+                    np.eye(3) * edge,
+                    np.repeat([z, x], 4),
+                    np.concatenate([fcc, fcc + np.array([0.5, 0, 0])]) % 1,
+                    np.zeros(8),
+                    "",
+                )
+            )
+            rows.append({"id": f"{z}-{x}", "formula": cation + anion, "label": 20 / edge})
+    random = np.random.default_rng(0)
+    large = Crystal(np.eye(3) * 9, np.full(20, 14), random.random((20, 3)), np.zeros(20), "")
+    crystals.append(large)
+    rows.append({"id": "large", "formula": "Si", "label": 1.0})
+    table = pd.DataFrame(rows)
+    table.to_parquet(folder / "structures.parquet")
+    table["split"] = np.where(np.arange(len(table)) % 5 == 0, "test", "train")
+    table.loc[np.arange(len(table)) % 7 == 0, "split"] = "val"
+    table.loc[table.id == "large", "split"] = "train"
+    table[["id", "split"]].to_csv(folder / "split.csv", index=False)
+    with open_writer(folder / "part.parquet") as writer:
+        merged = [featurise(crystal, settings) for crystal in crystals]
+        writer.write_table(to_table(table.id.tolist(), merged))
+    return RunInputs(folder / "structures.parquet", (folder / "part.parquet",),
+                     folder / "split.csv", "label", "eV", settings)  # fmt: skip
+
+
+def outputs(folder: Path) -> RunOutputs:
+    return RunOutputs(folder / "model.safetensors", folder / "model.json", folder / "metrics.json",
+                      folder / "predictions.parquet", folder / "history.csv",
+                      folder / "checkpoints")  # fmt: skip
+
+
+def interrupt_before(epoch: int) -> Callable:
+    def stop(self: History, trainer: object, module: object) -> None:
+        if trainer.current_epoch == epoch:  # type: ignore[attr-defined]
+            raise RuntimeError("killed")
+
+    return stop
+
+
+def test_a_run_learns_and_writes_everything(inputs: RunInputs, tmp_path: Path):
+    training = replace(TRAINING, max_epochs=40, patience=40)
+    train(inputs, outputs(tmp_path), MODEL, training)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["splits"]["test"]["mae"] < 0.5 * metrics["baselines"]["mean"]
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history.epoch.tolist() == list(range(1, 41))
+    assert history.epoch[history.val_mae.argmin()] == metrics["best_epoch"]
+    predictions = pd.read_parquet(tmp_path / "predictions.parquet").set_index("id")
+    assert len(predictions) == 55  # the cell above N is predicted, though not trained on
+    val = predictions[predictions.split == "val"]
+    error = (val.target - val.prediction).abs().mean()
+    assert error == pytest.approx(history.val_mae.min(), rel=1e-4)
+    model = load_model(tmp_path / "model.safetensors")
+    assert model.settings == MODEL
+    assert model.label_shift > 0
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_cells_above_n_are_left_out_of_training(
+    inputs: RunInputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    with caplog.at_level("INFO", logger="sitenet"):
+        train(inputs, outputs(tmp_path), MODEL, replace(TRAINING, max_epochs=1))
+    split = pd.read_csv(inputs.split)
+    trained = (split.split == "train").sum() - 1
+    assert f"{trained} training" in caplog.text
+
+
+def test_a_killed_run_continues_as_if_undisturbed(
+    inputs: RunInputs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        with pytest.raises(RuntimeError, match="killed"):
+            train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
+    assert not (tmp_path / "cut" / "metrics.json").exists()
+    with caplog.at_level("INFO", logger="sitenet"):
+        train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
+    assert "continuing after epoch 3" in caplog.text
+    whole, cut = (load_file(tmp_path / k / "model.safetensors") for k in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    rows = [pd.read_csv(tmp_path / k / "history.csv")[["epoch", "train_mae", "val_mae",
+                                                       "learning_rate"]]
+            for k in ("whole", "cut")]  # fmt: skip
+    pd.testing.assert_frame_equal(*rows)
+
+
+def test_a_damaged_checkpoint_is_told_and_dropped(
+    inputs: RunInputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    files = outputs(tmp_path)
+    files.checkpoints.mkdir()
+    (files.checkpoints / "last.ckpt").write_bytes(b"PK\x03\x04 cut off")
+    with caplog.at_level("WARNING", logger="sitenet"):
+        train(inputs, files, MODEL, replace(TRAINING, max_epochs=1))
+    assert "damaged" in caplog.text
+    assert files.metrics.exists()
+
+
+def test_patience_stops_a_run_that_no_longer_improves(inputs: RunInputs, tmp_path: Path):
+    frozen = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=2)
+    train(inputs, outputs(tmp_path), MODEL, frozen)
+    assert len(pd.read_csv(tmp_path / "history.csv")) == 3
+
+
+def test_the_same_seed_gives_the_same_model(inputs: RunInputs, tmp_path: Path):
+    short = replace(TRAINING, max_epochs=2)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train(inputs, outputs(tmp_path / name), MODEL, replace(short, seed=seed))
+    a, b, c = (load_file(tmp_path / name / "model.safetensors") for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert not torch.equal(a["decoder.weight"], c["decoder.weight"])
+
+
+def test_bfloat16_runs(inputs: RunInputs, tmp_path: Path):
+    train(inputs, outputs(tmp_path), MODEL, replace(TRAINING, precision="bf16-mixed", max_epochs=2))
+    assert load_file(tmp_path / "model.safetensors")["decoder.weight"].dtype == torch.float32
+
+
+class OnGpu(torch.nn.Parameter):
+    """A parameter that says it is on a GPU."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize("amsgrad", [True, False])
+def test_the_optimiser_of_a_gpu_takes_the_same_steps(amsgrad):
+    settings = TrainingSettings(learning_rate=0.1, weight_decay=0.1, amsgrad=amsgrad)
+    found = []
+    for kind in (torch.nn.Parameter, OnGpu):
+        model = torch.nn.Module()
+        model.weight = kind(torch.linspace(-2, 2, 7))
+        optimiser = make_optimiser(model, settings)
+        for step in range(20):
+            model.weight.grad = torch.sin(model.weight.detach() + step)
+            optimiser.step()
+        assert optimiser.param_groups[0]["fused"] is (kind is OnGpu)
+        found.append(model.weight.detach())
+    torch.testing.assert_close(found[1].as_subclass(torch.Tensor), found[0])
+    scaled = make_optimiser(model, replace(settings, precision="16-mixed"))
+    assert not scaled.param_groups[0]["fused"], "its gradients could not be clipped"
+
+
+def test_a_fused_optimiser_is_clipped_in_mixed_precision(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        batch_module,
+        "make_optimiser",
+        lambda model, settings: torch.optim.SGD(model.parameters(), 1e-2, fused=True),
+    )
+    moved = []
+    for clip in (1.0, 1e-4):
+        training = replace(TRAINING, precision="bf16-mixed", max_epochs=1, gradient_clip=clip)
+        train(inputs, outputs(tmp_path / str(clip)), MODEL, training)
+        weights = load_file(tmp_path / str(clip) / "model.safetensors")
+        torch.manual_seed(0)
+        start = SiteNet(MODEL).state_dict()
+        moved.append(float((weights["decoder.weight"] - start["decoder.weight"]).norm()))
+    assert moved[1] < 1e-2 * moved[0]
+
+
+def test_the_schedule_warms_up_and_ends_at_zero():
+    settings = TrainingSettings(learning_rate=1.0, warmup_epochs=1, max_epochs=10)
+    optimiser = make_optimiser(torch.nn.Linear(1, 1), settings)
+    schedule = make_schedule(optimiser, settings, steps_per_epoch=4)
+    rates = []
+    for _ in range(41):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[40] == pytest.approx(0.0, abs=1e-12)
+    assert all(a >= b for a, b in pairwise(rates[5:]))
