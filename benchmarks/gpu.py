@@ -30,8 +30,9 @@ import torch
 
 from sitenet.model import kernels
 from sitenet.model.pair_block import Pairs, PairWeights
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.store import CrystalStore
 from sitenet.train.callbacks import History
@@ -40,7 +41,6 @@ from sitenet.train.fit import fit
 from sitenet.train.graphs import CHECKED, absolute_error, obstacle, replayed_error
 from sitenet.train.module import SupervisedModule
 from sitenet.train.optimiser import make_optimiser
-from sitenet.train.settings import TrainingSettings
 
 DEVICE = torch.device("cuda")
 SITES = 1200

@@ -21,13 +21,13 @@ from sitenet.model.dense import DenseSiteNet
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.infomax.false_samples import derangement
 from sitenet.model.infomax.scores import Sample
-from sitenet.model.infomax.settings import InfoMaxSettings
 from sitenet.model.layers import LMN
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.infomax import InfoMaxSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import DenseBatch, ragged_batch
 from sitenet.train.optimiser import make_optimiser
-from sitenet.train.settings import TrainingSettings
 
 ENCODER = ModelSettings(
     embedding_size=0,

@@ -20,12 +20,12 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import FeatureSettings
 from sitenet.crystal.greedy import greedy
 from sitenet.crystal.merging import MergedPairs, merge
 from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
 from sitenet.crystal.supercell import optimal
 from sitenet.model.pair_types import pair_types
+from sitenet.options.features import FeatureSettings
 from sitenet.shards.batch import ragged_batch
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.structure.cif import Crystal

@@ -25,15 +25,19 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
+from sitenet.crystal.featurise import (
+    MergedCrystal,
+    featurise,
+)
 from sitenet.model.dense import DenseSiteNet
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_batch
 from sitenet.structure.cif import read_cif
 from sitenet.structure.rejection import RejectedCrystal
 from sitenet.train.optimiser import make_optimiser
-from sitenet.train.settings import TrainingSettings
 
 
 def sample(table: Path, n_atoms: int, sites: int) -> list[MergedCrystal]:

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-from sitenet.config import ENCODER, ConfigError, checked, overlaid
+from sitenet.options.config import ENCODER, ConfigError, checked, overlaid
 
 ROOT = Path(workflow.basedir)
 RUN = "results/{dataset}/n{n}/{task}/{variant}/seed{seed}"

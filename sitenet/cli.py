@@ -10,10 +10,14 @@ import pandas as pd
 import torch
 
 from sitenet.analysis import explain, raw_attention
-from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
+from sitenet.crystal.featurise import (
+    MergedCrystal,
+    featurise,
+)
 from sitenet.files import read_json
 from sitenet.model.import_original import import_original
 from sitenet.model.saving import load_model, save_model
+from sitenet.options.features import FeatureSettings
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.trace import jobs_behind, jobs_table, read_records
 from sitenet.shards.packing import pack

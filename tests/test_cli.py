@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from sitenet.cli import main
-from sitenet.crystal.featurise import FeatureSettings
 from sitenet.model.saving import save_model
-from sitenet.model.settings import ModelSettings
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
 from sitenet.sources.p1 import write_cif
 from sitenet.train.pretrain import initial_encoder
 

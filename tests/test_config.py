@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sitenet.config import ConfigError, checked, overlaid
-from sitenet.crystal.featurise import FeatureSettings
-from sitenet.model.settings import ModelSettings
+from sitenet.options.config import ConfigError, checked, overlaid
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.splits.split import SplitSettings
-from sitenet.train.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -14,10 +14,14 @@ import pandas as pd
 import torch
 
 from sitenet.analysis import sample
-from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
+from sitenet.crystal.featurise import (
+    MergedCrystal,
+    featurise,
+)
 from sitenet.files import read_json
 from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.store import CrystalStore

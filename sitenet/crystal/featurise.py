@@ -11,6 +11,7 @@ from sitenet.crystal.greedy import greedy, pymatgen_primitive
 from sitenet.crystal.merging import merge
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal
+from sitenet.options.features import FeatureSettings
 from sitenet.structure.cif import Crystal
 from sitenet.structure.elements import symbols
 from sitenet.structure.oxidation import guess_oxidation
@@ -18,23 +19,6 @@ from sitenet.structure.rejection import RejectedCrystal
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class FeatureSettings:
-    """How crystals become numbers; lengths in A.
-
-    supercell: optimal, or greedy as in the published code (with its primitive cell).
-    oxidation: guess from the composition, or given by the CIF (0 where it carries none).
-    missing_elements: impute Magpie's gaps, or drop crystals with such elements.
-    """
-
-    n_atoms: int = 100
-    supercell: str = "optimal"
-    primitive_tolerance: float = 0.01
-    merge_tolerance: float = 1e-5
-    oxidation: str = "guess"
-    missing_elements: str = "impute"
 
 
 @dataclass(frozen=True)

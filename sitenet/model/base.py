@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from sitenet.model.input_features import PAIR_FEATURES, SiteFeatures
 from sitenet.model.layers import LMN, Nonnegative, Stack, segment_max, segment_mean, segment_softmax
-from sitenet.model.settings import ModelSettings
+from sitenet.options.model import ModelSettings
 
 
 class Block(nn.Module):

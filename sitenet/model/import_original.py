@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.model import ModelSettings
 
 # Original parameter name (regular expression) -> ours. Norms carry ".Norm", except after pooling.
 NAMES = [

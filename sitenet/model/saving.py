@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from sitenet.files import atomic_path, read_json, write_json
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.model import ModelSettings
 
 HEAD = ("head_layers", "decoder", "label_shift", "label_scale")
 """What of a model belongs to a label; the rest is the encoder."""

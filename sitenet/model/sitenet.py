@@ -16,7 +16,7 @@ from sitenet.model.kernels import fast_path, use_compiled_norm
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import Pairs, PairWeights, pair_block
 from sitenet.model.pair_types import PairTypes, pair_types
-from sitenet.model.settings import ModelSettings
+from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 
 

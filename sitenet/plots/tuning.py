@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
-from sitenet.tune.space import LOGARITHMIC, RANGES
+from sitenet.tune.ranges import LOGARITHMIC, RANGES
 
 COLOURS = {"finished": style.BLUE, "stopped": style.GREY}
 BEST = style.VERMILLION

@@ -10,8 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
+from sitenet.crystal.featurise import (
+    MergedCrystal,
+    featurise,
+)
 from sitenet.files import atomic_path
+from sitenet.options.features import FeatureSettings
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table

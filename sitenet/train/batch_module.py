@@ -6,9 +6,9 @@ import lightning.pytorch as pl
 import torch
 from torch import nn
 
+from sitenet.options.training import TrainingSettings
 from sitenet.train.data import Packs
 from sitenet.train.optimiser import make_optimiser, make_schedule
-from sitenet.train.settings import TrainingSettings
 
 
 class BatchModule(pl.LightningModule):

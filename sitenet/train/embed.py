@@ -11,8 +11,8 @@ from torch import Tensor
 from sitenet.files import read_json
 from sitenet.model.layers import segment_mean
 from sitenet.model.saving import load_model
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.model import ModelSettings
 from sitenet.progress import log
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import pack

@@ -13,13 +13,13 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor
 
+from sitenet.options.training import TrainingSettings
 from sitenet.train.best import Best, Patience
 from sitenet.train.callbacks import History
 from sitenet.train.checkpoints import LAST, WholeCheckpoints, newest, read
 from sitenet.train.nodes import on_nodes
 from sitenet.train.precision import DoubleBatches
 from sitenet.train.processes import SharedEmbedding, SharedLog
-from sitenet.train.settings import TrainingSettings
 
 
 def fit(

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from sitenet.model.kernels import fast_path
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.training import TrainingSettings
 from sitenet.progress import log
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded
 from sitenet.train.data import Packs
-from sitenet.train.settings import TrainingSettings
 
 Function = Callable[..., Sequence[Tensor]]
 Capture = Callable[[Function, Sequence[Tensor]], Function]

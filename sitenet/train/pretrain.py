@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sitenet.crystal.featurise import FeatureSettings
 from sitenet.files import write_json
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
-from sitenet.model.infomax.settings import InfoMaxSettings
 from sitenet.model.saving import save_model
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.infomax import InfoMaxSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
 from sitenet.tables import read_table
 from sitenet.train.callbacks import History
 from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.pretrain_module import PretrainModule, UnlabelledBatches, WholeBatches
-from sitenet.train.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from sitenet.model.infomax.deep_infomax import DeepInfoMax, Losses
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.store import CrystalStore
 from sitenet.train.batch_module import BatchModule
 from sitenet.train.data import Packs
-from sitenet.train.settings import TrainingSettings
 
 Batch = tuple[RaggedBatch, RaggedBatch, float]
 

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sitenet.crystal.featurise import FeatureSettings
 from sitenet.evaluate.baselines import baselines
 from sitenet.evaluate.metrics import regression_metrics
 from sitenet.files import write_json
 from sitenet.model.saving import save_model
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
 from sitenet.splits.draws import ranked
 from sitenet.tables import write_table
@@ -26,7 +27,6 @@ from sitenet.train.callbacks import History
 from sitenet.train.data import Batches, TaskData, load_task
 from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.module import SupervisedModule
-from sitenet.train.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from sitenet.files import read_json, write_json
 from sitenet.model.saving import load_encoder
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.parallel import ordered_map
 from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
@@ -31,7 +32,6 @@ from sitenet.splits.label_masks import label_mask
 from sitenet.tables import read_table, write_table
 from sitenet.train.data import Batches, TaskData
 from sitenet.train.optimiser import make_optimiser, make_schedule
-from sitenet.train.settings import TrainingSettings
 
 
 @dataclass(frozen=True)

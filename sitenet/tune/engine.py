@@ -17,9 +17,14 @@ from ray.tune.search.hyperopt import HyperOptSearch
 from ray.tune.search.optuna import OptunaSearch
 
 import sitenet
+from sitenet.options.search import SearchSettings
 from sitenet.progress import log
-from sitenet.tune.settings import Machine, SearchJob, SearchSettings, Tried
-from sitenet.tune.space import LOGARITHMIC
+from sitenet.tune.jobs import (
+    Machine,
+    SearchJob,
+    Tried,
+)
+from sitenet.tune.ranges import LOGARITHMIC
 from sitenet.tune.trial import run_trial
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from sitenet.config import overlaid
 from sitenet.files import write_text
-from sitenet.tune.settings import FINISHED, SearchJob, Tried
-from sitenet.tune.space import RANGES, sections
+from sitenet.options.config import overlaid
+from sitenet.tune.jobs import FINISHED, SearchJob, Tried
+from sitenet.tune.ranges import RANGES, sections
 
 
 def trial_table(

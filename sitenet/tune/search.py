@@ -4,10 +4,15 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+from sitenet.options.search import SearchSettings
 from sitenet.progress import log
 from sitenet.tables import write_table
+from sitenet.tune.jobs import (
+    Machine,
+    SearchJob,
+    SearchOutputs,
+)
 from sitenet.tune.outcome import best_trial, trial_table, write_best
-from sitenet.tune.settings import Machine, SearchJob, SearchOutputs, SearchSettings
 
 MISSING = (
     "the search for hyperparameters needs Ray, which is not installed: run `make tune`, or "

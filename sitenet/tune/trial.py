@@ -8,12 +8,12 @@ import lightning.pytorch as pl
 import torch
 from ray import tune
 
-from sitenet.config import overlaid
-from sitenet.model.settings import ModelSettings
-from sitenet.train.settings import TrainingSettings
+from sitenet.options.config import overlaid
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.train.supervised import fit_watched
-from sitenet.tune.settings import FINISHED, SearchJob
-from sitenet.tune.space import sections
+from sitenet.tune.jobs import FINISHED, SearchJob
+from sitenet.tune.ranges import sections
 
 
 class Report(pl.Callback):

@@ -12,14 +12,17 @@ from matplotlib.figure import Figure
 from sitenet.analysis import attention
 from sitenet.analysis.attention import AttentionHistogram, HeadSums, atom_attention
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.crystal.merging import MergedPairs
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.saving import save_model
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
 from sitenet.plots import fig6, style
 from sitenet.shards.batch import RaggedBatch, dense_batch, ragged_batch
 from sitenet.shards.schema import open_writer, to_table

@@ -12,9 +12,12 @@ from test_attention import SETTINGS, both, sharp_model
 from sitenet.analysis import explain, raw_attention
 from sitenet.analysis.long_range import long_range_per_head
 from sitenet.cli import main
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.model.saving import load_model, save_model
-from sitenet.model.settings import ModelSettings
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
 from sitenet.shards.store import CrystalStore
 
 FEATURES = FeatureSettings(n_atoms=50)

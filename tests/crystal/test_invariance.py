@@ -12,7 +12,11 @@ from example_crystals import (
     rebased,
 )
 
-from sitenet.crystal.featurise import FeatureSettings, MergedCrystal, featurise
+from sitenet.crystal.featurise import (
+    MergedCrystal,
+    featurise,
+)
+from sitenet.options.features import FeatureSettings
 
 
 def classes_of(merged: MergedCrystal):

@@ -6,9 +6,12 @@ from example_crystals import EXAMPLES, bench_crystals, crystal
 from test_primitive import noisy, primitive
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.crystal.merging import merge, unmerged
 from sitenet.crystal.supercell import optimal
+from sitenet.options.features import FeatureSettings
 from sitenet.structure.rejection import RejectedCrystal
 
 TOLERANCE = 1e-5

@@ -9,9 +9,9 @@ from sitenet.crystal.merging import merge, sites_apart
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
-from sitenet.model.infomax.settings import InfoMaxSettings
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.infomax import InfoMaxSettings
+from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch, ragged_batch
 
 MODEL = ModelSettings(

@@ -13,10 +13,13 @@ from example_crystals import EXAMPLES
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.model import sitenet as engine
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded
 from sitenet.shards.store import CrystalStore, ranges

@@ -19,9 +19,9 @@ from sitenet.model.infomax.false_samples import (
     donor_rows,
     with_species,
 )
-from sitenet.model.infomax.settings import FALSE_SAMPLES, InfoMaxSettings
 from sitenet.model.layers import segment_mean
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.infomax import FALSE_SAMPLES, InfoMaxSettings
 from sitenet.shards.batch import RaggedBatch
 
 

@@ -6,8 +6,8 @@ import torch
 
 from sitenet.crystal.merging import merge
 from sitenet.model.dense import DenseSiteNet
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_batch
 
 SMALL = {"embedding_size": 5, "site_features_per_head": 4, "interaction_features_per_head": 3,

@@ -11,9 +11,9 @@ from sitenet.model.dense import DenseSiteNet
 from sitenet.model.import_original import import_original, our_name
 from sitenet.model.input_features import pair_features
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_batch
 from sitenet.train.optimiser import make_optimiser
-from sitenet.train.settings import TrainingSettings
 
 NAMES = ["crystit_NaCl", "crystit_TiO2_rutile", "sitenet_example_1", "crystit_SiO2_coesite",
          "pmg_SrTiO3"]  # fmt: skip

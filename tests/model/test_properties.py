@@ -13,15 +13,18 @@ from test_kernel import case
 from test_merging import largest_error
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.crystal.merging import merge
 from sitenet.model import kernels
 from sitenet.model import sitenet as engine
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.model.pair_types import pair_types
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import dense_batch, ragged_batch
 from sitenet.structure.cif import Crystal
 

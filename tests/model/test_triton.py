@@ -21,8 +21,8 @@ from test_kernel import SHAPES, case, evaluate
 from sitenet.model import kernels
 from sitenet.model import sitenet as engine
 from sitenet.model.pair_block import PairWeights, pair_block
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 
 triton = pytest.importorskip("triton", reason="Triton is not installed")

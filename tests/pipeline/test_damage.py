@@ -20,8 +20,11 @@ from safetensors.torch import load_file
 from test_training import MODEL, TRAINING, inputs, outputs  # noqa: F401
 
 from sitenet import files
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.files import atomic_path, write_text
+from sitenet.options.features import FeatureSettings
 from sitenet.shards.schema import LISTS, SCALARS, open_writer, read_lists, to_table
 from sitenet.sources.structure_table import iter_crystals, read_structures
 from sitenet.structure.cif import Crystal

@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import load_file
 from tiny_pipeline import CONFIG, prepare, snakemake, start
 
-from sitenet.config import overlaid
 from sitenet.files import read_json
+from sitenet.options.config import overlaid
 from sitenet.shards.schema import LISTS, SCALARS
 
 ARGUMENTS = ("--configfile", "own.yaml", "--cores", "1")

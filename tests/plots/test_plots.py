@@ -10,12 +10,12 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sitenet.crystal.featurise import FeatureSettings
 from sitenet.evaluate.metrics import regression_metrics
 from sitenet.files import write_json
-from sitenet.model.settings import ModelSettings
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.plots import fig5, fig7, style, table1
-from sitenet.train.settings import TrainingSettings
 
 
 @pytest.fixture

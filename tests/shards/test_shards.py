@@ -10,7 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
+from sitenet.options.features import FeatureSettings
 from sitenet.shards.batch import ragged_batch
 from sitenet.shards.featurise_shard import build_shard
 from sitenet.shards.packing import pack

@@ -12,7 +12,10 @@ import pytest
 import torch
 from test_training import MODEL, TRAINING, inputs, outputs  # noqa: F401
 
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
+from sitenet.options.features import FeatureSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.shards.store import CrystalStore

@@ -20,15 +20,18 @@ from example_crystals import EXAMPLES
 from safetensors.torch import load_file
 from test_training import MODEL, TRAINING, inputs, interrupt_before, outputs  # noqa: F401
 
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.padding import Capacity
 from sitenet.shards.store import CrystalStore
 from sitenet.train import graphs, module
 from sitenet.train.callbacks import History
 from sitenet.train.data import Packs
 from sitenet.train.graphs import CHECKED, TOLERANCES, ReplayedError, absolute_error, obstacle
-from sitenet.train.settings import TrainingSettings
 from sitenet.train.supervised import train
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -15,16 +15,16 @@ from test_training import CATIONS, interrupt_before
 from test_training import inputs as supervised_inputs  # noqa: F401  (a fixture)
 
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
-from sitenet.model.infomax.settings import InfoMaxSettings
 from sitenet.model.saving import load_model
-from sitenet.model.settings import ModelSettings
+from sitenet.options.infomax import InfoMaxSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
 from sitenet.train.callbacks import History
 from sitenet.train.embed import embed, write_embeddings
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, initial_encoder, pretrain
 from sitenet.train.pretrain_module import PretrainModule, WholeBatches
-from sitenet.train.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelSettings(

@@ -12,16 +12,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.model.saving import load_model
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.structure.cif import Crystal
 from sitenet.train import batch_module
 from sitenet.train.callbacks import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
-from sitenet.train.settings import TrainingSettings
 from sitenet.train.supervised import RunInputs, RunOutputs, train
 
 MODEL = ModelSettings(

@@ -10,16 +10,19 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from sitenet.crystal.featurise import FeatureSettings, featurise
+from sitenet.crystal.featurise import (
+    featurise,
+)
 from sitenet.model.saving import save_model
-from sitenet.model.settings import ModelSettings
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.periodic import ewald_energy
 from sitenet.structure.cif import Crystal
 from sitenet.train import transfer
 from sitenet.train.data import Batches
-from sitenet.train.settings import TrainingSettings
 from sitenet.train.transfer import SeedResult, TransferInputs, TransferSettings
 
 MODEL = ModelSettings(

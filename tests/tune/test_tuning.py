@@ -19,21 +19,21 @@ from test_training import (
     inputs,  # noqa: F401  (a fixture)
 )
 
-from sitenet.config import checked, overlaid
-from sitenet.model.settings import ModelSettings
+from sitenet.options.config import checked, overlaid
+from sitenet.options.model import ModelSettings
+from sitenet.options.search import SearchSettings
 from sitenet.plots.tuning import draw
 from sitenet.train.supervised import RunInputs
 from sitenet.tune import search as searching
-from sitenet.tune.outcome import best_trial, trial_table, write_best
-from sitenet.tune.settings import (
+from sitenet.tune.jobs import (
     FINISHED,
     Machine,
     SearchJob,
     SearchOutputs,
-    SearchSettings,
     Tried,
 )
-from sitenet.tune.space import RANGES, sections
+from sitenet.tune.outcome import best_trial, trial_table, write_best
+from sitenet.tune.ranges import RANGES, sections
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

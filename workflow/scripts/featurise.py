@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.crystal.featurise import FeatureSettings
+from sitenet.options.features import FeatureSettings
 from sitenet.shards.featurise_shard import build_shard
 
 with job(snakemake):

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from job import accelerator, checkpoints, job
 
-from sitenet.crystal.featurise import FeatureSettings
-from sitenet.model.infomax.settings import InfoMaxSettings
-from sitenet.model.settings import ModelSettings
+from sitenet.options.features import FeatureSettings
+from sitenet.options.infomax import InfoMaxSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, pretrain
-from sitenet.train.settings import TrainingSettings
 
 with job(snakemake):
     inputs, outputs, section = snakemake.input, snakemake.output, snakemake.params.section

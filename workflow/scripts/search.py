@@ -4,10 +4,15 @@ from pathlib import Path
 
 from job import accelerator, checkpoints, job
 
-from sitenet.crystal.featurise import FeatureSettings
+from sitenet.options.features import FeatureSettings
+from sitenet.options.search import SearchSettings
 from sitenet.train.supervised import RunInputs
+from sitenet.tune.jobs import (
+    Machine,
+    SearchJob,
+    SearchOutputs,
+)
 from sitenet.tune.search import search
-from sitenet.tune.settings import Machine, SearchJob, SearchOutputs, SearchSettings
 
 with job(snakemake):
     given, output = snakemake.params, snakemake.output

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from job import accelerator, checkpoints, job
 
-from sitenet.crystal.featurise import FeatureSettings
-from sitenet.model.settings import ModelSettings
-from sitenet.train.settings import TrainingSettings
+from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.train.supervised import RunInputs, RunOutputs, train
 
 with job(snakemake):

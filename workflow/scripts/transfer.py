@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import checkpoints, job
 
-from sitenet.model.settings import ModelSettings
-from sitenet.train.settings import TrainingSettings
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.train.transfer import TransferInputs, TransferSettings, run
 
 with job(snakemake):

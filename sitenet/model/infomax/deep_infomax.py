@@ -20,9 +20,9 @@ from sitenet.model.infomax.false_samples import (
     with_species,
 )
 from sitenet.model.infomax.scores import Level, Sample, score_loss
-from sitenet.model.infomax.settings import InfoMaxSettings
 from sitenet.model.input_features import SiteFeatures
 from sitenet.model.pair_types import distance_codes, distinct, species
+from sitenet.options.infomax import InfoMaxSettings
 from sitenet.shards.batch import RaggedBatch
 
 
