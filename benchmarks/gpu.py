@@ -35,8 +35,9 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.store import CrystalStore
+from sitenet.train.batches import Batches
 from sitenet.train.callbacks import History
-from sitenet.train.data import Batches, TaskData
+from sitenet.train.data import TaskData
 from sitenet.train.fit import fit
 from sitenet.train.graphs import CHECKED, absolute_error, obstacle, replayed_error
 from sitenet.train.module import SupervisedModule

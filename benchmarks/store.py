@@ -21,7 +21,7 @@ import torch
 
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.streaming import Store, StreamedStore
-from sitenet.train.data import Packs
+from sitenet.train.batches import Packs
 
 
 def peak_bytes() -> int:

@@ -11,7 +11,7 @@ from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.store import CrystalStore
 from sitenet.train.batch_module import BatchModule
-from sitenet.train.data import Packs
+from sitenet.train.batches import Packs
 
 Batch = tuple[RaggedBatch, RaggedBatch, float]
 

@@ -23,8 +23,9 @@ from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
 from sitenet.splits.draws import ranked
 from sitenet.tables import write_table
+from sitenet.train.batches import Batches
 from sitenet.train.callbacks import History
-from sitenet.train.data import Batches, TaskData, load_task
+from sitenet.train.data import TaskData, load_task
 from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.module import SupervisedModule
 

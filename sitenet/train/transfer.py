@@ -30,7 +30,8 @@ from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
 from sitenet.splits.label_masks import label_mask
 from sitenet.tables import read_table, write_table
-from sitenet.train.data import Batches, TaskData
+from sitenet.train.batches import Batches
+from sitenet.train.data import TaskData
 from sitenet.train.optimiser import make_optimiser, make_schedule
 
 

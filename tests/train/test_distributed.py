@@ -24,7 +24,8 @@ from test_training import (
 
 from sitenet.progress import setup_logging
 from sitenet.shards.packing import shared_out
-from sitenet.train.data import Packs, load_task
+from sitenet.train.batches import Packs
+from sitenet.train.data import load_task
 from sitenet.train.pretrain import PretrainInputs, pretrain
 from sitenet.train.supervised import train
 

@@ -22,7 +22,7 @@ from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.periodic import ewald_energy
 from sitenet.structure.cif import Crystal
 from sitenet.train import transfer
-from sitenet.train.data import Batches
+from sitenet.train.batches import Batches
 from sitenet.train.transfer import SeedResult, TransferInputs, TransferSettings
 
 MODEL = ModelSettings(
