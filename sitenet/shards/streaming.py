@@ -57,7 +57,7 @@ class StreamedStore:
             for in_pairs, in_classes in zip(pairs, classes, strict=True)
         ])  # fmt: skip
         self._budget = limit / 4  # held, ahead, and twice that while it is joined
-        self._device: torch.device | str = "cpu"
+        self._device = torch.device("cpu")
         self._held: tuple[tuple[int, ...], CrystalStore | None] = ((), None)
         self._ahead: tuple[tuple[int, ...], Future[CrystalStore] | None] = ((), None)
         self._thread: ThreadPoolExecutor | None = None
@@ -72,9 +72,14 @@ class StreamedStore:
         state |= {"_held": ((), None), "_ahead": ((), None), "_thread": None}
         return state
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are made."""
+        return self._device
+
     def to(self, device: torch.device | str) -> "StreamedStore":
         """Put crystals that are held from now on onto `device`."""
-        if device != self._device:
+        if (device := torch.device(device)) != self._device:
             self._device, self._held = device, ((), None)
         return self
 

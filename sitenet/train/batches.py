@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.packing import pack, shared_out
+from sitenet.shards.packing import shared_out
 from sitenet.shards.padding import Capacity
-from sitenet.shards.store import Window
+from sitenet.shards.passes import Plan, pair_limit, plan_pass, planned_batches
 from sitenet.shards.streaming import Store
 from sitenet.train.data import TaskData
 
@@ -33,31 +33,24 @@ class Packs:
         self.store, self.indices, self.shuffle = store, indices, shuffle
         self.work = store.pairs.numpy()[indices.numpy()]
         self.classes = store.classes.numpy()[indices.numpy()]
-        sites = int(store.sites[indices].sum())
-        self.limit = max(1, round(batch_sites * int(self.work.sum()) / max(1, sites)))
+        self.limit = pair_limit(store, indices.numpy(), batch_sites)
         self.epoch = 0
         self.rank, self.world = 0, 1
-        self._planned: tuple[int, list[tuple[Window, list[NDArray]]]] = (-1, [])
+        self._planned: tuple[int, Plan] = (-1, [])
 
-    def _plan(self) -> list[tuple[Window, list[NDArray]]]:
-        """What is in memory together, and the batches of it as positions in `indices`."""
+    def _plan(self) -> Plan:
+        """Windows and batches of this epoch."""
         if self._planned[0] != self.epoch:
-            self._planned = (self.epoch, list(self._packed(self.epoch)))
+            self._planned = (self.epoch, self._plan_of(self.epoch))
         return self._planned[1]
 
-    def _packed(self, epoch: int) -> Iterator[tuple[Window, list[NDArray]]]:
+    def _plan_of(self, epoch: int) -> Plan:
         seed = None if self.shuffle is None else (self.shuffle, epoch)
-        for number, window in enumerate(self.store.windows(self.indices.numpy(), seed)):
-            packed = pack(self.work[window.members], self.limit, seed and (*seed, number))
-            yield window, [window.members[batch] for batch in packed]
+        return plan_pass(self.store, self.indices.numpy(), self.limit, seed)
 
     def _batches(self) -> Iterator[NDArray]:
         """The batches in order, as positions in `indices`, each while its window is in memory."""
-        plan = self._plan()
-        for number, (window, batches) in enumerate(plan):
-            upcoming = plan[number + 1][0].groups if number + 1 < len(plan) else ()
-            self.store.hold(window.groups, upcoming)
-            yield from batches
+        return planned_batches(self.store, self._plan())
 
     def count(self) -> int:
         """Batches of an epoch."""
@@ -72,7 +65,7 @@ class Packs:
         Crystals above the limit are no measure: theirs are batches of their own. A resumed run
         finds the same.
         """
-        batches = [batch for _, batches in self._packed(0) for batch in batches]
+        batches = [batch for _, batches in self._plan_of(0) for batch in batches]
         batches = [batch for batch in batches if self.work[batch].sum() <= self.limit]
         crystals, pairs, beyond = (
             ceil(ROOM * max((int(size(batch)) for batch in batches), default=0))
@@ -112,7 +105,7 @@ class Batches(Packs):
     ) -> None:
         super().__init__(data.store, indices, limit, shuffle)
         self.data = data
-        self.targets = torch.tensor(data.table.target.to_numpy(), dtype=torch.float32)
+        self.targets = torch.tensor(data.target, dtype=torch.float32)
 
     def to(self, device: torch.device) -> None:
         """Move crystals and labels to `device`."""
