@@ -61,7 +61,7 @@ def random_crystals(n: int) -> CrystalStore:
     spread = 1 + SPREAD * random.standard_normal(crystals * ROWS_OF_CRYSTAL)
     lengths = (mean * spread).round().clip(1, n).astype(np.int64)
     pairs = int(lengths.sum())
-    return CrystalStore(iter([{
+    return CrystalStore([{
         "id": np.arange(crystals).astype(str),
         "n_sites": np.full(crystals, sites),
         "n_atoms": np.full(crystals, n),
@@ -74,7 +74,7 @@ def random_crystals(n: int) -> CrystalStore:
         "pair_class": random.integers(0, ROWS_OF_CRYSTAL, pairs),
         "pair_distance": (15 * random.random(pairs)).astype(np.float32),
         "pair_count": random.integers(1, 5, pairs),
-    }]), None)  # fmt: skip
+    }])  # fmt: skip
 
 
 def task(n: int, shards: list[Path]) -> TaskData:

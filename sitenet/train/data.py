@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.open_store import Store, open_store
 from sitenet.shards.packing import pack, shared_out
 from sitenet.shards.padding import Capacity
 from sitenet.shards.store import Window
-from sitenet.shards.streaming import Store, open_store
 from sitenet.tables import read_table
 
 PARTS = ("train", "val", "test")

@@ -78,7 +78,7 @@ def pretrain(
     fits = store.sites <= inputs.features.n_atoms
     kept = {name for name, fit in zip(store.ids, fits.tolist(), strict=True) if fit}
     store = CrystalStore.from_shards(inputs.shards, keep=kept)
-    sites = CrystalStore.with_sites_apart(inputs.shards, kept, inputs.features.merge_tolerance)
+    sites = CrystalStore.from_shards(inputs.shards, kept, inputs.features.merge_tolerance)
     parts = {
         part: torch.tensor([store.index[name] for name in names if name in kept])
         for part, names in ids.items()
