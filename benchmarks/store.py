@@ -19,8 +19,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
+from sitenet.shards.open_store import Store
 from sitenet.shards.store import CrystalStore
-from sitenet.shards.streaming import Store, StreamedStore
+from sitenet.shards.streaming import StreamedStore
 from sitenet.train.batches import Packs
 
 

@@ -18,6 +18,7 @@ from sitenet.crystal.distances import lattice_points
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.crystal.reduction import minkowski
 from sitenet.files import read_json
+from sitenet.model.inference import batches_in_order, predict
 from sitenet.model.layers import segment_max
 from sitenet.model.saving import load_model
 from sitenet.shards.store import CrystalStore
@@ -76,10 +77,10 @@ def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) 
             distribution is taken.
     """
     model = load_model(weights)
-    batch = CrystalStore.from_crystals([""], [crystal]).batch(torch.tensor([0]))
+    store = CrystalStore.from_crystals([""], [crystal])
+    (batch,) = batches_in_order(store)
     with torch.inference_mode():
         merged = atom_attention(model, batch)
-        prediction = float(model(batch))
     reach = merged[:, -1] * batch.pair_distance[:, None]
     coefficient = float(segment_max(reach, torch.zeros(len(reach), dtype=torch.int64), 1).sum())
     attention = merged.double().numpy()
@@ -91,7 +92,7 @@ def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) 
     return Explanation(
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,
-        prediction=prediction,
+        prediction=float(predict(model, store)[0]),
         unit=read_json(weights.with_suffix(".json"))["label"]["unit"],
         neighbours=neighbours,
         heads=_heads(crystal, neighbours),

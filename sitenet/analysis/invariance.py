@@ -11,7 +11,6 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-import torch
 
 from sitenet.analysis import sample
 from sitenet.crystal.featurise import (
@@ -19,6 +18,7 @@ from sitenet.crystal.featurise import (
     featurise,
 )
 from sitenet.files import read_json
+from sitenet.model.inference import predict
 from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
@@ -155,8 +155,7 @@ def _changes(name: str, versions: Versions, model: SiteNet) -> pd.DataFrame:
     """Predictions of one crystal's descriptions, as rows of the table."""
     crystals = [crystal for rule in RULES for crystal in versions[rule]]
     store = CrystalStore.from_crystals([str(k) for k in range(len(crystals))], crystals)
-    with torch.inference_mode():
-        predictions = model(store.batch(torch.arange(len(crystals)))).double().numpy()
+    predictions = predict(model, store).astype(np.float64)
     table = predictions.reshape(len(RULES), -1)
     return pd.DataFrame(
         {

@@ -15,8 +15,8 @@ from torch import Tensor
 from sitenet.model.layers import segment_mean
 from sitenet.model.sitenet import SiteNet
 from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.open_store import Store
 from sitenet.shards.passes import pair_limit, plan_pass, planned_batches
-from sitenet.shards.streaming import Store
 
 BATCH_SITES = 1200
 """Unique sites of a batch on average, where no training has set them."""

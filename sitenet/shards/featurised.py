@@ -1,4 +1,4 @@
-"""The featurised crystals of a split: ids, parts and sizes, as training and evaluation need them."""
+"""The featurised crystals of a split: their ids, parts and sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +46,9 @@ class Featurised:
     def require(self, *parts: str) -> None:
         """Raise ValueError where a part has no crystal."""
         if empty := [part for part in parts if not (self.parts == part).any()]:
-            raise ValueError(f"{self.split}: no featurised crystal in its part {', '.join(empty)}")
+            raise ValueError(
+                f"{self.split}: no featurised crystal in its part {' or '.join(empty)}"
+            )
 
 
 def read_featurised(shards: Sequence[Path], parts: Parts) -> Featurised:

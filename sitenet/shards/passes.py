@@ -5,15 +5,18 @@ from collections.abc import Iterator
 import torch
 from numpy.typing import NDArray
 
+from sitenet.shards.open_store import BothTables, Store
 from sitenet.shards.packing import pack
 from sitenet.shards.store import Window
-from sitenet.shards.streaming import Store
+
+Tables = Store | BothTables
+"""What crystals are taken from."""
 
 Plan = list[tuple[Window, list[NDArray]]]
 """What is in memory together, and its batches as positions in the crystals of the pass."""
 
 
-def pair_limit(store: Store, crystals: NDArray, batch_sites: int) -> int:
+def pair_limit(store: Tables, crystals: NDArray, batch_sites: int) -> int:
     """Most merged pairs of a batch that has, on average, `batch_sites` unique sites of `crystals`.
 
     `crystals` (n,) are indices into the store. Time and memory of a batch follow its pairs.
@@ -23,7 +26,7 @@ def pair_limit(store: Store, crystals: NDArray, batch_sites: int) -> int:
     return max(1, round(batch_sites * pairs / max(1, sites)))
 
 
-def plan_pass(store: Store, crystals: NDArray, limit: int, seed: tuple[int, ...] | None) -> Plan:
+def plan_pass(store: Tables, crystals: NDArray, limit: int, seed: tuple[int, ...] | None) -> Plan:
     """Windows and batches of at most `limit` merged pairs that have each of `crystals` (n,) once.
 
     With a seed everything is shuffled; without, the crystals keep their order. A crystal above the
@@ -37,7 +40,7 @@ def plan_pass(store: Store, crystals: NDArray, limit: int, seed: tuple[int, ...]
     return plan
 
 
-def planned_batches(store: Store, plan: Plan) -> Iterator[NDArray]:
+def planned_batches(store: Tables, plan: Plan) -> Iterator[NDArray]:
     """The batches of a plan in turn, each while its window is in memory."""
     for number, (window, batches) in enumerate(plan):
         upcoming = plan[number + 1][0].groups if number + 1 < len(plan) else ()

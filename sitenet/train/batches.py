@@ -10,8 +10,7 @@ from torch import Tensor
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import shared_out
 from sitenet.shards.padding import Capacity
-from sitenet.shards.passes import Plan, pair_limit, plan_pass, planned_batches
-from sitenet.shards.streaming import Store
+from sitenet.shards.passes import Plan, Tables, pair_limit, plan_pass, planned_batches
 from sitenet.train.data import TaskData
 
 ROOM = 1.1  # of what is padded to, for epochs with larger batches than the first
@@ -28,7 +27,7 @@ class Packs:
     """
 
     def __init__(
-        self, store: Store, indices: Tensor, batch_sites: int, shuffle: int | None = None
+        self, store: Tables, indices: Tensor, batch_sites: int, shuffle: int | None = None
     ) -> None:
         self.store, self.indices, self.shuffle = store, indices, shuffle
         self.work = store.pairs.numpy()[indices.numpy()]

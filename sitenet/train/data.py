@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.shards.featurised import Featurised
-from sitenet.shards.streaming import Store, open_store
+from sitenet.shards.open_store import Store, open_store
 from sitenet.tables import read_rows
 
 

@@ -23,7 +23,7 @@ from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
-from sitenet.shards.featurised import Featurised
+from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.splits.draws import drawn
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
 from sitenet.tables import read_rows, write_table
@@ -149,9 +149,7 @@ def _prepared(
     crystals = read_featurised(inputs.shards, read_parts(inputs.split))
     crystals.require(*PARTS)
     crystals = _limit_training(crystals, n_atoms, settings)
-    data = load_task(
-        crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
-    )
+    data = load_task(crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib)
     fitting, watched = data.indices("train"), data.indices("val", n_atoms)
     log.info(
         f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
@@ -166,9 +164,7 @@ def _prepared(
     return data, module
 
 
-def _limit_training(
-    crystals: Featurised, n_atoms: int, settings: TrainingSettings
-) -> Featurised:
+def _limit_training(crystals: Featurised, n_atoms: int, settings: TrainingSettings) -> Featurised:
     """The crystals with those of the training part that are not trained on in a part `unused`.
 
     Trained on are `train_size` of those whose primitive cell fits into N, drawn by the seed.
@@ -196,9 +192,7 @@ def _new_model(
     return model
 
 
-def _predictions(
-    data: TaskData, values: NDArray[np.float32], structures: Path
-) -> pd.DataFrame:
+def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) -> pd.DataFrame:
     """Predictions of all crystals: id, split, formula, target, n_sites, prediction."""
     crystals = data.crystals
     formulas = read_rows(structures, crystals.ids.tolist(), ["formula"])
