@@ -12,7 +12,8 @@ class TrainingSettings:
     `schedule`: `cosine` lowers the learning rate to zero over `max_epochs` after `warmup_epochs`,
     `constant` keeps it (as the original code does). `label_scaling`: `standard` lets the network
     predict labels in units of their spread about their mean, `none` as they are. Training stops
-    after `patience` epochs without a better validation MAE. `precision`: as in lightning.Trainer.
+    after `patience` epochs without a better validation MAE. `precision`: 32-true (float32),
+    64-true (float64), bf16-mixed or 16-mixed (only products in that format).
     `devices`: GPUs, or processes on the CPU, that share every batch; the result is that of one,
     except that `norm: batch` takes the statistics of each part. `nodes`: machines of a Slurm job,
     each with as many devices. `seed`: initial weights and order of the crystals. `train_size`:

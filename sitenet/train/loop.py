@@ -21,7 +21,7 @@ from sitenet.train.distributed import ALONE, Group
 from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.precision import Precision
-from sitenet.train.task import Found, Task
+from sitenet.train.task import Batch, Found, Task
 
 OnEpoch = Callable[[History], None]
 
@@ -91,11 +91,7 @@ def _epoch(task: Task, stepper: "Stepper", epoch: int, device: torch.device) -> 
     model.train()
     total = Total(task, device)
     for number, batch in enumerate(task.train_batches):
-        group.rescale_embeddings(model, batch[0].numbers)
-        with precision.forward():
-            found = task.train_step(precision.cast(batch), epoch, number)
-        stepper.step(found.loss)
-        total.add(found)
+        total.add(train_batch(task, stepper, batch, epoch, number))
     synchronise(device)
     seconds = time.monotonic() - start
     measured = total.means("train", group)
@@ -116,6 +112,15 @@ def _epoch(task: Task, stepper: "Stepper", epoch: int, device: torch.device) -> 
         "seconds": time.monotonic() - start,
         "structures_per_second": len(task.train_batches.indices) / seconds,
     }
+
+
+def train_batch(task: Task, stepper: "Stepper", batch: Batch, epoch: int, number: int) -> Found:
+    """One step on the `number`-th batch of an epoch."""
+    stepper.group.rescale_embeddings(task.model, batch[0].numbers)
+    with stepper.precision.forward():
+        found = task.train_step(stepper.precision.cast(batch), epoch, number)
+    stepper.step(found.loss)
+    return found
 
 
 class Total:

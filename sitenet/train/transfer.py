@@ -267,9 +267,10 @@ def new_model(
 
 
 class FewLabelsTask(LabelTask):
-    """Learns few labels: crystals are shuffled as in epochs that count from 1.
+    """Learns few labels, on the CPU.
 
-    Its batches are so small that steps are not replayed; the loss is the plain mean.
+    Epochs are shuffled by their number from 1, and the loss is the plain mean: results stay those
+    of earlier versions to the last bit.
     """
 
     def start_epoch(self, epoch: int) -> None:
