@@ -37,7 +37,7 @@ from pymatgen.core import Composition, Element
 
 from sitenet.progress import Progress
 from sitenet.sources.bond_valence import instability_index, without_parameters
-from sitenet.sources.p1 import write_cif
+from sitenet.sources.cif_writer import write_cif
 from sitenet.sources.periodic import ewald_energy, nearest_distance
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments

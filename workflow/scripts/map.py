@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.tsne import MapSettings, write
+from sitenet.analysis.tsne import MapSettings, write_map
 
 with job(snakemake):
-    write(
+    write_map(
         Path(snakemake.input.structures),
         Path(snakemake.input.split),
         snakemake.params.column,

@@ -4,7 +4,11 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.evaluate.representation import RepresentationSettings, labelled, write
+from sitenet.evaluate.representation import (
+    RepresentationSettings,
+    labelled,
+    write_representation_errors,
+)
 
 with job(snakemake):
     settings = RepresentationSettings.from_config(snakemake.params.settings)
@@ -17,7 +21,7 @@ with job(snakemake):
         [Path(file) for file in snakemake.input.rejected],
         settings,
     )
-    write(
+    write_representation_errors(
         crystals,
         [Path(file) for file in snakemake.input.vectors],
         (snakemake.wildcards.experiment, snakemake.wildcards.representation),
