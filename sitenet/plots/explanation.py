@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from sitenet.analysis.attention import FAR
+from sitenet.analysis.distance_ranges import FAR
 from sitenet.analysis.explain import (
     Explanation,
     Surroundings,
