@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from sitenet.analysis.explain import explain_crystal, write_explanation
+from sitenet.analysis.explain import explain_crystal
+from sitenet.analysis.explanation import write_explanation
 from sitenet.analysis.raw_attention import write_raw_attention
 from sitenet.crystal.featurise import (
     MergedCrystal,
