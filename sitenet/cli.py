@@ -7,87 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-import torch
 
+from sitenet.analysis.cif_files import embed_cifs, features_of, predict_cifs, read_crystal
 from sitenet.analysis.explain import explain_crystal
 from sitenet.analysis.explanation import write_explanation
 from sitenet.analysis.raw_attention import write_raw_attention
-from sitenet.crystal.featurise import (
-    MergedCrystal,
-    featurise,
-)
-from sitenet.files import read_json
 from sitenet.model.import_original import import_original
-from sitenet.model.saving import load_model, save_model
+from sitenet.model.saving import save_model
 from sitenet.options.features import FeatureSettings
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.trace import jobs_behind, jobs_table, read_records
-from sitenet.shards.packing import pack
-from sitenet.shards.store import CrystalStore
-from sitenet.structure.cif import read_cif
 from sitenet.structure.rejection import RejectedCrystal
-from sitenet.train.embed import embed
-
-
-def read_crystal(path: Path, settings: FeatureSettings) -> MergedCrystal:
-    """A CIF file featurised as the model's training data were. Raises RejectedCrystal."""
-    return featurise(read_cif(path.read_bytes()), settings)
-
-
-def read_crystals(
-    paths: Sequence[Path], settings: FeatureSettings
-) -> tuple[list[str], list[MergedCrystal]]:
-    """The usable crystals of CIF files, and for each file its problem in words, empty if none."""
-    problems, crystals = [], []
-    for path in paths:
-        try:
-            crystals.append(read_crystal(path, settings))
-            problems.append("")
-        except (RejectedCrystal, OSError) as error:
-            problems.append(str(error))
-    return problems, crystals
-
-
-def _stored(crystals: Sequence[MergedCrystal]) -> CrystalStore:
-    return CrystalStore.from_crystals([str(k) for k in range(len(crystals))], crystals)
-
-
-def predict(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:
-    """Predictions of a trained model for CIF files: columns cif, prediction, unit, problem.
-
-    A file that cannot be used has no prediction, and its problem in words.
-    """
-    about = read_json(weights.with_suffix(".json"))
-    settings = FeatureSettings(**about["features"])
-    problems, crystals = read_crystals(cifs, settings)
-    table = pd.DataFrame({"cif": list(map(str, cifs)), "prediction": None,
-                          "unit": about["label"]["unit"], "problem": problems})  # fmt: skip
-    if crystals:
-        store = _stored(crystals)
-        model = load_model(weights)
-        with torch.inference_mode():
-            values = [
-                model(store.batch(torch.from_numpy(chosen)))
-                for chosen in pack(store.sites.numpy(), 1200, None)
-            ]
-        table.loc[table.problem == "", "prediction"] = torch.cat(values).numpy()
-    return table
-
-
-def embed_cifs(weights: Path, cifs: Sequence[Path], local: bool) -> pd.DataFrame:
-    """Representations of CIF files: columns cif, problem, z1, z2, ... (empty with a problem).
-
-    Those of the crystals, or with `local` the means of those of their atoms.
-    """
-    settings = FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
-    problems, crystals = read_crystals(cifs, settings)
-    table = pd.DataFrame({"cif": list(map(str, cifs)), "problem": problems})
-    if crystals:
-        vectors = embed(load_model(weights), _stored(crystals), local)
-        names = [f"z{k + 1}" for k in range(vectors.shape[1])]
-        usable = table.index[table.problem == ""]
-        table = table.join(pd.DataFrame(vectors, index=usable, columns=names))
-    return table
 
 
 def explain_cif(
@@ -102,10 +32,9 @@ def explain_cif(
     """
     from sitenet.plots.explanation import draw_explanation
 
-    about = read_json(weights.with_suffix(".json"))
     beside = weights.with_name("long_range.parquet")
     compare = compare or (beside if beside.exists() else None)
-    crystal = read_crystal(cif, FeatureSettings(**about["features"]))
+    crystal = read_crystal(cif, features_of(weights))
     found = explain_crystal(weights, crystal, compare)
     stem = out / f"{cif.stem}_attention"
     write_explanation(found, stem)
@@ -186,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "predict":
-            predict(options.model, options.cif).to_csv(options.out or sys.stdout, index=False)
+            table = predict_cifs(options.model, options.cif)
+            table.to_csv(options.out or sys.stdout, index=False)
         elif options.command == "embed":
             table = embed_cifs(options.model, options.cif, options.local)
             table.to_csv(options.out or sys.stdout, index=False)

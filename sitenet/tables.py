@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from sitenet.files import atomic_path
 
@@ -73,6 +74,23 @@ def read_table(
 ) -> "pd.DataFrame":
     """The same as `read_arrow`, for pandas."""
     return read_arrow(path, columns, filters).to_pandas()
+
+
+def read_rows(
+    path: str | Path, ids: Sequence[str], columns: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Columns (n,) of a Parquet table, of the rows whose column id is `ids` (n,), in that order.
+
+    Raises:
+        DamagedTable: the file cannot be read.
+        ValueError: an id is not in the table.
+    """
+    table = read_arrow(path, ["id", *columns])
+    row = {name: k for k, name in enumerate(table["id"].to_pylist())}
+    if missing := [name for name in ids if name not in row]:
+        raise ValueError(f"{path} lacks {len(missing):,} crystals, the first is {missing[0]}")
+    chosen = table.take(pa.array([row[name] for name in ids], pa.int64()))
+    return {name: chosen[name].to_numpy() for name in columns}
 
 
 def read_batches(path: str | Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -5,7 +5,7 @@ of `count` atoms in a row of `site_weight` sites represents site_weight x count 
 each of them has 1 / count of the merged pair's attention. Blocks and heads are numbered from 1.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.analysis.distance_ranges import FAR, REACH
+from sitenet.model.inference import batches_in_order
 from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
 from sitenet.tables import write_table
 
@@ -193,18 +193,12 @@ def write_attention(
     histogram, sums = AttentionHistogram(blocks, heads, device), HeadSums(blocks, heads)
     progress = Progress(len(store), "attention", "crystals")
     with torch.inference_mode():
-        for crystals in _batches(store, batch_sites):
-            batch = store.batch(crystals)
+        for batch in batches_in_order(store, batch_sites):
             attention = atom_attention(model, batch)
             pairs = batch.site_weight[batch.pair_row] * batch.pair_count
             histogram.add(batch.pair_distance, pairs, attention)
             sums.add(batch, attention)
-            progress.advance(len(crystals))
+            progress.advance(batch.sizes.numel())
     progress.finish()
     write_table(histogram_out, histogram.table())
     write_table(table_out, sums.table())
-
-
-def _batches(store: CrystalStore, sites: int) -> Iterator[Tensor]:
-    for indices in pack(store.sites.numpy(), sites, None):
-        yield torch.from_numpy(indices)

@@ -9,6 +9,7 @@ from sitenet.analysis.attention import atom_attention
 from sitenet.analysis.explanation import Explanation, attention_by_distance, attention_by_neighbour
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.files import read_json
+from sitenet.model.inference import batches_in_order, predict
 from sitenet.model.layers import segment_max
 from sitenet.model.saving import load_model
 from sitenet.shards.store import CrystalStore
@@ -28,10 +29,10 @@ def explain_crystal(
             percentile is taken among its training crystals.
     """
     model = load_model(weights)
-    batch = CrystalStore.from_crystals([""], [crystal]).batch(torch.tensor([0]))
+    store = CrystalStore.from_crystals([""], [crystal])
+    (batch,) = batches_in_order(store)
     with torch.inference_mode():
         merged = atom_attention(model, batch)
-        prediction = float(model(batch))
     reach = merged[:, -1] * batch.pair_distance[:, None]
     coefficient = float(segment_max(reach, torch.zeros(len(reach), dtype=torch.int64), 1).sum())
     attention = merged.double().numpy()
@@ -43,7 +44,7 @@ def explain_crystal(
     return Explanation(
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,
-        prediction=prediction,
+        prediction=float(predict(model, store)[0]),
         unit=read_json(weights.with_suffix(".json"))["label"]["unit"],
         neighbours=neighbours,
         heads=attention_by_distance(crystal, neighbours),

@@ -12,13 +12,13 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-import torch
 
 from sitenet.analysis.crystal_sample import choose_ids, crystal_chunks
 from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES
 from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.files import read_json
+from sitenet.model.inference import predict
 from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
@@ -103,8 +103,7 @@ def _changes(name: str, versions: Versions, model: SiteNet) -> pd.DataFrame:
     """Rows of the output for one crystal."""
     crystals = [crystal for rule in RULES for crystal in versions[rule]]
     store = CrystalStore.from_crystals([str(k) for k in range(len(crystals))], crystals)
-    with torch.inference_mode():
-        predictions = model(store.batch(torch.arange(len(crystals)))).double().numpy()
+    predictions = predict(model, store).astype(np.float64)
     table = predictions.reshape(len(RULES), -1)
     return pd.DataFrame(
         {
