@@ -18,6 +18,7 @@ from sitenet.files import read_json
 from sitenet.model.import_original import import_original
 from sitenet.model.saving import load_model, save_model
 from sitenet.options.features import FeatureSettings
+from sitenet.options.model import Output
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.trace import jobs_behind, jobs_table, read_records
 from sitenet.shards.packing import pack
@@ -115,7 +116,7 @@ def explain_cif(
     log.info(f"{cif}: written {', '.join(f'{stem}{name}' for name in names)}")
 
 
-def import_checkpoint(source: Path, weights: Path, output: str, unit: str, n_atoms: int,
+def import_checkpoint(source: Path, weights: Path, output: Output, unit: str, n_atoms: int,
                       cutoff: float | None) -> None:  # fmt: skip
     """Convert weights of the original implementation to a model `predict` can use."""
     model = import_original(source, output, cutoff)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 from zlib import crc32
 
 import numpy as np
@@ -21,7 +22,7 @@ from sitenet.crystal.featurise import (
 from sitenet.files import read_json
 from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.features import FeatureSettings
+from sitenet.options.features import FeatureSettings, Supercell
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.store import CrystalStore
@@ -29,7 +30,7 @@ from sitenet.structure.cif import Crystal
 from sitenet.structure.rejection import RejectedCrystal
 from sitenet.tables import write_table
 
-RULES = ("optimal", "greedy")
+RULES: tuple[Supercell, ...] = get_args(Supercell)
 TOLERANCE = 1e-4
 """Largest change, in the unit of the label, that counts as none."""
 
