@@ -15,6 +15,7 @@ from sitenet.analysis.raw_attention import write_raw_attention
 from sitenet.model.import_original import import_original
 from sitenet.model.saving import save_model
 from sitenet.options.features import FeatureSettings
+from sitenet.options.model import Output
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.trace import jobs_behind, jobs_table, read_records
 from sitenet.structure.rejection import RejectedCrystal
@@ -46,7 +47,7 @@ def explain_cif(
     log.info(f"{cif}: written {', '.join(f'{stem}{name}' for name in names)}")
 
 
-def import_checkpoint(source: Path, weights: Path, output: str, unit: str, n_atoms: int,
+def import_checkpoint(source: Path, weights: Path, output: Output, unit: str, n_atoms: int,
                       cutoff: float | None) -> None:  # fmt: skip
     """Convert weights of the original implementation to a model `predict` can use."""
     model = import_original(source, output, cutoff)

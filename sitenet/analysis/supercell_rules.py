@@ -1,8 +1,12 @@
 """Summaries that compare the two supercell rules: ours and that of the published code."""
 
+from typing import get_args
+
 import pandas as pd
 
-RULES = ("optimal", "greedy")
+from sitenet.options.features import Supercell
+
+RULES: tuple[Supercell, ...] = get_args(Supercell)
 """`supercell` option of the features: `optimal` is ours, `greedy` that of the published code."""
 
 TOLERANCE = 1e-4

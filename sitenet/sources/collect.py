@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from sitenet.files import atomic_path
+from sitenet.options.datasets import SourceSettings
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress
 from sitenet.sources.kinds import open_source
 from sitenet.sources.record_checks import CheckedRecords, NumberedRecord, check_records
-from sitenet.sources.records import RawRecord, Rejection, SourceSettings
+from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.rejection_limit import Tally
 from sitenet.sources.structure_writer import StructureWriter
 

@@ -3,7 +3,8 @@
 from math import isfinite
 from typing import NamedTuple
 
-from sitenet.sources.records import RawRecord, Rejection, Task
+from sitenet.options.datasets import Task
+from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.structure_table import StructureRow
 from sitenet.structure.cif import read_cif
 from sitenet.structure.formula import reduced_formula

@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from sitenet.options.datasets import SourceSettings
 from sitenet.progress import log
 from sitenet.sources.record_checks import CheckedRecords
-from sitenet.sources.records import SourceError, SourceSettings
+from sitenet.sources.records import SourceError
 
 _DETAIL = re.compile(
     r"""(?<![^\s(])                                      # a word

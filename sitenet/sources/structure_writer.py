@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from sitenet.sources.records import SourceError, Task
+from sitenet.options.datasets import Task
+from sitenet.sources.records import SourceError
 from sitenet.sources.structure_table import (
     FIXED,
     ROW_GROUP,

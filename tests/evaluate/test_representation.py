@@ -11,12 +11,12 @@ from random_shards import write_shard
 from sitenet.evaluate.representation import (
     Labelled,
     Probe,
-    RepresentationSettings,
     evaluate,
     labelled,
     standardised,
     write_representation_errors,
 )
+from sitenet.options.representation import RepresentationSettings
 from sitenet.shards.vectors import read_vectors, write_vectors
 from sitenet.splits.label_masks import label_mask
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.tsne import MapSettings, write_map
+from sitenet.analysis.tsne import write_map
+from sitenet.options.representation import MapSettings
 
 with job(snakemake):
     write_map(
