@@ -142,6 +142,11 @@ def members(kind: Any) -> tuple[Any, ...]:
     return tuple(part for part in get_args(kind) if part is not NoneType)
 
 
+def is_optional(kind: Any) -> bool:
+    """Whether a type allows None."""
+    return NoneType in get_args(kind)
+
+
 def is_mapping(kind: Any) -> bool:
     """Whether a type is a mapping: entries by name."""
     origin = get_origin(kind)

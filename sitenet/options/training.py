@@ -54,7 +54,7 @@ LABEL_SCALING = (
 
 @dataclass(frozen=True)
 class FewLabelsTraining(OptimiserSettings):
-    """Training on few labels: small batches, one CPU process per seed."""
+    """How a model is trained on few labels, on one CPU thread per seed."""
 
     batch_sites: int = 400
     schedule: Literal["cosine", "constant"] = "constant"
@@ -66,7 +66,7 @@ class FewLabelsTraining(OptimiserSettings):
 
 @dataclass(frozen=True)
 class PretrainingSettings(OptimiserSettings):
-    """Training on one or several devices, without labels."""
+    """How an encoder is trained without labels, on one or several devices."""
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = option(
         "32-true",
@@ -95,7 +95,7 @@ class PretrainingSettings(OptimiserSettings):
 
 @dataclass(frozen=True)
 class TrainingSettings(PretrainingSettings):
-    """How a model is trained: AdamW on the mean absolute error."""
+    """How a model is trained with labels: AdamW on the mean absolute error."""
 
     label_scaling: LabelScaling = option("standard", LABEL_SCALING)
     train_size: int | None = option(

@@ -244,7 +244,7 @@ def test_few_labels_teach_and_the_best_weights_are_tested(inputs: TransferInputs
 
 def test_patience_ends_a_run(inputs: TransferInputs) -> None:
     few = transfer.load_few_labels(inputs, 20, 1, 1.0)
-    still = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=4)
+    still = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=4)
     result = transfer.train_seed(few, None, replace(SETTINGS, training=still), 0)
     assert (result.best_epoch, result.epochs) == (1, 5)
 
