@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from sitenet.analysis import explain, raw_attention
 from sitenet.analysis.cif_files import embed_cifs, features_of, predict_cifs, read_crystal
+from sitenet.analysis.explain import explain_crystal
+from sitenet.analysis.explanation import write_explanation
+from sitenet.analysis.raw_attention import write_raw_attention
 from sitenet.model.import_original import import_original
 from sitenet.model.saving import save_model
 from sitenet.options.features import FeatureSettings
+from sitenet.options.model import Output
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.trace import jobs_behind, jobs_table, read_records
 from sitenet.structure.rejection import RejectedCrystal
@@ -28,23 +31,23 @@ def explain_cif(
     the attention of every site to every atom of the supercell is written too. Raises
     RejectedCrystal, and ValueError if there is no such site.
     """
-    from sitenet.plots.explain import draw
+    from sitenet.plots.explanation import draw_explanation
 
     beside = weights.with_name("long_range.parquet")
     compare = compare or (beside if beside.exists() else None)
     crystal = read_crystal(cif, features_of(weights))
-    found = explain.explain(weights, crystal, compare)
+    found = explain_crystal(weights, crystal, compare)
     stem = out / f"{cif.stem}_attention"
-    explain.write(found, stem)
-    draw(found, site or found.farthest_site, stem.with_name(f"{stem.name}.pdf"))
+    write_explanation(found, stem)
+    draw_explanation(found, site or found.farthest_site, stem.with_name(f"{stem.name}.pdf"))
     names = ["_neighbours.csv", "_heads.csv", ".pdf", ".png"]
     if raw:
-        raw_attention.write(found, stem.with_name(f"{stem.name}_raw.parquet"))
+        write_raw_attention(found, stem.with_name(f"{stem.name}_raw.parquet"))
         names.append("_raw.parquet")
     log.info(f"{cif}: written {', '.join(f'{stem}{name}' for name in names)}")
 
 
-def import_checkpoint(source: Path, weights: Path, output: str, unit: str, n_atoms: int,
+def import_checkpoint(source: Path, weights: Path, output: Output, unit: str, n_atoms: int,
                       cutoff: float | None) -> None:  # fmt: skip
     """Convert weights of the original implementation to a model `predict` can use."""
     model = import_original(source, output, cutoff)

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from sitenet.files import atomic_path
+
+if TYPE_CHECKING:  # pandas is slow to import, and shards are read without it
+    import pandas as pd
 
 
 class DamagedTable(ValueError):
@@ -69,7 +71,7 @@ def read_arrow(
 
 def read_table(
     path: str | Path, columns: Sequence[str] | None = None, filters: Any = None
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The same as `read_arrow`, for pandas."""
     return read_arrow(path, columns, filters).to_pandas()
 
@@ -97,7 +99,7 @@ def read_batches(path: str | Path, rows: int, columns: Sequence[str]) -> Iterato
         yield from file.iter_batches(rows, columns=list(columns))
 
 
-def write_table(path: str | Path, table: pd.DataFrame, **options: Any) -> None:
+def write_table(path: str | Path, table: "pd.DataFrame", **options: Any) -> None:
     """Write a table without its index, as CSV if `path` ends so, else as Parquet with checksums."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".csv":

@@ -56,7 +56,7 @@ def tested_and_trained(predictions: Path, trained: int) -> dict[str, str]:
     return dict.fromkeys(parts.ids("test"), "test") | dict.fromkeys(chosen, "train")
 
 
-def write(
+def write_long_range(
     weights: Path,
     shards: Sequence[Path],
     parts: Mapping[str, str],

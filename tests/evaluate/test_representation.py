@@ -11,12 +11,12 @@ from random_shards import write_shard
 from sitenet.evaluate.representation import (
     Labelled,
     Probe,
-    RepresentationSettings,
     evaluate,
     labelled,
     standardised,
-    write,
+    write_representation_errors,
 )
+from sitenet.options.representation import RepresentationSettings
 from sitenet.shards.vectors import read_vectors, write_vectors
 from sitenet.splits.label_masks import label_mask
 
@@ -159,7 +159,9 @@ def test_written_table(files: Path) -> None:
     write_vectors(files / "z.parquet", ids[::-1], [values[::-1]])
     settings = replace(SETTINGS, label_counts=(10,), masks=2)
     crystals = chosen(files, settings)
-    write(crystals, [files / "z.parquet"], ("one", "infomax"), settings, files / "out.parquet")
+    write_representation_errors(
+        crystals, [files / "z.parquet"], ("one", "infomax"), settings, files / "out.parquet"
+    )
     found = pd.read_parquet(files / "out.parquet")
     assert list(found) == ["experiment", "representation", "model", "labels", "mask", "test_mae"]
     assert set(found.experiment) == {"one"}

@@ -161,7 +161,7 @@ def test_a_damaged_checkpoint_is_told_and_dropped(
 
 
 def test_patience_stops_a_run_that_no_longer_improves(inputs: RunInputs, tmp_path: Path):
-    frozen = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=2)
+    frozen = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=2)
     train(inputs, outputs(tmp_path), MODEL, frozen)
     assert len(pd.read_csv(tmp_path / "history.csv")) == 3
 

@@ -18,12 +18,13 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
+from sitenet.options.transfer import TransferSettings
 from sitenet.shards.schema import open_writer, to_table
-from sitenet.sources.periodic import ewald_energy
+from sitenet.sources.ewald import ewald_energy
 from sitenet.structure.cif import Crystal
 from sitenet.train import transfer
 from sitenet.train.batches import Batches
-from sitenet.train.transfer import SeedResult, TransferInputs, TransferSettings
+from sitenet.train.transfer import SeedResult, TransferInputs
 
 MODEL = ModelSettings(
     embedding_size=0,
@@ -111,8 +112,8 @@ def without_time(table: pd.DataFrame) -> pd.DataFrame:
 def run(inputs: TransferInputs, folder: Path, workers: int = 1,
         settings: TransferSettings = SETTINGS) -> pd.DataFrame:  # fmt: skip
     folder.mkdir(exist_ok=True)
-    transfer.train_arm(inputs, settings, ("salts", "random"), folder / ".kept", folder / "out.parquet",
-                 workers)  # fmt: skip
+    names, out = ("salts", "random"), folder / "out.parquet"
+    transfer.train_arm(inputs, settings, names, folder / ".kept", out, workers)
     return pd.read_parquet(folder / "out.parquet")
 
 
@@ -245,7 +246,7 @@ def test_few_labels_teach_and_the_best_weights_are_tested(inputs: TransferInputs
 
 def test_patience_ends_a_run(inputs: TransferInputs) -> None:
     few = transfer.load_few_labels(inputs, 20, 1, 1.0)
-    still = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=4)
+    still = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=4)
     result = transfer.train_seed(few, None, replace(SETTINGS, training=still), 0)
     assert (result.best_epoch, result.epochs) == (1, 5)
 

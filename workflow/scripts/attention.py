@@ -4,11 +4,11 @@ from pathlib import Path
 
 from job import accelerator, job
 
-from sitenet.analysis.attention import write
+from sitenet.analysis.attention import write_attention
 from sitenet.splits.parts import read_parts
 
 with job(snakemake):
-    write(
+    write_attention(
         Path(snakemake.input.weights),
         [Path(shard) for shard in snakemake.input.shards],
         read_parts(Path(snakemake.input.split)).ids("test"),

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.invariance import write
+from sitenet.analysis.invariance import write_invariance
 from sitenet.splits.parts import read_parts
 
 with job(snakemake):
-    write(
+    write_invariance(
         Path(snakemake.input.weights),
         Path(snakemake.input.structures),
         read_parts(Path(snakemake.input.split)).ids("test"),

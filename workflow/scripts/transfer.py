@@ -6,7 +6,8 @@ from job import checkpoints, job
 
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.train.transfer import TransferInputs, TransferSettings, train_arm
+from sitenet.options.transfer import TransferSettings
+from sitenet.train.transfer import TransferInputs, train_arm
 
 with job(snakemake):
     names, section = snakemake.wildcards, snakemake.params.section
