@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from sitenet.analysis.cif_files import embed_cifs, features_of, predict_cifs, read_crystal
+from sitenet.analysis.cif_files import embed_cifs, predict_cifs, read_crystal
 from sitenet.analysis.explain import explain_crystal
 from sitenet.analysis.explanation import write_explanation
 from sitenet.analysis.raw_attention import write_raw_attention
 from sitenet.model.import_original import import_original
-from sitenet.model.saving import save_model
+from sitenet.model.saving import features_of, save_model
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import Output
 from sitenet.progress import log, setup_logging

@@ -8,7 +8,7 @@ import pandas as pd
 from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.files import read_json
 from sitenet.model.inference import embed, predict
-from sitenet.model.saving import load_model
+from sitenet.model.saving import features_of, load_model
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.store import CrystalStore
 from sitenet.structure.cif import read_cif
@@ -18,11 +18,6 @@ from sitenet.structure.rejection import RejectedCrystal
 def read_crystal(cif: Path, settings: FeatureSettings) -> MergedCrystal:
     """The crystal of a CIF file. Raises RejectedCrystal or OSError."""
     return featurise(read_cif(cif.read_bytes()), settings)
-
-
-def features_of(weights: Path) -> FeatureSettings:
-    """How the training data of a model were featurised; its JSON is beside the weights."""
-    return FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
 
 
 def predict_cifs(weights: Path, cifs: Sequence[Path]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.shards.open_store import open_both
 from sitenet.splits.parts import read_parts
-from sitenet.tables import read_arrow
+from sitenet.tables import read_ids
 from sitenet.train.callbacks import History
 from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.pretrain_module import PretrainModule, UnlabelledBatches, WholeBatches
@@ -141,4 +141,4 @@ def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:
 
 def held_out_ids(tables: Sequence[Path]) -> set[str]:
     """Ids of all crystals in some tables of structures; no other column is read."""
-    return {name for table in tables for name in read_arrow(table, ["id"])["id"].to_pylist()}
+    return {name for table in tables for name in read_ids(table)}
