@@ -23,10 +23,11 @@ from sitenet.options.training import TrainingSettings
 from sitenet.shards.open_store import BothTables, open_both
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
-from sitenet.train.callbacks import History
+from sitenet.train.distributed import ALONE
 from sitenet.train.embed import write_embeddings
+from sitenet.train.infomax_task import InfoMaxTask, WholeBatches
+from sitenet.train.loop import Total
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, initial_encoder, pretrain
-from sitenet.train.pretrain_module import PretrainModule, WholeBatches
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelSettings(
@@ -124,12 +125,13 @@ def test_losses_are_of_crystals_that_have_false_samples(inputs, tmp_path):
     store = both_tables(inputs)
     pair, single = (WholeBatches(store, torch.tensor(k), 100, 0) for k in ([3, 9], [4]))
     torch.manual_seed(0)
-    module = PretrainModule(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
-    module.validation_step(next(iter(pair)), 0)
-    both = module._sum / module._count
-    module.validation_step(next(iter(single)), 1)
-    torch.testing.assert_close(module._sum / module._count, both, rtol=0, atol=0)
-    assert both[0] > 0.5
+    task = InfoMaxTask(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
+    total = Total(task, torch.device("cpu"))
+    total.add(task.validation_step(next(iter(pair)), 0))
+    both = total.means("val", ALONE)
+    total.add(task.validation_step(next(iter(single)), 1))
+    assert total.means("val", ALONE) == both
+    assert both["val_local_score"] > 0.5
 
 
 def test_the_published_codes_choices_can_be_pre_trained(inputs, tmp_path):
@@ -160,7 +162,7 @@ def test_crystals_held_out_are_not_seen(inputs, tmp_path, caplog):
 def test_a_killed_pre_training_continues_as_if_undisturbed(inputs, tmp_path, monkeypatch, caplog):
     pretrain(inputs, outputs(tmp_path / "whole"), MODEL, LOSS, TRAINING)
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
             pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
     with caplog.at_level("INFO", logger="sitenet"):

@@ -24,7 +24,6 @@ from sitenet.shards.open_store import BothTables, open_both
 from sitenet.shards.schema import open_writer
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.streaming import StreamedStore
-from sitenet.train.callbacks import History
 from sitenet.train.embed import write_embeddings
 from sitenet.train.pretrain import PretrainInputs, pretrain
 
@@ -96,7 +95,7 @@ def test_a_killed_streamed_pre_training_continues_as_if_undisturbed(
 ) -> None:
     pretrain(inputs, outputs(tmp_path / "whole"), MODEL, LOSS, STREAMED)
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
             pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, STREAMED)
     pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, STREAMED)
