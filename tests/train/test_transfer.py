@@ -112,8 +112,8 @@ def without_time(table: pd.DataFrame) -> pd.DataFrame:
 def run(inputs: TransferInputs, folder: Path, workers: int = 1,
         settings: TransferSettings = SETTINGS) -> pd.DataFrame:  # fmt: skip
     folder.mkdir(exist_ok=True)
-    transfer.train_arm(inputs, settings, ("salts", "random"), folder / ".kept",
-                       folder / "out.parquet", workers)  # fmt: skip
+    names, out = ("salts", "random"), folder / "out.parquet"
+    transfer.train_arm(inputs, settings, names, folder / ".kept", out, workers)
     return pd.read_parquet(folder / "out.parquet")
 
 
