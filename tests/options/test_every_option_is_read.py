@@ -31,7 +31,6 @@ from sitenet.sources import matbench
 from sitenet.sources.kinds import open_source
 from sitenet.train.pretrain import pretrain
 from sitenet.train.supervised import train
-from sitenet.train.transfer import load, train_seed
 
 
 def names(group: type[Options]) -> set[str]:
@@ -70,12 +69,11 @@ def test_by_a_pre_training(unlabelled, tmp_path: Path) -> None:  # noqa: F811
     assert names(PretrainingSettings) <= of_training
 
 
-def test_by_a_training_on_few_labels(few_labels) -> None:  # noqa: F811
+def test_by_a_training_on_few_labels(few_labels, tmp_path: Path) -> None:  # noqa: F811
     training, of_training = watched(TrainingSettings)
-    settings = test_transfer.SETTINGS
-    few = values(settings.training, FewLabelsTraining)
-    settings = replace(settings, training=training(**few))
-    train_seed(load(few_labels, settings.labels, 1), None, settings, 0)
+    few = training(**values(test_transfer.TRAINING, FewLabelsTraining))
+    settings = replace(test_transfer.SETTINGS, seeds=1, training=few)
+    test_transfer.run(few_labels, tmp_path, settings=settings)
     assert names(FewLabelsTraining) <= of_training
 
 
