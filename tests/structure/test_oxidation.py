@@ -37,8 +37,8 @@ def pymatgen_guess(numbers):
     return [means.get(symbols()[int(z)], 0.0) for z in numbers]
 
 
-SINGLE = """NaCl Fe3O4 Li2O2 KO H2O2 Na2O2 RbO Cs2O2 TlO CuO O2 Si HeNe ArO2 NaHe2 Au3Cu Mn2O3 CuS2 FeS2 XeF4 PtO2
-Ag2O2 Fe4C3 PbO2 V2P2O9 K2Cr2O7"""
+SINGLE = """NaCl Fe3O4 Li2O2 KO H2O2 Na2O2 RbO Cs2O2 TlO CuO O2 Si HeNe ArO2 NaHe2 Au3Cu Mn2O3
+CuS2 FeS2 XeF4 PtO2 Ag2O2 Fe4C3 PbO2 V2P2O9 K2Cr2O7"""
 
 
 @pytest.mark.parametrize("formula", SINGLE.split())
