@@ -95,8 +95,8 @@ def log_coulomb(first, second, distance):
     return pair_features("distance_coulomb", z_i, z_j, d)[..., 1].numpy()
 
 
-def test_coulomb_equals_the_original(shared):
-    with np.load(shared / "reference" / "crystit_TiO2_rutile_N50.npz") as file:
+def test_coulomb_equals_the_original(reference):
+    with np.load(reference / "crystit_TiO2_rutile_N50.npz") as file:
         numbers, distances = file["prim_Z"], file["distances"]
         expected = file["log_coulomb_clipped"]
     columns = np.repeat(numbers, distances.shape[1] // len(numbers))

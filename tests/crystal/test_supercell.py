@@ -129,21 +129,21 @@ def test_filling_and_shape_of_real_crystals(shared):
 
 
 @pytest.fixture(params=REFERENCES)
-def reference(request, shared: Path):
-    with np.load(shared / "reference" / f"{request.param}_N50.npz") as file:
+def published(request, reference: Path):
+    with np.load(reference / f"{request.param}_N50.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    text = (shared / "reference" / "structures" / f"{request.param}.cif").read_text()
+    text = (reference / "structures" / f"{request.param}.cif").read_text()
     return arrays, read_cif(text)
 
 
-def test_greedy_matrices_equal_the_original(reference):
-    arrays, _ = reference
+def test_greedy_matrices_equal_the_original(published):
+    arrays, _ = published
     matrix = greedy_supercell(arrays["prim_lattice"], int(arrays["prim_size"]), 50)
     assert np.array_equal(matrix, arrays["scaling_matrix"])
 
 
-def test_greedy_pipeline_equals_the_original_from_the_cif(reference):
-    arrays, given = reference
+def test_greedy_pipeline_equals_the_original_from_the_cif(published):
+    arrays, given = published
     lattice, numbers, frac, _ = pymatgen_primitive(
         given.lattice, given.numbers, given.frac, np.zeros(len(given.numbers))
     )
