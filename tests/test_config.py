@@ -12,8 +12,8 @@ import yaml
 from sitenet.options.config import ConfigError, checked, overlaid
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
+from sitenet.options.split import SplitSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.splits.split import SplitSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

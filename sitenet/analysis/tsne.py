@@ -6,13 +6,13 @@ at a perplexity of hundreds the time goes to the attraction between neighbours, 
 shorten the repulsion by Fourier transforms are no faster (0.4 s an iteration of 20,000 points).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sitenet.options.representation import MapSettings
 from sitenet.progress import log
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.draws import draw
@@ -23,15 +23,6 @@ Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 HALOGENS = frozenset({9, 17, 35, 53, 85})
-
-
-@dataclass(frozen=True)
-class MapSettings:
-    """points: test crystals on the map, drawn by `seed` (None: all); perplexity: share of them."""
-
-    points: int | None = None
-    perplexity: float = 0.05
-    seed: int = 0
 
 
 def halogen_and_metal(numbers: list[NDArray[np.integer]]) -> Bool:

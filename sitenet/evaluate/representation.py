@@ -6,7 +6,7 @@ representation sees the same masks and is standardised alike, on its training ro
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
+from sitenet.options.representation import RepresentationSettings
 from sitenet.progress import Progress, log
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.draws import draw
@@ -36,28 +37,6 @@ FLOOR = 0.1
 """Least deviation that a column is divided by, as a share of the largest. Most numbers of orbital
 field matrices hardly vary over 50 crystals; in units of that, others would be thousands away. It
 also holds back columns of a learned Z that the KL term has made small."""
-
-
-@dataclass(frozen=True)
-class RepresentationSettings:
-    """How representations are compared."""
-
-    label_counts: tuple[int, ...] = (50, 100, 250, 1000)
-    masks: int = 100
-    """Draws of the labels for each count."""
-    pool: int | None = None
-    """Training crystals that the labels are drawn from; None: all."""
-    test: int | None = None
-    """Test crystals; None: all."""
-    seed: int = 0
-    """Of the choice of pool and test crystals."""
-    mlp_width: int = 64
-    mlp_max_iter: int = 5000
-
-    @classmethod
-    def from_config(cls, section: Mapping[str, Any]) -> "RepresentationSettings":
-        """Settings of the options of `infomax.representation` that decide the comparison."""
-        return cls(**{**section, "label_counts": tuple(section["label_counts"])})
 
 
 @dataclass(frozen=True)

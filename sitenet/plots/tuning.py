@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from sitenet.options.search import RANGES
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
-from sitenet.tune.ranges import LOGARITHMIC, RANGES
+from sitenet.tune.ranges import LOGARITHMIC
 
 COLOURS = {"finished": style.BLUE, "stopped": style.GREY}
 BEST = style.VERMILLION

@@ -13,16 +13,11 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from sitenet.files import atomic_path
+from sitenet.options.datasets import SourceSettings, Task
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
 from sitenet.sources.kinds import open_source
-from sitenet.sources.records import (
-    RawRecord,
-    Rejection,
-    SourceError,
-    SourceSettings,
-    Task,
-)
+from sitenet.sources.records import RawRecord, Rejection, SourceError
 from sitenet.sources.structure_table import (
     FIXED,
     ROW_GROUP,

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from sitenet.sources.records import RawRecord, Rejection, SourceError, SourceSettings
+from sitenet.options.datasets import SourceSettings
+from sitenet.sources.records import RawRecord, Rejection, SourceError
 
 KINDS = ("prototypes", "matbench", "table", "cif_folder")
 

@@ -25,6 +25,7 @@ from sitenet.model.saving import load_encoder
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
+from sitenet.options.transfer import TransferSettings
 from sitenet.parallel import ordered_map
 from sitenet.progress import duration, log
 from sitenet.shards.store import CrystalStore
@@ -48,37 +49,6 @@ class TransferInputs:
     unit: str
     n_atoms: int
     encoder: Path | None
-
-
-@dataclass(frozen=True)
-class TransferSettings:
-    """How an arm is trained: `seeds` runs on `labels` labelled crystals.
-
-    `validation` is the share of the labels that a run is stopped by instead of trained on; the
-    seed of `training` is replaced by the run's.
-    """
-
-    labels: int
-    seeds: int
-    validation: float
-    model: ModelSettings
-    training: TrainingSettings
-
-    def __post_init__(self) -> None:
-        if self.trained < 1:
-            raise ValueError(
-                f"with {self.watched} for validation, {self.labels} labels leave none to train on"
-            )
-
-    @property
-    def watched(self) -> int:
-        """Labels for validation, at least one."""
-        return max(1, round(self.validation * self.labels))
-
-    @property
-    def trained(self) -> int:
-        """Labels for training."""
-        return self.labels - self.watched
 
 
 @dataclass(frozen=True)

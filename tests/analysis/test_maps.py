@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import silhouette_samples
 
-from sitenet.analysis.tsne import MapSettings, apartness, halogen_and_metal, plane, write
+from sitenet.analysis.tsne import apartness, halogen_and_metal, plane, write
+from sitenet.options.representation import MapSettings
 from sitenet.shards.vectors import write_vectors
 
 

@@ -7,15 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sitenet.evaluate.representation import (
-    Labelled,
-    Probe,
-    RepresentationSettings,
-    evaluate,
-    labelled,
-    standardised,
-    write,
-)
+from sitenet.evaluate.representation import Labelled, Probe, evaluate, labelled, standardised, write
+from sitenet.options.representation import RepresentationSettings
 from sitenet.shards.vectors import read_vectors, write_vectors
 from sitenet.splits.label_masks import label_mask
 

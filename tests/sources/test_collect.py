@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sitenet.options.datasets import SourceSettings
 from sitenet.parallel import ordered_map
 from sitenet.sources import kinds
 from sitenet.sources.collect import TooManyRejected, collect, failed_list
 from sitenet.sources.p1 import write_cif
-from sitenet.sources.records import RawRecord, Rejection, SourceError, SourceSettings
+from sitenet.sources.records import RawRecord, Rejection, SourceError
 from sitenet.sources.structure_table import read_structures, rows_offered
 from sitenet.structure.cif import read_cif
 

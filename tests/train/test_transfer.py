@@ -18,12 +18,13 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
+from sitenet.options.transfer import TransferSettings
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.periodic import ewald_energy
 from sitenet.structure.cif import Crystal
 from sitenet.train import transfer
 from sitenet.train.data import Batches
-from sitenet.train.transfer import SeedResult, TransferInputs, TransferSettings
+from sitenet.train.transfer import SeedResult, TransferInputs
 
 MODEL = ModelSettings(
     embedding_size=0,

@@ -21,7 +21,7 @@ from test_training import (
 
 from sitenet.options.config import checked, overlaid
 from sitenet.options.model import ModelSettings
-from sitenet.options.search import SearchSettings
+from sitenet.options.search import RANGES, SearchSettings
 from sitenet.plots.tuning import draw
 from sitenet.train.supervised import RunInputs
 from sitenet.tune import search as searching
@@ -33,7 +33,7 @@ from sitenet.tune.jobs import (
     Tried,
 )
 from sitenet.tune.outcome import best_trial, trial_table, write_best
-from sitenet.tune.ranges import RANGES, sections
+from sitenet.tune.ranges import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.tsne import MapSettings, write
+from sitenet.analysis.tsne import write
+from sitenet.options.representation import MapSettings
 
 with job(snakemake):
     write(

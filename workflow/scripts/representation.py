@@ -4,10 +4,11 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.evaluate.representation import RepresentationSettings, labelled, write
+from sitenet.evaluate.representation import labelled, write
+from sitenet.options.representation import RepresentationSettings
 
 with job(snakemake):
-    settings = RepresentationSettings.from_config(snakemake.params.settings)
+    settings = RepresentationSettings.from_dict(snakemake.params.settings)
     crystals = labelled(
         Path(snakemake.input.structures),
         Path(snakemake.input.split),

@@ -6,7 +6,8 @@ from job import checkpoints, job
 
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.train.transfer import TransferInputs, TransferSettings, run
+from sitenet.options.transfer import TransferSettings
+from sitenet.train.transfer import TransferInputs, run
 
 with job(snakemake):
     names, section = snakemake.wildcards, snakemake.params.section
