@@ -83,7 +83,7 @@ rule invariance:
         description="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.json",
         structures="results/{dataset}/structures.parquet",
         split="results/{dataset}/splits/{task}.csv",
-        code=code("analysis/invariance.py", "analysis/sample.py", "crystal"),
+        code=code("analysis/invariance.py", "analysis/crystal_sample.py", "crystal"),
     output:
         table="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/invariance.parquet",
     log:
@@ -106,7 +106,7 @@ rule invariance:
 rule supercells:
     input:
         structures="results/{dataset}/structures.parquet",
-        code=code("analysis/supercells.py", "analysis/sample.py", "crystal"),
+        code=code("analysis/supercells.py", "analysis/crystal_sample.py", "crystal"),
     output:
         table="results/{dataset}/n{n}/supercells.parquet",
     log:

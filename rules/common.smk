@@ -95,7 +95,10 @@ def source_code(wildcards):
     """Files of the package that decide the table of structures, other than helpers."""
     kind = dataset_section(wildcards)["source"]["kind"]
     return code(
-        "sources/collect.py", "sources/structure_table.py", "structure/cif.py", f"sources/{kind}.py"
+        "sources/record_checks.py",
+        "sources/structure_table.py",
+        "structure/cif.py",
+        f"sources/{kind}.py",
     )
 
 

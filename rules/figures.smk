@@ -5,7 +5,7 @@ rule metrics:
     input:
         metrics=of_runs("metrics.json"),
         ensembles=of_ensembles("metrics.json"),
-        code=code("evaluate/summary.py"),
+        code=code("evaluate/metrics_table.py"),
     output:
         csv=table("results/tables/metrics.csv", "errors of all runs", "metrics"),
         markdown="results/tables/metrics.md",
@@ -51,7 +51,7 @@ rule table1:
 rule table2:
     input:
         metrics=of_runs("metrics.json"),
-        code=code("plots/tables23.py", "evaluate/summary.py"),
+        code=code("plots/table2_3.py", "evaluate/metrics_table.py"),
     output:
         csv=table("results/tables/table2.csv", "table 2, errors by supercell", "table2"),
         markdown="results/tables/table2.md",
@@ -73,7 +73,7 @@ rule table2:
 rule table3:
     input:
         metrics=of_runs("metrics.json"),
-        code=code("plots/tables23.py", "evaluate/summary.py"),
+        code=code("plots/table2_3.py", "evaluate/metrics_table.py"),
     output:
         csv=table("results/tables/table3.csv", "table 3, errors by training set", "table3"),
         markdown="results/tables/table3.md",

@@ -92,7 +92,10 @@ rule dim_fig8:
     input:
         errors=of_representations(experiments("main"), compared_representations()),
         code=code(
-            "plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired_tests.py"
+            "plots/dim_fig8_11.py",
+            "plots/box_plots.py",
+            "plots/style.py",
+            "analysis/paired_tests.py",
         ),
     output:
         pdf="results/figures/dim_fig8.pdf",
@@ -125,7 +128,10 @@ rule dim_fig11:
     input:
         errors=of_representations(ablated("main"), ["infomax", "without_synthetic", "untrained"]),
         code=code(
-            "plots/dim_fig8.py", "plots/boxes.py", "plots/style.py", "analysis/paired_tests.py"
+            "plots/dim_fig8_11.py",
+            "plots/box_plots.py",
+            "plots/style.py",
+            "analysis/paired_tests.py",
         ),
     output:
         pdf="results/figures/dim_fig11.pdf",
@@ -160,7 +166,7 @@ rule dim_fig9:
     input:
         maps=of_maps("parquet"),
         scores=of_maps("csv"),
-        code=code("plots/dim_maps.py", "plots/style.py"),
+        code=code("plots/dim_fig9_10.py", "plots/style.py"),
     output:
         pdf="results/figures/dim_fig9.pdf",
         png=figure("results/figures/dim_fig9.png", "DIM  9, maps: halogen and metal"),
@@ -186,7 +192,7 @@ rule dim_fig9:
 rule dim_fig10:
     input:
         maps=of_maps("parquet"),
-        code=code("plots/dim_maps.py", "plots/style.py"),
+        code=code("plots/dim_fig9_10.py", "plots/style.py"),
     output:
         pdf="results/figures/dim_fig10.pdf",
         png=figure("results/figures/dim_fig10.png", "DIM 10, maps: property"),

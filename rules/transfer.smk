@@ -34,7 +34,7 @@ rule dim_fig7:
     input:
         errors=of_transfers(experiments("main")),
         code=code(
-            "plots/dim_fig7.py", "plots/boxes.py", "plots/style.py", "analysis/paired_tests.py"
+            "plots/dim_fig7.py", "plots/box_plots.py", "plots/style.py", "analysis/paired_tests.py"
         ),
     output:
         pdf="results/figures/dim_fig7.pdf",
@@ -64,10 +64,10 @@ rule dim_figS1:
         transfer=of_transfers(experiments("main")),
         representations=of_representations(experiments("main"), compared_representations()),
         code=code(
-            "plots/dim_joined.py",
+            "plots/dim_fig13_s1.py",
             "plots/dim_fig7.py",
-            "plots/dim_fig8.py",
-            "plots/boxes.py",
+            "plots/dim_fig8_11.py",
+            "plots/box_plots.py",
             "plots/style.py",
             "analysis/paired_tests.py",
         ),
@@ -103,10 +103,10 @@ rule dim_fig13:
         transfer=of_transfers(experiments("phonons")),
         representations=of_representations(experiments("phonons"), compared_representations()),
         code=code(
-            "plots/dim_joined.py",
+            "plots/dim_fig13_s1.py",
             "plots/dim_fig7.py",
-            "plots/dim_fig8.py",
-            "plots/boxes.py",
+            "plots/dim_fig8_11.py",
+            "plots/box_plots.py",
             "plots/style.py",
             "analysis/paired_tests.py",
         ),

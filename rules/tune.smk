@@ -42,7 +42,7 @@ rule search_figure:
     input:
         trials="results/tuning/{search}/trials.csv",
         curves="results/tuning/{search}/curves.parquet",
-        code=code("plots/tuning.py", "plots/style.py"),
+        code=code("plots/search.py", "plots/style.py"),
     output:
         pdf="results/tuning/{search}/search.pdf",
         png=report(

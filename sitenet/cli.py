@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from sitenet.analysis import explain, raw_attention
+from sitenet.analysis.explain import explain_crystal, write_explanation
+from sitenet.analysis.raw_attention import write_raw_attention
 from sitenet.crystal.featurise import (
     MergedCrystal,
     featurise,
@@ -98,19 +99,19 @@ def explain_cif(
     the attention of every site to every atom of the supercell is written too. Raises
     RejectedCrystal, and ValueError if there is no such site.
     """
-    from sitenet.plots.explain import draw
+    from sitenet.plots.explanation import draw_explanation
 
     about = read_json(weights.with_suffix(".json"))
     beside = weights.with_name("long_range.parquet")
     compare = compare or (beside if beside.exists() else None)
     crystal = read_crystal(cif, FeatureSettings(**about["features"]))
-    found = explain.explain(weights, crystal, compare)
+    found = explain_crystal(weights, crystal, compare)
     stem = out / f"{cif.stem}_attention"
-    explain.write(found, stem)
-    draw(found, site or found.farthest_site, stem.with_name(f"{stem.name}.pdf"))
+    write_explanation(found, stem)
+    draw_explanation(found, site or found.farthest_site, stem.with_name(f"{stem.name}.pdf"))
     names = ["_neighbours.csv", "_heads.csv", ".pdf", ".png"]
     if raw:
-        raw_attention.write(found, stem.with_name(f"{stem.name}_raw.parquet"))
+        write_raw_attention(found, stem.with_name(f"{stem.name}_raw.parquet"))
         names.append("_raw.parquet")
     log.info(f"{cif}: written {', '.join(f'{stem}{name}' for name in names)}")
 

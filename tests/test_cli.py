@@ -12,7 +12,7 @@ from sitenet.cli import main
 from sitenet.model.saving import save_model
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
-from sitenet.sources.p1 import write_cif
+from sitenet.sources.cif_writer import write_cif
 from sitenet.train.pretrain import initial_encoder
 
 ROCK_SALT = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5],

@@ -169,7 +169,7 @@ def _site_sums(batch: RaggedBatch, attention: Tensor) -> Tensor:
     return torch.einsum("krbh,r->kbh", per_row, batch.site_weight.double())
 
 
-def write(
+def write_attention(
     weights: Path,
     shards: Sequence[Path],
     ids: Sequence[str],

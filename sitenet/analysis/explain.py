@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sitenet.analysis.attention import FAR, atom_attention
 from sitenet.crystal.distances import lattice_points
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.crystal.reduction import minkowski
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.files import read_json
 from sitenet.model.layers import segment_max
 from sitenet.model.saving import load_model
@@ -66,7 +66,9 @@ class Explanation:
         return str(last.groupby("site", sort=False).far_share.sum().idxmax())
 
 
-def explain(weights: Path, crystal: MergedCrystal, compare: Path | None = None) -> Explanation:
+def explain_crystal(
+    weights: Path, crystal: MergedCrystal, compare: Path | None = None
+) -> Explanation:
     """Attention, prediction and long-range coefficient of one crystal.
 
     Args:
@@ -151,7 +153,7 @@ def _heads(crystal: MergedCrystal, neighbours: pd.DataFrame) -> pd.DataFrame:
     return sums
 
 
-def write(explanation: Explanation, stem: Path) -> None:
+def write_explanation(explanation: Explanation, stem: Path) -> None:
     """Write the tables as CSV: `stem`_neighbours.csv and `stem`_heads.csv."""
     tables = {"neighbours": explanation.neighbours, "heads": explanation.heads}
     for name, table in tables.items():

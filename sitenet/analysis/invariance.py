@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sitenet.analysis import sample
+from sitenet.analysis.crystal_sample import choose_ids, crystal_chunks
 from sitenet.crystal.featurise import (
     MergedCrystal,
     featurise,
@@ -76,7 +76,7 @@ CHANGES: dict[str, Callable[[Crystal, np.random.Generator], Crystal]] = {
 """What is changed in a description, by name."""
 
 
-def write(
+def write_invariance(
     weights: Path,
     structures: Path,
     ids: Sequence[str],
@@ -97,11 +97,11 @@ def write(
     """
     settings = FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
     model = load_model(weights)
-    chosen = sample.choose(structures, crystals, seed, ids)
+    chosen = choose_ids(structures, crystals, seed, ids)
     progress = Progress(len(chosen), "invariance", "crystals")
     tables = []
     work = partial(_describe_all, settings=settings, seed=seed)
-    for described in ordered_map(work, sample.chunks(structures, chosen), workers):
+    for described in ordered_map(work, crystal_chunks(structures, chosen), workers):
         tables += [_changes(name, versions, model) for name, versions in described if versions]
         progress.advance(len(described))
     progress.finish()
@@ -112,7 +112,7 @@ def write(
     write_table(out, pd.concat(tables, ignore_index=True))
 
 
-def summary(changes: pd.DataFrame) -> pd.DataFrame:
+def summarise_invariance(changes: pd.DataFrame) -> pd.DataFrame:
     """Of each rule and change: crystals, largest and mean |delta|, share above 1e-4."""
     rows = changes.assign(size=changes.delta.abs()).groupby(["supercell", "change"], sort=False)
     return (

@@ -59,7 +59,7 @@ def _batches(store: CrystalStore, chosen: Tensor, sites: int) -> Iterator[Tensor
         yield chosen[torch.from_numpy(indices)]
 
 
-def write(
+def write_long_range(
     weights: Path,
     shards: Sequence[Path],
     parts: Mapping[str, str],

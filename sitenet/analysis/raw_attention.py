@@ -76,6 +76,6 @@ def _merged_pair(crystal: MergedCrystal, site: int, distance: NDArray) -> NDArra
     return pair
 
 
-def write(explanation: Explanation, path: Path) -> None:
+def write_raw_attention(explanation: Explanation, path: Path) -> None:
     """Write `every_pair` as Parquet."""
     write_table(path, every_pair(explanation))

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sitenet.analysis import sample
-from sitenet.crystal.greedy import greedy, pymatgen_primitive
+from sitenet.analysis.crystal_sample import NamedCrystals, choose_ids, crystal_chunks
+from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.primitive import primitive_cell
-from sitenet.crystal.reduction import minkowski
-from sitenet.crystal.supercell import cubicness, optimal
+from sitenet.crystal.supercell import cubicness, optimal_supercell
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.structure.cif import Crystal
@@ -23,7 +23,7 @@ Int = NDArray[np.int64]
 RULES = ("optimal", "greedy")
 
 
-def write(
+def write_supercells(
     structures: Path,
     n_atoms: int,
     crystals: int,
@@ -42,11 +42,11 @@ def write(
     per `n_atoms`; above 1 where the cell alone is too large), cubicness (1 for a cube) and
     elongation (longest by shortest vector) of the supercell's shortest basis.
     """
-    chosen = sample.choose(structures, crystals, seed)
+    chosen = choose_ids(structures, crystals, seed)
     progress = Progress(len(chosen), f"supercells N={n_atoms}", "crystals")
     work = partial(_measure_all, n_atoms=n_atoms, tolerance=tolerance)
     rows: list[dict[str, object]] = []
-    for measured in ordered_map(work, sample.chunks(structures, chosen), workers):
+    for measured in ordered_map(work, crystal_chunks(structures, chosen), workers):
         rows += [row for pair in measured for row in pair]
         progress.advance(len(measured))
     progress.finish()
@@ -58,7 +58,7 @@ def write(
     write_table(out, pd.DataFrame(rows))
 
 
-def summary(cells: pd.DataFrame) -> pd.DataFrame:
+def summarise_supercells(cells: pd.DataFrame) -> pd.DataFrame:
     """Of each rule, over crystals that fit (filling <= 1): means and worst values."""
     rows = cells[cells.filling <= 1].groupby("supercell", sort=False)
     return rows.agg(
@@ -74,7 +74,7 @@ def summary(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measure_all(
-    crystals: sample.Named, n_atoms: int, tolerance: float
+    crystals: NamedCrystals, n_atoms: int, tolerance: float
 ) -> list[list[dict[str, object]]]:
     return [_measure(name, crystal, n_atoms, tolerance) for name, crystal in crystals]
 
@@ -86,9 +86,9 @@ def _measure(
     given = crystal.lattice, crystal.numbers, crystal.frac, np.zeros(len(crystal.numbers))
     try:
         cell = primitive_cell(*given, tolerance)
-        ours = cell.lattice, len(cell.numbers), optimal(cell, n_atoms).matrix
+        ours = cell.lattice, len(cell.numbers), optimal_supercell(cell, n_atoms).matrix
         lattice, numbers, *_ = pymatgen_primitive(*given)
-        theirs = lattice, len(numbers), greedy(lattice, len(numbers), n_atoms)
+        theirs = lattice, len(numbers), greedy_supercell(lattice, len(numbers), n_atoms)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError):
         return []
     return [

@@ -64,7 +64,7 @@ def apartness(points: Float, label: Bool) -> float:
     return float(silhouette_score(points, label)) if 0 < label.sum() < len(label) else np.nan
 
 
-def write(
+def write_map(
     structures: Path,
     split: Path,
     column: str,

@@ -171,7 +171,7 @@ def _models(settings: RepresentationSettings, seed: int) -> Iterator[tuple[str, 
     )
 
 
-def write(
+def write_representation_errors(
     crystals: tuple[Labelled, Labelled],
     vectors: Sequence[Path],
     names: tuple[str, str],

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.crystal.descriptors import SIZES, describe
+from sitenet.crystal.descriptors import SIZES, matminer_descriptor
 from sitenet.files import atomic_path
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
@@ -82,6 +82,6 @@ def _describe_all(rows: list[tuple[str, Crystal]], kind: str) -> list[Outcome]:
 
 def _describe_one(name: str, crystal: Crystal, kind: str) -> Outcome:
     try:
-        return Outcome(name, describe(crystal, kind), "")
+        return Outcome(name, matminer_descriptor(crystal, kind), "")
     except RejectedCrystal as error:
         return Outcome(name, None, str(error))

@@ -18,8 +18,8 @@ from typing import IO, Any
 import numpy as np
 
 from sitenet.files import read_json
+from sitenet.sources.cif_writer import write_cif
 from sitenet.sources.download import download
-from sitenet.sources.p1 import write_cif
 from sitenet.sources.records import RawRecord, Rejection
 
 CHUNK = 2**20

@@ -37,8 +37,9 @@ from pymatgen.core import Composition, Element
 
 from sitenet.progress import Progress
 from sitenet.sources.bond_valence import instability_index, without_parameters
-from sitenet.sources.p1 import write_cif
-from sitenet.sources.periodic import ewald_energy, nearest_distance
+from sitenet.sources.cif_writer import write_cif
+from sitenet.sources.ewald import ewald_energy
+from sitenet.sources.neighbours import nearest_distance
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments
 from sitenet.structure.oxidation import guess_oxidation

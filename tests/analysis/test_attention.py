@@ -9,21 +9,27 @@ import torch
 from example_crystals import EXAMPLES, bench_crystals
 from matplotlib.figure import Figure
 
-from sitenet.analysis import attention
-from sitenet.analysis.attention import AttentionHistogram, HeadSums, atom_attention
+from sitenet.analysis.attention import (
+    AttentionHistogram,
+    HeadSums,
+    atom_attention,
+    equal_count_cuts,
+    write_attention,
+)
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import (
     featurise,
 )
 from sitenet.crystal.merging import MergedPairs
 from sitenet.crystal.primitive import primitive_cell
-from sitenet.crystal.supercell import optimal
+from sitenet.crystal.supercell import optimal_supercell
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
-from sitenet.plots import fig6, style
+from sitenet.plots import style
+from sitenet.plots.fig6 import draw_fig6
 from sitenet.shards.batch import RaggedBatch, dense_batch, ragged_batch
 from sitenet.shards.schema import open_writer, to_table
 
@@ -107,15 +113,15 @@ def test_histogram_of_pairs_counted_by_hand() -> None:
 def test_columns_have_equal_counts() -> None:
     counts = np.zeros(1000, dtype=np.int64)
     counts[100:900] = 5
-    cuts = attention.equal_count_cuts(counts, 10)
+    cuts = equal_count_cuts(counts, 10)
     np.testing.assert_array_equal(np.add.reduceat(counts, cuts[:-1])[:10], 400)
     assert (cuts[0], cuts[-1], len(cuts)) == (100, 900, 11)
     counts[500] = 10**6  # one bin holds nearly all: it is not split
-    cuts = attention.equal_count_cuts(counts, 10)
+    cuts = equal_count_cuts(counts, 10)
     assert np.add.reduceat(counts, cuts[:-1]).sum() == counts.sum()
     assert len(cuts) <= 4
     with pytest.raises(ValueError, match="no pairs"):
-        attention.equal_count_cuts(np.zeros(10, dtype=np.int64), 10)
+        equal_count_cuts(np.zeros(10, dtype=np.int64), 10)
 
 
 def _merged_and_dense(crystals, n_atoms: int):
@@ -128,7 +134,7 @@ def _merged_and_dense(crystals, n_atoms: int):
                             found.pair_distance, found.pair_count)  # fmt: skip
         merged.append((found.numbers, found.oxidation, pairs))
         cell = primitive_cell(given.lattice, given.numbers, given.frac, given.oxidation, 0.01)
-        distances = atom_distances(cell.lattice, cell.frac, optimal(cell, n_atoms).matrix)
+        distances = atom_distances(cell.lattice, cell.frac, optimal_supercell(cell, n_atoms).matrix)
         full.append((cell.numbers, cell.oxidation, distances))
     return merged, full
 
@@ -207,7 +213,7 @@ def run(tmp_path: Path) -> dict[str, Path]:
 
 
 def _write(run: dict[str, Path], ids: list[str], batch_sites: int = 1200) -> None:
-    attention.write(run["weights"], [run["shard"]], ids, run["histogram"], run["table"],
+    write_attention(run["weights"], [run["shard"]], ids, run["histogram"], run["table"],
                     batch_sites)  # fmt: skip
 
 
@@ -238,7 +244,7 @@ def test_fig6_has_a_normalised_panel_for_every_head(
     saved: list[Figure] = []
     monkeypatch.setattr(style, "save", lambda figure, pdf: saved.append(figure))
     runs = [(title, run["histogram"], run["table"]) for title in ("gap", "energy")]
-    fig6.draw(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    draw_fig6(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
     titles = [axes.get_title() for axes in saved[0].axes if axes.get_title()]
     assert titles == [f"block {b}, head {h}\n0% beyond 5 Å" for b in (1, 2) for h in (1, 2)] * 2
     data = pd.read_parquet(tmp_path / "f.parquet")

@@ -34,7 +34,9 @@ def test_a_model_without_preference_has_the_even_coefficient(run: dict[str, Path
 
 def test_table_of_coefficients(run: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "long_range.parquet"
-    long_range.write(run["weights"], [run["shard"]], {"rutile": "test", "triclinic": "train"}, out)
+    long_range.write_long_range(
+        run["weights"], [run["shard"]], {"rutile": "test", "triclinic": "train"}, out
+    )
     table = pd.read_parquet(out).set_index("id")
     assert table.split.to_dict() == {"rutile": "test", "triclinic": "train"}
     last = table[["block2_head1", "block2_head2"]].sum(axis=1)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from pymatgen.io.cif import CifParser
 
-from sitenet.analysis.crystal_complexity import write
+from sitenet.analysis.crystal_complexity import write_complexity
 from sitenet.crystal.complexity import NoSymmetry, complexity, entropy, symmetry_orbits
 
 RUTILE = (
@@ -114,7 +114,7 @@ def test_table_lists_failures(tmp_path: Path, workers: int) -> None:
         }
     ).to_parquet(tmp_path / "structures.parquet")
     out, rejected = tmp_path / "out" / "complexity.parquet", tmp_path / "rejected.csv"
-    write(tmp_path / "structures.parquet", out, rejected, workers)
+    write_complexity(tmp_path / "structures.parquet", out, rejected, workers)
     table = pd.read_parquet(out).set_index("id")
     assert table.index.tolist() == ["good", "again"]
     assert table.loc["again"].to_dict() == pytest.approx(asdict(complexity(*RUTILE)))

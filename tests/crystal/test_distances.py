@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sitenet.crystal.distances import atom_distances, lattice_points
-from sitenet.crystal.reduction import minkowski
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.model.input_features import BOHR, pair_features
 
 GRID = np.array(list(itertools.product(range(-9, 10), repeat=3)))

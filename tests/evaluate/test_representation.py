@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sitenet.evaluate.representation import Labelled, Probe, evaluate, labelled, standardised, write
+from sitenet.evaluate.representation import (
+    Labelled,
+    Probe,
+    evaluate,
+    labelled,
+    standardised,
+    write_representation_errors,
+)
 from sitenet.options.representation import RepresentationSettings
 from sitenet.shards.vectors import read_vectors, write_vectors
 from sitenet.splits.label_masks import label_mask
@@ -151,7 +158,9 @@ def test_written_table(files: Path) -> None:
     write_vectors(files / "z.parquet", ids[::-1], values[::-1])
     settings = replace(SETTINGS, label_counts=(10,), masks=2)
     crystals = chosen(files, settings)
-    write(crystals, [files / "z.parquet"], ("one", "infomax"), settings, files / "out.parquet")
+    write_representation_errors(
+        crystals, [files / "z.parquet"], ("one", "infomax"), settings, files / "out.parquet"
+    )
     found = pd.read_parquet(files / "out.parquet")
     assert list(found) == ["experiment", "representation", "model", "labels", "mask", "test_mae"]
     assert set(found.experiment) == {"one"}

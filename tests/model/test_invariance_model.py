@@ -9,11 +9,11 @@ from example_crystals import EXAMPLES, bench_crystals
 from matplotlib.figure import Figure
 from test_explain import saved_model
 
-from sitenet.analysis import invariance, supercells
-from sitenet.analysis.invariance import CHANGES, TOLERANCE, summary
-from sitenet.plots import invariance as figure
+from sitenet.analysis.invariance import CHANGES, TOLERANCE, summarise_invariance, write_invariance
+from sitenet.analysis.supercells import summarise_supercells, write_supercells
 from sitenet.plots import style
-from sitenet.plots import supercells as supercell_figure
+from sitenet.plots.invariance import draw_invariance
+from sitenet.plots.supercells import draw_supercells
 from sitenet.structure.cif import Crystal
 
 
@@ -36,7 +36,7 @@ def table_of(crystals: dict[str, Crystal], path: Path) -> Path:
 def changes_of(crystals: dict[str, Crystal], folder: Path, count: int = 1000) -> pd.DataFrame:
     structures = table_of(crystals, folder / "structures.parquet")
     out = folder / "changes.parquet"
-    invariance.write(saved_model(folder), structures, list(crystals), count, out)
+    write_invariance(saved_model(folder), structures, list(crystals), count, out)
     return pd.read_parquet(out)
 
 
@@ -78,7 +78,7 @@ def test_predictions_of_examples_do_not_change(tmp_path: Path) -> None:
 def test_predictions_of_real_crystals_do_not_change(shared: Path, tmp_path: Path) -> None:
     crystals = {f"c{k}": c for k, c in enumerate(bench_crystals(shared, every=6))}
     changes = changes_of(crystals, tmp_path)
-    table = summary(changes).set_index(["supercell", "change"])
+    table = summarise_invariance(changes).set_index(["supercell", "change"])
     assert (table.crystals == len(crystals)).all()
     assert table.largest["optimal"].max() < 2e-5
     assert (table.changed_share["optimal"] == 0).all()
@@ -93,7 +93,7 @@ def test_chosen_crystals_are_the_same_every_time(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(*found)
     structures = tmp_path / "structures.parquet"
     with pytest.raises(ValueError, match="none of the crystals"):
-        invariance.write(tmp_path / "model.safetensors", structures, ["absent"], 3,
+        write_invariance(tmp_path / "model.safetensors", structures, ["absent"], 3,
                          tmp_path / "none.parquet")  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_summary_and_figure_of_known_changes(
     saved: list[Figure] = []
     monkeypatch.setattr(style, "save", lambda drawn, pdf: saved.append(drawn))
     runs = [("gap", "eV", tmp_path / "changes.parquet")]
-    figure.draw(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    draw_invariance(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
     measured = pd.read_csv(tmp_path / "f.csv").set_index(["supercell", "change"])
     bad = measured.loc["greedy", "lattice vectors"]
     assert (bad.crystals, bad.largest, bad["mean"], bad.changed_share) == (2, 0.5, 0.25, 0.5)
@@ -129,7 +129,7 @@ def test_supercells_of_known_shape(tmp_path: Path) -> None:
     """Rocksalt has 2 sites and a cubic supercell of 64 atoms; rutile has 6 sites."""
     chosen = {name: EXAMPLES[name] for name in ("rocksalt", "rutile", "layers")}
     structures = table_of(chosen, tmp_path / "structures.parquet")
-    supercells.write(structures, 64, 10, 0.01, tmp_path / "cells.parquet")
+    write_supercells(structures, 64, 10, 0.01, tmp_path / "cells.parquet")
     cells = pd.read_parquet(tmp_path / "cells.parquet").set_index(["id", "supercell"])
     assert len(cells) == 6
     salt = cells.loc["rocksalt", "optimal"]
@@ -148,15 +148,15 @@ def test_too_large_cells_are_counted_but_not_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     structures = table_of(EXAMPLES, tmp_path / "structures.parquet")
-    supercells.write(structures, 5, 100, 0.01, tmp_path / "cells.parquet")
+    write_supercells(structures, 5, 100, 0.01, tmp_path / "cells.parquet")
     cells = pd.read_parquet(tmp_path / "cells.parquet")
     rutile = cells[(cells.id == "rutile") & (cells.supercell == "optimal")]
     assert (rutile.images.item(), rutile.filling.item()) == (1, 1.2)
-    table = supercells.summary(cells).set_index("supercell")
+    table = summarise_supercells(cells).set_index("supercell")
     assert table.crystals.tolist() == [len(EXAMPLES) - 1] * 2
     assert table.loc["optimal", "mean_filling"] <= 1
     monkeypatch.setattr(style, "save", lambda drawn, pdf: None)
     sets = [("examples", 5, tmp_path / "cells.parquet")]
-    supercell_figure.draw(sets, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    draw_supercells(sets, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
     assert len(pd.read_parquet(tmp_path / "f.parquet")) == 2 * len(EXAMPLES)
     assert pd.read_csv(tmp_path / "f.csv").run.tolist() == ["examples"] * 2

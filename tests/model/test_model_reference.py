@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sitenet.crystal.merging import merge, unmerged
+from sitenet.crystal.merging import merge_pairs, unmerged
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.import_original import import_original, our_name
 from sitenet.model.input_features import pair_features
@@ -64,7 +64,7 @@ def dense(weights: Path, dtype: torch.dtype, cutoff: float | None = None) -> Den
 
 
 def merged(crystals: Crystals, dtype: torch.dtype) -> RaggedBatch:
-    pairs = [merge(z, o, d, d.shape[1] // len(z), 1e-8) for z, o, d in crystals]
+    pairs = [merge_pairs(z, o, d, d.shape[1] // len(z), 1e-8) for z, o, d in crystals]
     parts = [(z, o, p) for (z, o, _), p in zip(crystals, pairs, strict=True)]
     return ragged_batch(parts).cast(dtype)
 

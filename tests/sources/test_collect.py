@@ -15,9 +15,10 @@ import pytest
 from sitenet.options.datasets import SourceSettings
 from sitenet.parallel import ordered_map
 from sitenet.sources import kinds
-from sitenet.sources.collect import TooManyRejected, collect, failed_list
-from sitenet.sources.p1 import write_cif
+from sitenet.sources.cif_writer import write_cif
+from sitenet.sources.collect import collect
 from sitenet.sources.records import RawRecord, Rejection, SourceError
+from sitenet.sources.rejection_limit import TooManyRejected, failed_list
 from sitenet.sources.structure_table import read_structures, rows_offered
 from sitenet.structure.cif import read_cif
 
@@ -162,7 +163,7 @@ def test_a_task_cannot_be_named_like_a_column(tmp_path, offer):
 
 
 def test_rows_of_several_row_groups(tmp_path, offer, monkeypatch):
-    monkeypatch.setattr("sitenet.sources.collect.ROW_GROUP", 3)
+    monkeypatch.setattr("sitenet.sources.structure_writer.ROW_GROUP", 3)
     offer(*(record(f"c{k}", salt(5 + k / 10)) for k in range(8)))
     table, _ = run(tmp_path, settings({"kind": "given"}))
     path = tmp_path / "structures.parquet"

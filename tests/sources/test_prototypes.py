@@ -16,7 +16,8 @@ from sitenet.sources.bond_valence import (
     instability_index,
     single_bond_length,
 )
-from sitenet.sources.periodic import COULOMB, contacts, ewald_energy, nearest_distance
+from sitenet.sources.ewald import COULOMB, ewald_energy
+from sitenet.sources.neighbours import contacts, nearest_distance
 from sitenet.sources.prototypes import labels, records
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments, ions

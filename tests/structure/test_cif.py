@@ -8,7 +8,7 @@ import pytest
 
 from sitenet.structure.cif import read_cif
 from sitenet.structure.general_cif import parse_general
-from sitenet.structure.overlap import heights, overlapping_pair
+from sitenet.structure.overlapping_atoms import heights, overlapping_pair
 from sitenet.structure.plain_cif import parse_plain
 from sitenet.structure.rejection import RejectedCrystal
 

@@ -20,7 +20,7 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.options.transfer import TransferSettings
 from sitenet.shards.schema import open_writer, to_table
-from sitenet.sources.periodic import ewald_energy
+from sitenet.sources.ewald import ewald_energy
 from sitenet.structure.cif import Crystal
 from sitenet.train import transfer
 from sitenet.train.data import Batches

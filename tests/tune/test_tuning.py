@@ -22,7 +22,7 @@ from test_training import (
 from sitenet.options.config import checked, overlaid
 from sitenet.options.model import ModelSettings
 from sitenet.options.search import RANGES, SearchSettings
-from sitenet.plots.tuning import draw
+from sitenet.plots.search import draw_search
 from sitenet.train.supervised import RunInputs
 from sitenet.tune import search as searching
 from sitenet.tune.jobs import (
@@ -192,6 +192,6 @@ def test_a_search_that_was_killed_goes_on(inputs: RunInputs, tmp_path: Path):  #
     rate = best["variants"][f"tuned_{tmp_path.name}"]["training"]["learning_rate"]
     assert rate == float(f"{trials.learning_rate[trials.val_mae.idxmin()]:.3g}")
     assert not (tmp_path / ".search").exists()
-    draw(tmp_path / "trials.csv", tmp_path / "curves.parquet", "eV", tmp_path / "search.pdf",
+    draw_search(tmp_path / "trials.csv", tmp_path / "curves.parquet", "eV", tmp_path / "search.pdf",
          tmp_path / "search.parquet")  # fmt: skip
     assert pd.read_parquet(tmp_path / "search.parquet").best_so_far.is_monotonic_decreasing

@@ -7,24 +7,24 @@ from string import ascii_lowercase
 import pandas as pd
 
 from sitenet.analysis.paired_tests import compare
-from sitenet.plots import boxes, style
+from sitenet.plots import box_plots, style
 from sitenet.tables import read_table, write_table
 
 PANEL_HEIGHT = 6.2  # cm
 MODELS = {"linear": "linear regression", "mlp": "neural network"}
 ARMS = {
-    "infomax": boxes.Arm("Deep InfoMax", style.BLUE),
-    "without_synthetic": boxes.Arm("without synthetic falses", style.PURPLE),
-    "untrained": boxes.Arm("untrained", style.GREY),
-    "ofm": boxes.Arm("orbital field matrix", style.ORANGE),
-    "xrd": boxes.Arm("powder diffraction", style.GREEN),
+    "infomax": box_plots.Arm("Deep InfoMax", style.BLUE),
+    "without_synthetic": box_plots.Arm("without synthetic falses", style.PURPLE),
+    "untrained": box_plots.Arm("untrained", style.GREY),
+    "ofm": box_plots.Arm("orbital field matrix", style.ORANGE),
+    "xrd": box_plots.Arm("powder diffraction", style.GREEN),
 }
 OFF_SCALE = 3.0
 """A descriptor's median error, in the control's, from which it is left off a panel."""
 
 
 @style.styled
-def draw(
+def draw_dim_fig8_11(
     experiments: Sequence[tuple[str, str, Sequence[Path]]],
     control: str,
     pdf: Path,
@@ -37,7 +37,8 @@ def draw(
     Holm over all comparisons of an experiment).
 
     Args:
-        experiments: title, unit of the label, and tables of `evaluate.representation.write`.
+        experiments: title, unit of the label, and tables of
+            `evaluate.representation.write_representation_errors`.
         control: the representation that the others are compared with.
         pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
             quartiles and comparisons (CSV).
@@ -51,13 +52,13 @@ def draw(
     for row, (title, unit, _) in enumerate(experiments):
         for axis, (model, heading) in zip(axes[row], MODELS.items(), strict=True):
             shown, off = panel(errors[row], compared[row], arms, model, control)
-            boxes.draw(axis, shown)
+            box_plots.draw_boxes(axis, shown)
             axis.set_xlabel("labels" + (f" (off the scale: {', '.join(off)})" if off else ""))
             axis.set_title(f"{title}, {heading}")
         axes[row, 0].set_ylabel(f"test MAE ({unit})")
     for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
         style.letter(axis, name)
-    boxes.legend(figure, arms)
+    box_plots.add_legend(figure, arms)
     style.save(figure, pdf)
     titles = [title for title, *_ in experiments]
     with_unit = [c.assign(unit=unit) for c, (_, unit, _) in zip(compared, experiments, strict=True)]
@@ -80,20 +81,20 @@ def against(errors: pd.DataFrame, control: str) -> pd.DataFrame:
 def panel(
     errors: pd.DataFrame,
     compared: pd.DataFrame,
-    arms: Mapping[str, boxes.Arm],
+    arms: Mapping[str, box_plots.Arm],
     model: str,
     control: str,
-) -> tuple[boxes.Boxes, list[str]]:
+) -> tuple[box_plots.Boxes, list[str]]:
     """One model's errors, and the names of arms that are left out: far off the control's scale."""
     mine = compared[compared.model == model]
     off = off_scale(mine, control)
-    shown = boxes.Boxes(
+    shown = box_plots.Boxes(
         errors[errors.model == model],
         group="labels",
         arm="representation",
         value="test_mae",
         arms={name: arm for name, arm in arms.items() if name not in off},
-        marks=boxes.stars(mine, ["labels", "representation"]),
+        marks=box_plots.stars(mine, ["labels", "representation"]),
     )
     return shown, [arms[name].label for name in off]
 

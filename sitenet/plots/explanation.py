@@ -21,7 +21,7 @@ from sitenet.analysis.explain import (
     surroundings,
     weights_around,
 )
-from sitenet.evaluate.summary import readable
+from sitenet.evaluate.metrics_table import readable
 from sitenet.plots import style
 
 ROW_HEIGHT = 5.8  # cm
@@ -35,7 +35,7 @@ TURN, TILT = np.radians(28.0), np.radians(14.0)
 
 
 @style.styled
-def draw(explanation: Explanation, site: str, pdf: Path) -> None:
+def draw_explanation(explanation: Explanation, site: str, pdf: Path) -> None:
     """A row for each head: left the atoms around `site`, right their attention and distance.
 
     Lines go to the fewest kinds of neighbours that together hold half of the attention, their

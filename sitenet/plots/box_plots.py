@@ -56,7 +56,7 @@ class Boxes:
         return {(g, a): values.to_numpy() for (g, a), values in chosen if a in self.arms}
 
 
-def draw(
+def draw_boxes(
     axes: Axes, boxes: Boxes, limits: tuple[float, float] | None = None, log: bool = False
 ) -> None:
     """Quartiles and median as a box, whiskers to the last value within 1.5 box heights.
@@ -104,7 +104,7 @@ def common_limits(panels: Iterable[Boxes], log: bool = False) -> tuple[float, fl
     return low - room, high + 1.5 * room
 
 
-def legend(figure: Figure, arms: Mapping[str, Arm]) -> None:
+def add_legend(figure: Figure, arms: Mapping[str, Arm]) -> None:
     """The arms' colours and names, above all panels."""
     handles = [Patch(facecolor=_pale(a.colour), edgecolor=a.colour, label=a.label)
                for a in arms.values()]  # fmt: skip

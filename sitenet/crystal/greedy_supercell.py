@@ -1,7 +1,7 @@
 """The supercell rule of the published Site-Net code, for its own results only.
 
 It fills 80 % of N = 50 atoms in the mean where 97 % are possible, and depends on how the crystal
-is described; `sitenet.crystal.supercell.optimal` does neither.
+is described; `sitenet.crystal.supercell.optimal_supercell` does neither.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 
-def greedy(lattice: Float, sites: int, n_atoms: int) -> Int:
+def greedy_supercell(lattice: Float, sites: int, n_atoms: int) -> Int:
     """Supercell matrix (3, 3) of at most `n_atoms` atoms, or of one cell where that is too many.
 
     The lattice A = R Q is sheared to orthogonal rows of lengths |R_ii|; the shortest edge grows by

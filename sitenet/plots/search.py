@@ -18,7 +18,7 @@ COLUMNS = 4
 
 
 @style.styled
-def draw(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) -> None:
+def draw_search(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) -> None:
     """Learning curves, the best error against the number of trials, and against each parameter.
 
     Writes `pdf`, a PNG beside it, and `data` (Parquet): the trials that did not fail, with

@@ -9,7 +9,7 @@ import pytest
 from test_training import MODEL, TRAINING, outputs
 from test_training import inputs as inputs  # a fixture
 
-from sitenet.plots.tables23 import write_table2, write_table3
+from sitenet.plots.table2_3 import write_table2, write_table3
 from sitenet.train.supervised import train
 
 

@@ -12,10 +12,12 @@ from sitenet.tables import read_table
 
 CHUNK = 8  # crystals sent to a process at once
 
-Named = list[tuple[str, Crystal]]
+NamedCrystals = list[tuple[str, Crystal]]
 
 
-def choose(structures: Path, count: int, seed: int, ids: Collection[str] | None = None) -> set[str]:
+def choose_ids(
+    structures: Path, count: int, seed: int, ids: Collection[str] | None = None
+) -> set[str]:
     """At most `count` ids of the table; only of `ids`, if given. ValueError if there are none."""
     known = read_table(structures, ["id"]).id.tolist()
     wanted = known if ids is None else sorted(set(known) & set(ids))
@@ -24,7 +26,7 @@ def choose(structures: Path, count: int, seed: int, ids: Collection[str] | None 
     return set(np.random.default_rng(seed).permutation(wanted)[:count].tolist())
 
 
-def chunks(structures: Path, ids: Collection[str]) -> Iterator[Named]:
+def crystal_chunks(structures: Path, ids: Collection[str]) -> Iterator[NamedCrystals]:
     """The crystals with these ids, in the table's order, some at a time."""
     crystals = ((name, c) for name, c in iter_crystals(structures) if name in ids)
     return chunked(crystals, CHUNK)

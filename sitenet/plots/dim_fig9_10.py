@@ -25,7 +25,7 @@ EXTREMES = (1, 99)
 
 @dataclass(frozen=True)
 class MapRow:
-    """Title of an experiment, and by `COLUMNS` maps and scores of `sitenet.analysis.tsne.write`."""
+    """Title of an experiment, and its maps and scores from `write_map`, in order of `COLUMNS`."""
 
     title: str
     maps: Sequence[Path]
@@ -43,7 +43,7 @@ class PropertyRow:
 
 
 @style.styled
-def draw_classes(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> None:
+def draw_dim_fig9(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> None:
     """Fig. 9: compounds of a halogen and a metal, with the silhouette of that class.
 
     Experiments with the same maps share a row. Writes the figure (a PNG beside it), all points
@@ -72,7 +72,7 @@ def draw_classes(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> 
 
 
 @style.styled
-def draw_property(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
+def draw_dim_fig10(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
     """Fig. 10: the same maps coloured by the property. Writes figure, PNG and points (Parquet)."""
     points = [_by_representation(map(read_table, row.maps)) for row in rows]
     figure = style.new_figure(style.DOUBLE, PANEL * len(rows))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sitenet.sources.periodic import Array
+from sitenet.sources.neighbours import Array
 
 HEADER = """data_{name}
 _symmetry_space_group_name_H-M 'P 1'

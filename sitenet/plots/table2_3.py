@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from sitenet.evaluate.summary import readable, setting_of, with_error
+from sitenet.evaluate.metrics_table import readable, setting_of, with_error
 from sitenet.files import read_json, write_text
 from sitenet.tables import write_table
 

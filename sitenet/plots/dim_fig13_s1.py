@@ -7,14 +7,14 @@ from string import ascii_lowercase
 
 import pandas as pd
 
-from sitenet.plots import boxes, dim_fig7, dim_fig8, style
+from sitenet.plots import box_plots, dim_fig7, dim_fig8_11, style
 from sitenet.tables import write_table
 
 PANEL_HEIGHT = 6.0  # cm
 CONTROL = "untrained"
-HEADINGS = ("trained further", *(f"fixed, {name}" for name in dim_fig8.MODELS.values()))
-UNTAUGHT = boxes.Arm("random weights", style.GREY)  # the control of both
-ARMS = {**dim_fig8.ARMS, **dim_fig7.ARMS, CONTROL: UNTAUGHT, dim_fig7.CONTROL: UNTAUGHT}
+HEADINGS = ("trained further", *(f"fixed, {name}" for name in dim_fig8_11.MODELS.values()))
+UNTAUGHT = box_plots.Arm("random weights", style.GREY)  # the control of both
+ARMS = {**dim_fig8_11.ARMS, **dim_fig7.ARMS, CONTROL: UNTAUGHT, dim_fig7.CONTROL: UNTAUGHT}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Row:
 
 
 @style.styled
-def draw(
+def draw_dim_fig13_s1(
     titles: Sequence[str],
     units: Sequence[str],
     transfer: Sequence[Path],
@@ -59,9 +59,9 @@ def draw(
     shown = set()
     for line, row in zip(axes, rows, strict=True):
         panels, left_out = zip(*_panels(row), strict=True)
-        limits = boxes.common_limits(panels, log=True)
+        limits = box_plots.common_limits(panels, log=True)
         for axis, panel, off, heading in zip(line, panels, left_out, HEADINGS, strict=True):
-            boxes.draw(axis, panel, limits, log=True)
+            box_plots.draw_boxes(axis, panel, limits, log=True)
             axis.set(title=heading, xlabel="labels")
             if off:
                 style.note(axis, "\n".join(["off the scale:", *off]), "upper right")
@@ -69,7 +69,7 @@ def draw(
         line[0].set_ylabel(f"{row.title}: test MAE ({row.unit})")
     for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
         style.letter(axis, name)
-    boxes.legend(figure, {arm.label: arm for arm in ARMS.values() if arm in shown})
+    box_plots.add_legend(figure, {arm.label: arm for arm in ARMS.values() if arm in shown})
     style.save(figure, pdf)
     errors = [_stacked(row.transfer, row.fixed) for row in rows]
     compared = [
@@ -80,19 +80,19 @@ def draw(
 
 
 def _compared(title: str, unit: str, transfer: pd.DataFrame, fixed: pd.DataFrame) -> _Row:
-    against = dim_fig7.against_random(transfer), dim_fig8.against(fixed, CONTROL)
+    against = dim_fig7.against_random(transfer), dim_fig8_11.against(fixed, CONTROL)
     return _Row(title, unit, transfer, fixed, *against)
 
 
-def _panels(row: _Row) -> list[tuple[boxes.Boxes, list[str]]]:
+def _panels(row: _Row) -> list[tuple[box_plots.Boxes, list[str]]]:
     """What the panels of a row show and leave out, in the order of HEADINGS."""
     present = set(row.fixed.representation)
-    arms = {name: arm for name, arm in dim_fig8.ARMS.items() if name in present}
+    arms = {name: arm for name, arm in dim_fig8_11.ARMS.items() if name in present}
     return [
         (dim_fig7.panel(row.transfer, row.transfer_compared), []),
         *(
-            dim_fig8.panel(row.fixed, row.fixed_compared, arms, model, CONTROL)
-            for model in dim_fig8.MODELS
+            dim_fig8_11.panel(row.fixed, row.fixed_compared, arms, model, CONTROL)
+            for model in dim_fig8_11.MODELS
         ),
     ]
 
