@@ -25,7 +25,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from sitenet.model import kernels
@@ -34,9 +33,11 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.progress import setup_logging
+from sitenet.shards.featurised import Featurised
 from sitenet.shards.store import CrystalStore
+from sitenet.train.batches import Batches
 from sitenet.train.callbacks import History
-from sitenet.train.data import Batches, TaskData
+from sitenet.train.data import TaskData
 from sitenet.train.fit import fit
 from sitenet.train.graphs import CHECKED, absolute_error, obstacle, replayed_error
 from sitenet.train.module import SupervisedModule
@@ -61,7 +62,7 @@ def random_crystals(n: int) -> CrystalStore:
     spread = 1 + SPREAD * random.standard_normal(crystals * ROWS_OF_CRYSTAL)
     lengths = (mean * spread).round().clip(1, n).astype(np.int64)
     pairs = int(lengths.sum())
-    return CrystalStore(iter([{
+    return CrystalStore([{
         "id": np.arange(crystals).astype(str),
         "n_sites": np.full(crystals, sites),
         "n_atoms": np.full(crystals, n),
@@ -74,14 +75,15 @@ def random_crystals(n: int) -> CrystalStore:
         "pair_class": random.integers(0, ROWS_OF_CRYSTAL, pairs),
         "pair_distance": (15 * random.random(pairs)).astype(np.float32),
         "pair_count": random.integers(1, 5, pairs),
-    }]), None)  # fmt: skip
+    }])  # fmt: skip
 
 
 def task(n: int, shards: list[Path]) -> TaskData:
     """Crystals with random labels."""
     store = CrystalStore.from_shards(shards) if shards else random_crystals(n)
     target = np.random.default_rng(0).standard_normal(len(store))
-    return TaskData(store, pd.DataFrame({"target": target}))
+    ids, parts = np.array(store.ids, dtype=object), np.full(len(store), "train", dtype=object)
+    return TaskData(store, Featurised(Path(), ids, parts, store.sites.numpy()), target)
 
 
 class Training:

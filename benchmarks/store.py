@@ -19,9 +19,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
+from sitenet.shards.open_store import Store
 from sitenet.shards.store import CrystalStore
-from sitenet.shards.streaming import Store, StreamedStore
-from sitenet.train.data import Packs
+from sitenet.shards.streaming import StreamedStore
+from sitenet.train.batches import Packs
 
 
 def peak_bytes() -> int:

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
@@ -13,11 +12,8 @@ from sitenet.options.config import ENCODER, ConfigError, checked, overlaid
 ROOT = Path(workflow.basedir)
 RUN = "results/{dataset}/n{n}/{task}/{variant}/seed{seed}"
 
-with open(ROOT / "workflow" / "schemas" / "config.schema.yaml") as file:
-    SCHEMA = yaml.safe_load(file)
-
 try:
-    config = checked(config, SCHEMA, " + ".join(map(os.path.relpath, workflow.configfiles)))
+    config = checked(config, " + ".join(map(os.path.relpath, workflow.configfiles)))
 except ConfigError as error:
     raise WorkflowError(error) from None
 

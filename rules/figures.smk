@@ -97,7 +97,7 @@ rule fig5:
         history=of_settings("history.csv"),
         predictions=of_settings("predictions.parquet"),
         metrics=of_settings("metrics.json"),
-        code=code("plots/fig5.py", "plots/style.py"),
+        code=code("plots/fig5.py", "plots/style.py", "evaluate/rounding.py"),
     output:
         pdf="results/figures/fig5.pdf",
         png=figure("results/figures/fig5.png", "5, learning and parity"),

@@ -30,7 +30,7 @@ rule jobs:
             *(rules.infomax.input if experiments() else []),
             rules.rejections.output.table,
         ],
-        code=code("provenance/trace.py"),
+        code=code("provenance/trace.py", "provenance/job_tables.py"),
     output:
         jobs=table("results/tables/jobs.csv", "jobs", "jobs", "Run"),
         steps=table("results/tables/steps.csv", "time and memory by step", "steps", "Run"),

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sitenet.options.representation import MapSettings
 from sitenet.progress import log
 from sitenet.shards.vectors import read_vectors
-from sitenet.splits.draws import draw
+from sitenet.splits.parts import read_parts
 from sitenet.structure.elements import symbols
-from sitenet.tables import read_table, write_table
+from sitenet.tables import read_arrow, read_rows, write_table
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -83,11 +83,12 @@ def write_map(
         scores: CSV to write, a row for each space, z and map: space, points, halogen_metal (how
             many of them), silhouette.
     """
-    known = set(read_table(embeddings, ["id"]).id.tolist())
-    ids = [name for name in draw(split, "test", settings.points, settings.seed) if name in known]
+    known = set(read_arrow(embeddings, ["id"])["id"].to_pylist())
+    tested = read_parts(split).drawn("test", settings.points, settings.seed)
+    ids = [name for name in tested if name in known]
     vectors = read_vectors([embeddings], ids).astype(np.float64)
-    table = read_table(structures, columns=["id", "numbers", column]).set_index("id").loc[ids]
-    label = halogen_and_metal(table.numbers.tolist())
+    table = read_rows(structures, ids, ["numbers", column])
+    label = halogen_and_metal(list(table["numbers"]))
     log.info(f"t-SNE of {len(ids):,} crystals, {label.sum():,} of them of a halogen and a metal")
     points = plane(vectors, settings)
     found = pd.DataFrame({
@@ -98,6 +99,6 @@ def write_map(
     })  # fmt: skip
     log.info(f"silhouette: {found.silhouette[0]:.3f} in Z, {found.silhouette[1]:.3f} on the map")
     result = pd.DataFrame({"id": ids, "x": points[:, 0], "y": points[:, 1],
-                           "halogen_metal": label, "target": table[column].to_numpy()})  # fmt: skip
+                           "halogen_metal": label, "target": table[column]})  # fmt: skip
     write_table(out, result)
     write_table(scores, found)

@@ -6,7 +6,6 @@ is described; `sitenet.crystal.supercell.optimal_supercell` does neither.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import rq
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -22,6 +21,8 @@ def greedy_supercell(lattice: Float, sites: int, n_atoms: int) -> Int:
     Args:
         lattice: (3, 3) primitive rows in A; sites: P.
     """
+    from scipy.linalg import rq  # imported on use: slow, and not needed for our own supercells
+
     triangle, _ = rq(lattice)
     inverse = np.linalg.inv(triangle)
     shear = np.diag(1.0 / inverse.diagonal()) @ inverse

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sitenet.evaluate.rounding import readable, with_error
 from sitenet.files import read_json, write_text
 from sitenet.tables import write_table
 
@@ -127,19 +128,3 @@ def _optional(values: pd.Series, name: str) -> str:
     """Empty where no run has the number."""
     value = values.get(name, np.nan)
     return "" if np.isnan(value) else readable(value)
-
-
-def readable(value: float, digits: int = 3) -> str:
-    """`value` with `digits` significant digits and never an exponent: 0.0123, 4.57, 1234."""
-    if value == 0:
-        return "0"
-    places = max(0, digits - 1 - int(np.floor(np.log10(abs(value)))))
-    return f"{value:.{places}f}"
-
-
-def with_error(value: float, error: float) -> str:
-    """`value` ± `error`, both to the error's second digit; without error just the value."""
-    if not error > 0:
-        return readable(value)
-    places = max(0, 1 - int(np.floor(np.log10(error))))
-    return f"{value:.{places}f} ± {error:.{places}f}"

@@ -22,10 +22,11 @@ from threadpoolctl import threadpool_limits
 
 from sitenet.options.representation import RepresentationSettings
 from sitenet.progress import Progress, log
+from sitenet.shards.featurised import read_featurised
 from sitenet.shards.vectors import read_vectors
-from sitenet.splits.draws import draw
 from sitenet.splits.label_masks import label_mask
-from sitenet.tables import read_table, write_table
+from sitenet.splits.parts import read_parts
+from sitenet.tables import read_rows, write_table
 
 Float = NDArray[np.float64]
 
@@ -77,15 +78,16 @@ def labelled(
         shards: of the featurised crystals; others have no Z.
         rejected: lists (CSV, id) of crystals without a descriptor.
     """
-    sites = pd.concat([read_table(s, ["id", "n_sites"]) for s in shards])
     dropped = {name for path in rejected for name in pd.read_csv(path, dtype=str).id}
-    sites = sites[~sites.id.isin(dropped)]
-    fits = set(sites.id[sites.n_sites <= n_atoms])
-    pool = [name for name in draw(split, "train", settings.pool, settings.seed) if name in fits]
-    known = set(sites.id)
-    test = [name for name in draw(split, "test", settings.test, settings.seed) if name in known]
-    target = read_table(structures, columns=["id", column]).set_index("id")[column]
-    return Labelled(pool, target[pool].to_numpy()), Labelled(test, target[test].to_numpy())
+    parts = read_parts(split)
+    featurised = read_featurised(shards, parts.without(dropped))
+
+    def chosen(part: str, count: int | None, largest: int | None) -> Labelled:
+        usable = set(featurised.ids[featurised.indices(part, largest)])
+        ids = [name for name in parts.drawn(part, count, settings.seed) if name in usable]
+        return Labelled(ids, read_rows(structures, ids, [column])[column])
+
+    return chosen("train", settings.pool, n_atoms), chosen("test", settings.test, None)
 
 
 def standardised(train: Float, test: Float) -> tuple[Float, Float]:

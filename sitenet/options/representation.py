@@ -1,6 +1,7 @@
 """How representations are compared, and mapped on a plane."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sitenet.options.option import Options, option
 
@@ -36,3 +37,22 @@ class MapSettings(Options):
     perplexity: float = 0.05
     """Perplexity as a share of the points."""
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class RepresentationSection(RepresentationSettings):
+    """Linear regression and a small network on fixed representations, and maps of these.
+
+    Only the crystals of `pool` and `test` are described by descriptors.
+    """
+
+    descriptors: tuple[Literal["ofm", "xrd"], ...] = option(
+        ("ofm", "xrd"),
+        "Descriptors to compare with, computed by matminer: orbital field matrices (`ofm`, 0.3 s "
+        "per crystal) and powder diffraction patterns (`xrd`).",
+    )
+    map_points: int | None = option(
+        5000,
+        "Largest number of test crystals on a map; null takes all (10 minutes for 20,000).",
+        at_least=10,
+    )

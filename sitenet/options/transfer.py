@@ -1,26 +1,59 @@
-"""How an encoder is trained on few labels."""
+"""Options of the transfer to few labels (doi:10.1039/d4dd00202d, Fig. 7)."""
 
 from dataclasses import dataclass
 
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import TrainingSettings
+from sitenet.options.option import Options, option
+from sitenet.options.representation import LABEL_COUNTS
+from sitenet.options.training import FewLabelsTraining, TrainingSettings
 
 
 @dataclass(frozen=True)
-class TransferSettings:
-    """How an arm is trained: `seeds` runs on `labels` labelled crystals.
+class RepeatedRuns(Options):
+    """How often a training on few labels is repeated, and what it is stopped by."""
 
-    `validation` is the share of the labels that a run is stopped by instead of trained on; the
-    seed of `training` is replaced by the run's.
+    seeds: int = option(
+        12,
+        "Runs for each number of labels. Run k sees the same labels whatever its initial weights.",
+        at_least=1,
+    )
+    validation: float = option(
+        0.2,
+        "Share of the labels that is held back for validation.",
+        more_than=0,
+        less_than=1,
+    )
+
+
+@dataclass(frozen=True)
+class TransferSection(RepeatedRuns):
+    """Training on few labels from random, pre-trained and otherwise trained weights.
+
+    The seeds are trained side by side on the CPU.
+    """
+
+    label_counts: tuple[int, ...] = option(
+        LABEL_COUNTS,
+        "Numbers of labels, those for validation included.",
+        at_least=5,
+        not_empty=True,
+    )
+    training: FewLabelsTraining = option(FewLabelsTraining(), "How each run is trained.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferSettings(RepeatedRuns):
+    """How the runs of an arm are trained on `labels` labelled crystals.
+
+    The seed of `training` is replaced by the run's. ValueError if no label is left to train on.
     """
 
     labels: int
-    seeds: int
-    validation: float
     model: ModelSettings
     training: TrainingSettings
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.trained < 1:
             raise ValueError(
                 f"with {self.watched} for validation, {self.labels} labels leave none to train on"

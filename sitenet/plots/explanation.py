@@ -1,6 +1,5 @@
-"""One crystal seen by one of its sites: whom each head of the last block attends to."""
+"""The attention of one site of a crystal in each head of the last block."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
@@ -13,34 +12,29 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
-from sitenet.analysis.attention import FAR
-from sitenet.analysis.explain import (
-    Explanation,
-    Surroundings,
-    site_names,
-    surroundings,
-    weights_around,
-)
-from sitenet.evaluate.metrics_table import readable
+from sitenet.analysis.distance_ranges import FAR
+from sitenet.analysis.explanation import Explanation, class_elements, site_names
+from sitenet.analysis.surroundings import Surroundings, attention_to, surroundings
+from sitenet.evaluate.rounding import readable
 from sitenet.plots import style
 
 ROW_HEIGHT = 5.8  # cm
-HALF = 0.5  # of the attention is drawn as lines
-WIDEST = 3.0  # pt, line of the most attended atom
+HALF = 0.5  # share of the attention that is drawn as lines
+WIDEST = 3.0  # pt, line to the atom with the largest attention
 LOWEST = 1e-6
 COLOURS = [style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.SKY,
            style.BLACK, style.GREY]  # fmt: skip
 TURN, TILT = np.radians(28.0), np.radians(14.0)
-"""The view: few lattice directions of a crystal are seen edge-on from here."""
+"""Viewing direction, along which few lattice directions overlap."""
 
 
 @style.styled
 def draw_explanation(explanation: Explanation, site: str, pdf: Path) -> None:
-    """A row for each head: left the atoms around `site`, right their attention and distance.
+    """Draw a row for each head: the atoms around `site`, and their attention against distance.
 
-    Lines go to the fewest kinds of neighbours that together hold half of the attention, their
-    width is the attention of that atom. A PNG goes beside the PDF. ValueError if there is no such
-    site.
+    Lines connect the site with the smallest set of merged pairs that holds half of the attention;
+    line widths are proportional to the attention to the atom. Writes `pdf` and a PNG next to it.
+    Raises ValueError for an unknown site.
     """
     around = surroundings(explanation.crystal, site)
     colours = _element_colours(explanation)
@@ -69,7 +63,7 @@ def _title(explanation: Explanation, site: str, block: int) -> str:
     return (
         f"{explanation.formula}: prediction {readable(explanation.prediction)} "
         f"{explanation.unit}; {reach}\n"
-        f"attention of {site} in block {block}; lines go to the atoms that hold half of it"
+        f"attention of {site} in block {block}; lines: the atoms that hold half of it"
     )
 
 
@@ -79,7 +73,7 @@ def _element_colours(explanation: Explanation) -> dict[str, str]:
 
 
 def _keys(colours: dict[str, str]) -> list[Line2D]:
-    """What colours and sizes of dots mean."""
+    """Legend of the colours and sizes of the dots."""
     dots = [(element, colour, 6.0) for element, colour in colours.items()]
     dots += [
         (text, style.GREY, float(np.sqrt(_area(atoms))))
@@ -92,12 +86,12 @@ def _keys(colours: dict[str, str]) -> list[Line2D]:
 
 
 def _area(atoms: Any) -> Any:
-    """Size in pt^2 of a dot that stands for so many atoms."""
+    """Area in pt^2 of a dot that represents `atoms` atoms."""
     return 6 + 5 * atoms
 
 
 def _view(position: style.Float) -> style.Float:
-    """Positions (n, 3) as right, up, and towards the reader."""
+    """Positions (n, 3) in the coordinates of the view: right, up, towards the viewer."""
     turn = [[np.cos(TURN), np.sin(TURN), 0], [-np.sin(TURN), np.cos(TURN), 0], [0, 0, 1]]
     tilt = [[1, 0, 0], [0, np.sin(TILT), np.cos(TILT)], [0, -np.cos(TILT), np.sin(TILT)]]
     return position @ np.array(turn).T @ np.array(tilt).T
@@ -111,12 +105,12 @@ def _structure(
     head: dict,
     colours: dict[str, str],
 ) -> None:
-    """Parallel projection of the atoms, nearer ones larger and darker; lines by attention."""
-    weight = weights_around(explanation, around, site, head["block"], head["head"])
-    elements = _elements_of(explanation)
+    """Draw a parallel projection of the atoms, nearer ones larger and darker, and the lines."""
+    weight = attention_to(explanation, around, site, head["block"], head["head"])
+    elements = class_elements(explanation.crystal)
     order = np.argsort(_view(around.position)[:, 2])
     seen, weight = _view(around.position)[order], weight[order]
-    colour = np.array([to_rgb(colours[elements[k]]) for k in around.kind[order]])
+    colour = np.array([to_rgb(colours[elements[k]]) for k in around.site_class[order]])
     distance = around.distance[order]
     depth = (seen[:, 2] - seen[:, 2].min()) / max(np.ptp(seen[:, 2]), 1e-9)
     pale = 1 - (1 - colour) * (0.35 + 0.65 * depth[:, None])
@@ -129,8 +123,8 @@ def _structure(
         seen[:, 0], seen[:, 1], s=8 + 22 * depth, c=pale, edgecolors="white", linewidths=0.3,
         zorder=2,
     )  # fmt: skip
-    axes.scatter(0, 0, s=60, color=colours[elements[_kind(explanation, site)]], edgecolors="black",
-                 linewidths=1.0, zorder=3)  # fmt: skip
+    centre = elements[site_names(explanation.crystal).index(site)]
+    axes.scatter(0, 0, s=60, color=colours[centre], edgecolors="black", linewidths=1.0, zorder=3)
     _scale_bar(axes, seen)
     axes.set(aspect="equal")
     axes.axis("off")
@@ -138,14 +132,14 @@ def _structure(
 
 
 def _scale_bar(axes: Axes, seen: style.Float) -> None:
-    """FAR A below the atoms."""
+    """Draw a bar of length FAR below the atoms."""
     left, bottom = seen[:, 0].min(), seen[:, 1].min() - 1.8
     axes.plot([left, left + FAR], [bottom, bottom], color="black", linewidth=1.5)
     axes.text(left + FAR + 0.5, bottom, f"{FAR:g} Å", va="center", fontsize=7)
 
 
 def _least_drawn(explanation: Explanation, site: str, head: dict) -> float:
-    """Attention of the last neighbour that is needed to hold half of the attention."""
+    """Smallest attention in the set of merged pairs that holds half of the attention."""
     rows = _rows(explanation, site, head).sort_values("weight", ascending=False)
     held = rows.share.cumsum() - rows.share
     return float(rows.weight[held < HALF].min())
@@ -154,7 +148,7 @@ def _least_drawn(explanation: Explanation, site: str, head: dict) -> float:
 def _weights(
     axes: Axes, explanation: Explanation, site: str, head: dict, colours: dict[str, str]
 ) -> None:
-    """Attention of one atom against its distance; larger dots stand for more atoms."""
+    """Draw the attention to one atom against its distance; dot areas show numbers of atoms."""
     rows = _rows(explanation, site, head)
     axes.scatter(
         rows.distance,
@@ -185,13 +179,3 @@ def _rows(explanation: Explanation, site: str, head: dict) -> pd.DataFrame:
     table = explanation.neighbours
     here = (table.site == site) & (table.block == head["block"]) & (table["head"] == head["head"])
     return table[here]
-
-
-def _elements_of(explanation: Explanation) -> Sequence[str]:
-    """Element of each kind of site."""
-    table = explanation.neighbours.drop_duplicates("neighbour").set_index("neighbour")
-    return [str(table.element[name]) for name in site_names(explanation.crystal)]
-
-
-def _kind(explanation: Explanation, site: str) -> int:
-    return site_names(explanation.crystal).index(site)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from sitenet.evaluate.metrics_table import readable
+from sitenet.evaluate.rounding import readable
 from sitenet.files import read_json
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table

@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 
-from sitenet.analysis.attention import FAR, REACH
+from sitenet.analysis.distance_ranges import FAR, REACH
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from sitenet.analysis.invariance import CHANGES, RULES, TOLERANCE, summarise_invariance
+from sitenet.analysis.equivalent_descriptions import CHANGES
+from sitenet.analysis.supercell_rules import RULES, TOLERANCE, summarise_invariance
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from sitenet.analysis.supercells import summarise_supercells
+from sitenet.analysis.supercell_rules import summarise_supercells
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 

@@ -73,7 +73,7 @@ def _write(outcomes: list[Outcome], kind: str, out: Path, rejected: Path) -> Non
     with atomic_path(rejected) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([("id", "reason"), *failures])
     values = np.reshape([vector for _, vector in found], (len(found), SIZES[kind]))
-    write_vectors(out, [name for name, _ in found], values)
+    write_vectors(out, [name for name, _ in found], [values])
 
 
 def _describe_all(rows: list[tuple[str, Crystal]], kind: str) -> list[Outcome]:

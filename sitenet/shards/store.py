@@ -1,6 +1,6 @@
 """All crystals of a data set in a few flat tensors; a batch is index arithmetic on them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ from sitenet.crystal.merging import sites_apart
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.schema import LISTS, read_lists, to_table
 
-COLUMNS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "site_class", "row_length",
+_COLUMNS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "site_class", "row_length",
            "pair_class", "pair_distance", "pair_count")  # fmt: skip
-GEOMETRY = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "images", "supercell", "lattice",
+_GEOMETRY = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "images", "supercell", "lattice",
             "frac")  # fmt: skip
 
 
@@ -34,6 +34,26 @@ def ranges(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
 def offsets(lengths: Tensor) -> Tensor:
     """[0, l0, l0 + l1, ...] of lengths (n,): (n + 1,) int64."""
     return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+
+
+def read_groups(
+    shard: Path,
+    keep: Collection[str] | None,
+    sites_apart: float | None = None,
+    groups: Sequence[int] | None = None,
+) -> Iterator[dict[str, NDArray]]:
+    """Row groups of a shard as flat arrays, restricted to the ids `keep`.
+
+    With `sites_apart`, a tolerance in A, crystals have a class for every site: distances are
+    computed from the cells in the shard, and those within the tolerance are merged. `groups`:
+    numbers of the row groups, None for all. Raises DamagedTable.
+    """
+    if sites_apart is None:
+        for group in read_lists(shard, _COLUMNS, groups):
+            yield _select(group, keep)
+    else:
+        for group in read_lists(shard, _GEOMETRY, groups):
+            yield _sites_apart(_select(group, keep), sites_apart)
 
 
 class Window(NamedTuple):
@@ -55,12 +75,12 @@ class CrystalStore:
               "_row_length", "_row_offset", "_pair_class", "_pair_distance",
               "_pair_count")  # fmt: skip
 
-    def __init__(self, groups: Iterator[dict[str, NDArray]], keep: Collection[str] | None) -> None:
+    def __init__(self, groups: Iterable[dict[str, NDArray]]) -> None:
         parts: dict[str, list[NDArray]] = {name: [] for name in (
             "ids", "sites", "atoms", "classes", "numbers", "oxidation", "site_weight",
             "row_length", "pair_class", "pair_distance", "pair_count")}  # fmt: skip
         for group in groups:
-            for name, array in _class_level(_select(group, keep)).items():
+            for name, array in _class_level(group).items():
                 parts[name].append(array)
         if not parts["ids"]:
             raise ValueError("the shards hold no crystal")
@@ -83,34 +103,30 @@ class CrystalStore:
 
     @classmethod
     def from_shards(
-        cls, shards: Sequence[Path], keep: Collection[str] | None = None
+        cls,
+        shards: Sequence[Path],
+        keep: Collection[str] | None = None,
+        sites_apart: float | None = None,
     ) -> "CrystalStore":
-        """Read shards; `keep` restricts to these ids. ValueError if a shard is unreadable."""
-        return cls((group for shard in shards for group in read_lists(shard, COLUMNS)), keep)
+        """Read shards; `keep` restricts to these ids, `sites_apart` is that of `read_groups`.
 
-    @classmethod
-    def with_sites_apart(
-        cls, shards: Sequence[Path], keep: Collection[str] | None, tolerance: float
-    ) -> "CrystalStore":
-        """The crystals of `from_shards`, in the same order, with a class for every site.
-
-        Distances are computed from the cells in the shards; those within `tolerance` (A) are one.
+        Raises:
+            ValueError: a shard is unreadable, or no crystal is left.
         """
-        groups = (group for shard in shards for group in read_lists(shard, GEOMETRY))
-        return cls((_sites_apart(_select(group, keep), tolerance) for group in groups), None)
+        return cls(group for shard in shards for group in read_groups(shard, keep, sites_apart))
 
     @classmethod
     def from_crystals(cls, ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> "CrystalStore":
         """Crystals in memory, through the same conversion as shards."""
         table = to_table(ids, crystals)
         arrays: dict[str, NDArray] = {}
-        for name in COLUMNS:
+        for name in _COLUMNS:
             column = table.column(name).combine_chunks()
             flat = column.flatten() if name in LISTS else column
             arrays[name] = flat.to_numpy(zero_copy_only=False)
             if name in LISTS:
                 arrays[f"{name}.length"] = np.diff(column.offsets.to_numpy())
-        return cls(iter([arrays]), None)
+        return cls([arrays])
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -131,7 +147,7 @@ class CrystalStore:
         return [Window((), np.arange(len(crystals)))]
 
     def hold(self, groups: tuple[int, ...], upcoming: tuple[int, ...] = ()) -> None:
-        """Have a window in memory, as it always is."""
+        """Have a window in memory: does nothing, since all crystals are."""
 
     def batch(self, crystals: Tensor) -> RaggedBatch:
         """The crystals with these indices (B,) int64 on the CPU as one batch, in this order."""

@@ -1,6 +1,5 @@
 """Which crystals train, validate and test a task."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sitenet.files import atomic_path, write_json
+from sitenet.files import write_json
 from sitenet.options.split import SplitSettings
 from sitenet.progress import log
 from sitenet.sources.structure_table import read_structures, rows_offered
+from sitenet.splits.parts import PARTS, write_parts
 
-PARTS = ("train", "val", "test")
 MATBENCH_FOLDS, MATBENCH_SEED = 5, 18012019
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -55,10 +54,7 @@ def make_split(
     table = table[table.split != ""]
     report = split_report(table, task, settings)
     _check(report, task, settings)
-    with atomic_path(out_csv) as path, path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "split"])
-        writer.writerows(zip(table.id, table.split, strict=True))
+    write_parts(out_csv, zip(table.id, table.split, strict=True))
     write_json(out_report, report)
     counts = ", ".join(f"{report['counts'][part]:,} {part}" for part in PARTS)
     leaked = report["shared"]["train-test"]["crystals"]

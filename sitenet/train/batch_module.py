@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sitenet.options.training import TrainingSettings
-from sitenet.train.data import Packs
+from sitenet.train.batches import Packs
 from sitenet.train.optimiser import make_optimiser, make_schedule
 
 

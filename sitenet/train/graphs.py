@@ -19,7 +19,7 @@ from sitenet.options.training import TrainingSettings
 from sitenet.progress import log
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded
-from sitenet.train.data import Packs
+from sitenet.train.batches import Packs
 
 Function = Callable[..., Sequence[Tensor]]
 Capture = Callable[[Function, Sequence[Tensor]], Function]

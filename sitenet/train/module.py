@@ -7,7 +7,7 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.train.batch_module import BatchModule
-from sitenet.train.data import Batches
+from sitenet.train.batches import Batches
 from sitenet.train.graphs import ReplayedError, absolute_error, replayed_error
 
 Batch = tuple[RaggedBatch, Tensor, Tensor, float]

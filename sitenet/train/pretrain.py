@@ -20,8 +20,10 @@ from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
-from sitenet.shards.store import CrystalStore
-from sitenet.tables import read_table
+from sitenet.shards.featurised import Featurised, read_featurised
+from sitenet.shards.open_store import open_both
+from sitenet.splits.parts import read_parts
+from sitenet.tables import read_arrow
 from sitenet.train.callbacks import History
 from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.pretrain_module import PretrainModule, UnlabelledBatches, WholeBatches
@@ -72,19 +74,10 @@ def pretrain(
     was killed continues after its last finished epoch. Raises ValueError if no crystal is left.
     """
     start = time.monotonic()
-    ids = _ids(inputs, label)
-    everyone = [name for part in ids.values() for name in part]
-    store = CrystalStore.from_shards(inputs.shards, keep=set(everyone))
-    fits = store.sites <= inputs.features.n_atoms
-    kept = {name for name, fit in zip(store.ids, fits.tolist(), strict=True) if fit}
-    store = CrystalStore.from_shards(inputs.shards, keep=kept)
-    sites = CrystalStore.with_sites_apart(inputs.shards, kept, inputs.features.merge_tolerance)
-    parts = {
-        part: torch.tensor([store.index[name] for name in names if name in kept])
-        for part, names in ids.items()
-    }
-    if not all(len(part) for part in parts.values()):
-        raise ValueError(f"{inputs.split}: no featurised crystal in train or in val")
+    crystals = read_unlabelled(inputs, label)
+    limit = round(settings.memory_gib * 2**30)
+    store = open_both(inputs.shards, set(crystals.ids), limit, inputs.features.merge_tolerance)
+    parts = {part: torch.from_numpy(crystals.indices(part)) for part in ("train", "val")}
     log.info(
         f"{label}: {len(parts['train']):,} training and {len(parts['val']):,} validation crystals, "
         f"N={inputs.features.n_atoms}, on {accelerator}"
@@ -93,8 +86,8 @@ def pretrain(
     module = PretrainModule(
         DeepInfoMax(encoder, loss_settings),
         settings,
-        UnlabelledBatches(store, sites, parts["train"], settings.batch_sites, settings.seed),
-        WholeBatches(store, sites, parts["val"], settings.batch_sites, settings.seed),
+        UnlabelledBatches(store, parts["train"], settings.batch_sites, settings.seed),
+        WholeBatches(store, parts["val"], settings.batch_sites, settings.seed),
     )
     history = History(outputs.history, label, "total", "loss")
     best = fit(module, settings, history, outputs.checkpoints, accelerator)
@@ -128,16 +121,24 @@ def pretrain(
     )
 
 
-def _ids(inputs: PretrainInputs, label: str) -> dict[str, list[str]]:
-    """Ids of the training and the validation part, without those held out."""
-    split = pd.read_csv(inputs.split, dtype=str, keep_default_na=False)
-    out = held_out_ids(inputs.held_out)
+def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:
+    """Training and validation crystals that fit into N, without those held out.
+
+    Raises:
+        ValueError: there are none in one of the parts.
+    """
+    parts, out = read_parts(inputs.split), held_out_ids(inputs.held_out)
+    left = parts.without(out)
     if out:
-        log.info(f"{label}: {split.id.isin(list(out)).sum():,} of {len(split):,} crystals held out")
-    split = split[~split.id.isin(list(out))]
-    return {part: split.id[split.split == part].tolist() for part in ("train", "val")}
+        dropped = len(parts.of) - len(left.of)
+        log.info(f"{label}: {dropped:,} of {len(parts.of):,} crystals held out")
+    crystals = read_featurised(inputs.shards, left)
+    fits = crystals.n_sites <= inputs.features.n_atoms
+    crystals = crystals.take(fits & (crystals.parts != "test"))
+    crystals.require("train", "val")
+    return crystals
 
 
 def held_out_ids(tables: Sequence[Path]) -> set[str]:
     """Ids of all crystals in some tables of structures; no other column is read."""
-    return {name for table in tables for name in read_table(table, columns=["id"]).id}
+    return {name for table in tables for name in read_arrow(table, ["id"])["id"].to_pylist()}

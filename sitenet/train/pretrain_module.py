@@ -9,9 +9,9 @@ from torch import Tensor
 from sitenet.model.infomax.deep_infomax import DeepInfoMax, Losses
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.open_store import BothTables
 from sitenet.train.batch_module import BatchModule
-from sitenet.train.data import Packs
+from sitenet.train.batches import Packs
 
 Batch = tuple[RaggedBatch, RaggedBatch, float]
 
@@ -25,27 +25,18 @@ class UnlabelledBatches(Packs):
     alike, which would make them harder to tell from the true ones.
     """
 
-    def __init__(
-        self, store: CrystalStore, sites: CrystalStore, indices: Tensor, limit: int, shuffle: int
-    ) -> None:
-        super().__init__(store, indices, limit, shuffle)
-        self.sites = sites
-
-    def to(self, device: torch.device) -> None:
-        """Move both tables of the crystals to `device`."""
-        super().to(device)
-        self.sites.to(device)
+    store: BothTables
 
     def __iter__(self) -> Iterator[Batch]:
         for crystals, weight in self.packs():
-            yield self.store.batch(crystals), self.sites.batch(crystals), weight
+            yield *self.store.batch(crystals), weight
 
 
 class WholeBatches(UnlabelledBatches):
     """The same, but several processes take whole batches in turn.
 
     The false samples then do not depend on how many there are. All take the same number of steps:
-    a process left without a batch computes the first one with weight 0.
+    a process that is a batch short computes the last one with weight 0.
     """
 
     def __len__(self) -> int:
@@ -53,10 +44,11 @@ class WholeBatches(UnlabelledBatches):
 
     def packs(self) -> Iterator[tuple[Tensor, float]]:
         """This process's batches: crystals (B,) and weight."""
-        batches = list(self._batches())
-        for number in range(self.rank, len(self) * self.world, self.world):
-            there = number < len(batches)
-            yield self.indices[torch.from_numpy(batches[number if there else 0])], float(there)
+        for number, batch in enumerate(self._batches()):
+            if number % self.world == self.rank:
+                yield self.indices[torch.from_numpy(batch)], 1.0
+        if number // self.world * self.world + self.rank > number:
+            yield self.indices[torch.from_numpy(batch)], 0.0
 
 
 class PretrainModule(BatchModule):

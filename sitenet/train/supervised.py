@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,25 @@ import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from sitenet.evaluate.baselines import baselines
 from sitenet.evaluate.metrics import regression_metrics
 from sitenet.files import write_json
+from sitenet.model.inference import predict
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
-from sitenet.splits.draws import ranked
-from sitenet.tables import write_table
+from sitenet.shards.featurised import Featurised, read_featurised
+from sitenet.splits.draws import drawn
+from sitenet.splits.parts import PARTS, UNUSED, read_parts
+from sitenet.tables import read_rows, write_table
+from sitenet.train.batches import Batches
 from sitenet.train.callbacks import History
-from sitenet.train.data import Batches, TaskData, load_task
+from sitenet.train.data import TaskData, load_task
 from sitenet.train.fit import device_name, fit, peak_memory
 from sitenet.train.module import SupervisedModule
 
@@ -73,7 +78,9 @@ def train(
     best = fit(module, settings, history, outputs.checkpoints, accelerator)
     module.load_state_dict(best)
     model = module.model.float()  # as saved
-    predictions = predict(model, data, settings.batch_sites, accelerator)
+    data.store.to("cuda" if accelerator in ("gpu", "cuda") else "cpu")
+    values = predict(model, data.store, settings.batch_sites)
+    predictions = _predictions(data, values, inputs.structures)
     write_table(outputs.predictions, predictions)
     seconds = sum(row["seconds"] for row in history.rows)
     record = {
@@ -138,11 +145,12 @@ def _prepared(
 ) -> tuple[TaskData, SupervisedModule]:
     """Data and new model of a run; the seed is set."""
     pl.seed_everything(settings.seed, verbose=False)
-    data = load_task(
-        inputs.structures, inputs.shards, inputs.split, inputs.column, settings.memory_gib
-    )
     n_atoms = inputs.features.n_atoms
-    fitting, watched = _fitting(data, n_atoms, settings), data.indices("val", n_atoms)
+    crystals = read_featurised(inputs.shards, read_parts(inputs.split))
+    crystals.require(*PARTS)
+    crystals = _limit_training(crystals, n_atoms, settings)
+    data = load_task(crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib)
+    fitting, watched = data.indices("train"), data.indices("val", n_atoms)
     log.info(
         f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
         f"{len(data.indices('test')):,} test crystals, N={n_atoms}, on {accelerator}"
@@ -156,21 +164,23 @@ def _prepared(
     return data, module
 
 
-def _fitting(data: TaskData, n_atoms: int, settings: TrainingSettings) -> torch.Tensor:
-    """Crystals to train on; others of the training part become the part `unused`."""
-    fitting = data.indices("train", n_atoms)
+def _limit_training(crystals: Featurised, n_atoms: int, settings: TrainingSettings) -> Featurised:
+    """The crystals with those of the training part that are not trained on in a part `unused`.
+
+    Trained on are `train_size` of those whose primitive cell fits into N, drawn by the seed.
+    """
+    fitting = crystals.indices("train", n_atoms)
     if settings.train_size is not None:
         if settings.train_size > len(fitting):
             raise ValueError(
                 f"train_size is {settings.train_size:,}, but only {len(fitting):,} training "
                 f"crystals have at most {n_atoms} sites"
             )
-        ids = data.table.id.to_numpy()[fitting.numpy()]
-        chosen = ranked(ids.tolist(), f"training {settings.seed}")[: settings.train_size]
-        fitting = fitting[torch.from_numpy(chosen).sort().values]
-    idle = data.table.split.eq("train") & ~data.table.index.isin(fitting.numpy())
-    data.table.loc[idle, "split"] = "unused"
-    return fitting
+        key = f"training {settings.seed}"
+        fitting = fitting[drawn(crystals.ids[fitting].tolist(), settings.train_size, key)]
+    parts = np.where(crystals.parts == "train", UNUSED, crystals.parts)
+    parts[fitting] = "train"
+    return replace(crystals, parts=parts)
 
 
 def _new_model(
@@ -178,21 +188,24 @@ def _new_model(
 ) -> SiteNet:
     model = SiteNet(model_settings)
     if settings.label_scaling == "standard":
-        model.scale_labels(torch.tensor(data.table.target.to_numpy()[fitting.numpy()]))
+        model.scale_labels(torch.tensor(data.target[fitting.numpy()]))
     return model
 
 
-def predict(model: SiteNet, data: TaskData, batch_sites: int, accelerator: str) -> pd.DataFrame:
-    """Predictions of every crystal of `data`: id, split, formula, target, prediction, n_sites."""
-    device = "cuda" if accelerator in ("gpu", "cuda") else "cpu"
-    model = model.to(device).eval()
-    data.store.to(device)
-    values = np.empty(len(data.table))
-    everyone = Batches(data, torch.arange(len(data.table)), batch_sites)
-    with torch.inference_mode():
-        for batch, _, crystals, *_ in everyone:
-            values[crystals.numpy()] = model(batch).cpu().numpy()
-    return data.table[["id", "split", "formula", "target", "n_sites"]].assign(prediction=values)
+def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) -> pd.DataFrame:
+    """Predictions of all crystals: id, split, formula, target, n_sites, prediction."""
+    crystals = data.crystals
+    formulas = read_rows(structures, crystals.ids.tolist(), ["formula"])
+    return pd.DataFrame(
+        {
+            "id": crystals.ids,
+            "split": crystals.parts,
+            **formulas,
+            "target": data.target,
+            "n_sites": crystals.n_sites,
+            "prediction": values.astype(np.float64),
+        }
+    )
 
 
 def _split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:

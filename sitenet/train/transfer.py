@@ -28,10 +28,12 @@ from sitenet.options.training import TrainingSettings
 from sitenet.options.transfer import TransferSettings
 from sitenet.parallel import ordered_map
 from sitenet.progress import duration, log
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.featurised import read_featurised
 from sitenet.splits.label_masks import label_mask
-from sitenet.tables import read_table, write_table
-from sitenet.train.data import Batches, TaskData
+from sitenet.splits.parts import read_parts
+from sitenet.tables import write_table
+from sitenet.train.batches import Batches
+from sitenet.train.data import TaskData, load_task
 from sitenet.train.optimiser import make_optimiser, make_schedule
 
 
@@ -79,7 +81,9 @@ class FewLabels:
         return torch.tensor([self.data.store.index[self.pool[k]] for k in chosen])
 
 
-def load(inputs: TransferInputs, labels: int, seeds: int) -> FewLabels:
+def load_few_labels(
+    inputs: TransferInputs, labels: int, seeds: int, memory_gib: float
+) -> FewLabels:
     """Read what `seeds` runs on `labels` labels need.
 
     The pool is the split's training part without primitive cells of more than N sites; the test
@@ -88,26 +92,23 @@ def load(inputs: TransferInputs, labels: int, seeds: int) -> FewLabels:
     Raises:
         ValueError: the pool has fewer crystals than `labels`, or the test set none.
     """
-    sites = pd.concat([read_table(s, ["id", "n_sites"])
-                       for s in inputs.shards])  # fmt: skip
-    parts = pd.read_csv(inputs.split, dtype=str, keep_default_na=False)
-    table = sites.merge(parts, on="id", validate="1:1")
-    pool = table.id[(table.split == "train") & (table.n_sites <= inputs.n_atoms)].tolist()
-    test = table.id[table.split == "test"].tolist()
-    if not test:
-        raise ValueError(f"{inputs.split}: no featurised crystal in its part test")
+    crystals = read_featurised(inputs.shards, read_parts(inputs.split))
+    crystals.require("test")
+    candidates = crystals.indices("train", inputs.n_atoms)
+    pool = crystals.ids[candidates].tolist()
+    needed = crystals.parts == "test"
     try:
-        shown = {pool[k] for seed in range(seeds) for k in label_mask(pool, labels, seed)}
+        for seed in range(seeds):
+            needed[candidates[label_mask(pool, labels, seed)]] = True
     except ValueError as error:
         raise ValueError(
             f"{inputs.split}: {error} in the training part with at most {inputs.n_atoms} sites; "
             "ask for fewer in infomax.transfer.label_counts"
         ) from None
-    store = CrystalStore.from_shards(inputs.shards, keep=shown | set(test))
-    target = read_table(inputs.structures, columns=["id", inputs.column])
-    rows = table.set_index("id").loc[store.ids].reset_index()
-    rows["target"] = target.set_index("id")[inputs.column][store.ids].to_numpy()
-    return FewLabels(pool, TaskData(store, rows))
+    needed = crystals.take(needed)
+    return FewLabels(
+        pool, load_task(needed, inputs.shards, inputs.structures, inputs.column, memory_gib)
+    )
 
 
 def run(
@@ -176,15 +177,15 @@ def _train_and_keep(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        result = train_seed(_loaded(inputs, settings.labels, settings.seeds), inputs.encoder,
-                            settings, seed)  # fmt: skip
+        few = _few_labels(inputs, settings.labels, settings.seeds, settings.training.memory_gib)
+        result = train_seed(few, inputs.encoder, settings, seed)
     finally:
         torch.set_num_threads(threads)
     write_json(_result_file(finished, seed), asdict(result))
     return result
 
 
-_loaded = cache(load)  # once in a process, for all its seeds
+_few_labels = cache(load_few_labels)  # once in a process, for all its seeds
 
 
 def train_seed(
@@ -230,7 +231,7 @@ def new_model(
     if encoder is not None:
         load_encoder(model, encoder)
     if training.label_scaling == "standard":
-        model.scale_labels(torch.tensor(data.table.target.to_numpy()[fitting.numpy()]))
+        model.scale_labels(torch.tensor(data.target[fitting.numpy()]))
     return model
 
 

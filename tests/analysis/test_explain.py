@@ -10,14 +10,10 @@ from example_crystals import EXAMPLES
 from test_attention import SETTINGS, both, sharp_model
 
 from sitenet.analysis import raw_attention
-from sitenet.analysis.explain import (
-    Explanation,
-    explain_crystal,
-    site_names,
-    surroundings,
-    weights_around,
-)
+from sitenet.analysis.explain import explain_crystal
+from sitenet.analysis.explanation import Explanation, site_names
 from sitenet.analysis.long_range import long_range_per_head
+from sitenet.analysis.surroundings import attention_to, surroundings
 from sitenet.cli import main
 from sitenet.crystal.featurise import (
     featurise,
@@ -103,10 +99,10 @@ def test_first_shells_of_rocksalt(tmp_path: Path) -> None:
     sodium = site_names(crystal).index("Na1")
     distance = np.linalg.norm(around.position, axis=1)
     np.testing.assert_allclose(distance, around.distance)
-    assert (around.kind[distance < 0.1] == sodium).all()
+    assert (around.site_class[distance < 0.1] == sodium).all()
     for kind, length, atoms in ((1 - sodium, 5.64 / 2, 6), (sodium, 5.64 / 2**0.5, 12)):
         shell = abs(distance - length) < 1e-3
-        assert (shell.sum(), set(around.kind[shell])) == (atoms, {kind})
+        assert (shell.sum(), set(around.site_class[shell])) == (atoms, {kind})
     chlorine = around.position[abs(distance - 2.82) < 1e-3]
     dots = chlorine @ chlorine.T / 2.82**2  # an octahedron
     assert {round(float(dot), 6) + 0.0 for dot in dots.ravel()} == {-1.0, 0.0, 1.0}
@@ -120,11 +116,11 @@ def test_every_atom_around_a_site_has_its_weight(name: str, tmp_path: Path) -> N
     found = explain_crystal(saved_model(tmp_path), crystal)
     for site in site_names(crystal):
         around = surroundings(crystal, site)
-        weight = weights_around(found, around, site, block=2, head=1)
+        weight = attention_to(found, around, site, block=2, head=1)
         table = found.neighbours.query(f"site == '{site}' and block == 2 and head == 1")
         for row in table.itertuples():
             kind = site_names(crystal).index(row.neighbour)
-            here = (around.kind == kind) & (abs(around.distance - row.distance) < 1e-3)
+            here = (around.site_class == kind) & (abs(around.distance - row.distance) < 1e-3)
             assert here.sum() >= row.atoms  # more where an atom is equally near twice
             assert weight[here] == pytest.approx(row.weight)
 

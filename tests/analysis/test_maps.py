@@ -67,7 +67,7 @@ def test_written_map(tmp_path: Path) -> None:
     )
     parts = ["test"] * 60 + ["train"] * 20
     pd.DataFrame({"id": ids, "split": parts}).to_csv(tmp_path / "split.csv", index=False)
-    write_vectors(tmp_path / "z.parquet", ids[1:], points[1:])  # c0 has no vector
+    write_vectors(tmp_path / "z.parquet", ids[1:], [points[1:]])  # c0 has no vector
     paths = [tmp_path / name for name in ("s.parquet", "split.csv", "z.parquet", "m.parquet",
                                           "m.csv")]  # fmt: skip
     write_map(paths[0], paths[1], "y", paths[2], MapSettings(points=40), paths[3], paths[4])

@@ -29,8 +29,8 @@ from sitenet.options.training import TrainingSettings
 from sitenet.shards.padding import Capacity
 from sitenet.shards.store import CrystalStore
 from sitenet.train import graphs, module
+from sitenet.train.batches import Packs
 from sitenet.train.callbacks import History
-from sitenet.train.data import Packs
 from sitenet.train.graphs import CHECKED, TOLERANCES, ReplayedError, absolute_error, obstacle
 from sitenet.train.supervised import train
 

@@ -115,7 +115,7 @@ def test_losses_are_of_crystals_that_have_false_samples(inputs, tmp_path):
     with pytest.raises(ValueError, match=message):
         pretrain(inputs, outputs(tmp_path / "alone"), MODEL, LOSS, alone)
     store = CrystalStore.from_shards(inputs.shards)
-    sites = CrystalStore.with_sites_apart(inputs.shards, None, inputs.features.merge_tolerance)
+    sites = CrystalStore.from_shards(inputs.shards, None, inputs.features.merge_tolerance)
     pair, single = (WholeBatches(store, sites, torch.tensor(k), 100, 0) for k in ([3, 9], [4]))
     torch.manual_seed(0)
     module = PretrainModule(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
@@ -187,7 +187,7 @@ def test_embeddings_are_those_of_the_trained_and_of_the_first_weights(inputs, tm
 
 def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
     merged = CrystalStore.from_shards(inputs.shards)
-    apart = CrystalStore.with_sites_apart(inputs.shards, None, inputs.features.merge_tolerance)
+    apart = CrystalStore.from_shards(inputs.shards, None, inputs.features.merge_tolerance)
     assert apart.ids == merged.ids
     encoder = initial_encoder(MODEL, 0)
     np.testing.assert_allclose(embed(encoder, apart), embed(encoder, merged), atol=1e-5)
@@ -199,4 +199,4 @@ def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
         expected = sites[batch.crystal == crystal].mean(0)
         np.testing.assert_allclose(local[crystal], expected, atol=1e-5)
     some = set(merged.ids[3:9])
-    assert CrystalStore.with_sites_apart(inputs.shards, some, 1e-5).ids == merged.ids[3:9]
+    assert CrystalStore.from_shards(inputs.shards, some, 1e-5).ids == merged.ids[3:9]

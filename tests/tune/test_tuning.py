@@ -36,7 +36,6 @@ from sitenet.tune.outcome import best_trial, trial_table, write_best
 from sitenet.tune.ranges import sections
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 TABLE_1 = {"embedding_size": 92, "site_features_per_head": 30, "interaction_features_per_head": 16,
            "heads": 3, "blocks": 2, "attention_depth": 1, "attention_width": 225,
@@ -48,7 +47,7 @@ RUN = {"dataset": "prototypes", "n": 50, "task": "ewald_energy", "variant": "cut
 
 def test_the_paper_s_choice_is_in_the_space_and_becomes_the_default_configuration() -> None:
     assert all(low <= TABLE_1[name] <= high for name, (low, high) in RANGES.items())
-    config = checked(DEFAULT, SCHEMA, "config.yaml")
+    config = checked(DEFAULT, "config.yaml")
     found = sections(TABLE_1)
     assert found["model"].items() <= config["model"].items()
     assert found["training"].items() <= config["training"].items()
@@ -56,7 +55,7 @@ def test_the_paper_s_choice_is_in_the_space_and_becomes_the_default_configuratio
 
 def test_the_default_ranges_are_those_of_the_paper() -> None:
     tuning = {"t": {"dataset": "prototypes", "n": 50, "task": "ewald_energy"}}
-    config = checked({**DEFAULT, "tuning": tuning}, SCHEMA, "config.yaml")
+    config = checked({**DEFAULT, "tuning": tuning}, "config.yaml")
     assert config["tuning"]["t"]["trials"] == 30
     for ranges in (config["tuning"]["t"]["ranges"], DEFAULT["tuning"]["ewald_energy"]["ranges"]):
         assert {name: tuple(limits) for name, limits in ranges.items()} == RANGES
@@ -73,7 +72,7 @@ drawn = st.fixed_dictionaries(
 @given(drawn)
 def test_every_point_of_the_space_is_a_valid_configuration(parameters: dict) -> None:
     found = sections(parameters)
-    config = checked(overlaid(DEFAULT, found), SCHEMA, "drawn")
+    config = checked(overlaid(DEFAULT, found), "drawn")
     settings = ModelSettings.from_dict(
         {**config["model"], "output": "linear", "site_feature_scaling": "standard"}
     )
@@ -114,7 +113,7 @@ def test_the_table_says_how_trials_ended_and_the_best_is_a_valid_configuration(t
     write_best(path, best, job, RUN)
     assert "1 eV/atom after 3 epochs" in path.read_text()
     assert "&id" not in path.read_text()
-    config = checked(overlaid(DEFAULT, yaml.safe_load(path.read_text())), SCHEMA, "best.yaml")
+    config = checked(overlaid(DEFAULT, yaml.safe_load(path.read_text())), "best.yaml")
     variant = config["variants"]["tuned_narrow"]
     assert variant == {"model": {"cutoff": 5.0, **sections(TABLE_1)["model"]},
                        "training": {"learning_rate": 8.12e-4}}  # fmt: skip

@@ -9,8 +9,10 @@ from example_crystals import EXAMPLES, bench_crystals
 from matplotlib.figure import Figure
 from test_explain import saved_model
 
-from sitenet.analysis.invariance import CHANGES, TOLERANCE, summarise_invariance, write_invariance
-from sitenet.analysis.supercells import summarise_supercells, write_supercells
+from sitenet.analysis.equivalent_descriptions import CHANGES
+from sitenet.analysis.invariance import write_invariance
+from sitenet.analysis.supercell_rules import TOLERANCE, summarise_invariance, summarise_supercells
+from sitenet.analysis.supercells import write_supercells
 from sitenet.plots import style
 from sitenet.plots.invariance import draw_invariance
 from sitenet.plots.supercells import draw_supercells
