@@ -68,7 +68,7 @@ check: setup
 
 # MkDocs is told not to advertise its successors.
 docs: .venv/.docs
-	$(BIN)/python docs/generate/layers.py
+	$(BIN)/python docs/generate/layers_picture.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: setup

@@ -1,20 +1,18 @@
-"""Adds to the site what is generated: references, API, pages that stand at the repository's root."""
+"""Adds generated pages to the site: references, API, documents of the repository's root."""
 
-import sys
 from pathlib import Path
 
+import api_pages
+import command_line_page
+from layers_picture import picture
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from package_imports import rooms
+
+from sitenet.cli.arguments import make_parser
+from sitenet.options.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-import api
-import command_line
-from imports import rooms
-from layers import picture
-
-from sitenet import cli
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -26,14 +24,17 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def from_root(name: str) -> str:
     """A page of the repository's root, with links as seen from docs/."""
-    return (ROOT / name).read_text().replace("](docs/", "](").replace("CHANGELOG.md", "changelog.md")
+    return (
+        (ROOT / name).read_text().replace("](docs/", "](").replace("CHANGELOG.md", "changelog.md")
+    )
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated files."""
     generated = {
-        **api.pages(),
-        "reference/command_line.md": command_line.markdown(cli._parser()),
+        **api_pages.pages(),
+        "reference/configuration.md": reference(),
+        "reference/command_line.md": command_line_page.markdown(make_parser()),
         "contributing.md": from_root("CONTRIBUTING.md"),
         "changelog.md": from_root("CHANGELOG.md"),
         "images/layers.svg": picture(),

@@ -1,9 +1,9 @@
-"""Draws the rooms of the package and their imports: `python docs/generate/layers.py`."""
+"""Draws the rooms of the package and their imports: `python docs/generate/layers_picture.py`."""
 
 from html import escape
 from pathlib import Path
 
-from imports import edges, lines, purpose, rooms
+from package_imports import edges, lines, purpose, rooms
 
 PICTURE = Path(__file__).resolve().parents[1] / "images" / "layers.svg"
 ROW, LEFT, CELL = 26, 680, 24
@@ -64,7 +64,8 @@ def picture() -> str:
     body = [
         f'<rect class="card" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>',
         f'<text class="small" x="16" y="{top - 8}">room</text>',
-        f'<text class="small" x="{LEFT - 10}" y="{top - 8}" text-anchor="end">modules / lines</text>',
+        f'<text class="small" x="{LEFT - 10}" y="{top - 8}" text-anchor="end">modules / lines'
+        "</text>",
         *column_titles(names, top),
     ]
     for number in range(len(names)):

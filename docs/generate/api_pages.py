@@ -1,6 +1,6 @@
 """The pages of the Python API: one for each room, its modules in order."""
 
-from imports import modules, purpose, room, rooms
+from package_imports import modules, purpose, room, rooms
 
 
 def pages() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The rooms of the package, in the order in which they may import, and what they import."""
+"""Imports between the rooms of the package, in the order in which they may import."""
 
 import ast
 from collections import Counter
@@ -29,7 +29,7 @@ def room(module: str) -> str:
     parts = module.split(".")
     if len(parts) > 2:
         return parts[1]
-    return parts[-1] if parts[-1] in ORDER else "base"
+    return "cli" if parts[-1] == "__main__" else "base"
 
 
 def imported(path: Path) -> Iterator[str]:
