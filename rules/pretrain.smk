@@ -8,10 +8,10 @@ rule pretrain:
         held_out=held_out,
         code=code(
             "train/pretrain.py",
-            "train/pretrain_module.py",
-            "train/batch_module.py",
-            "train/fit.py",
-            "train/best.py",
+            "train/infomax_task.py",
+            "train/task.py",
+            "train/loop.py",
+            "train/history.py",
             "model/infomax",
         ),
     output:

@@ -8,11 +8,10 @@ rule train:
         split="results/{dataset}/splits/{task}.csv",
         code=code(
             "train/supervised.py",
-            "train/module.py",
-            "train/batch_module.py",
+            "train/task.py",
             "train/optimiser.py",
-            "train/fit.py",
-            "train/best.py",
+            "train/loop.py",
+            "train/history.py",
         ),
     output:
         weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",

@@ -7,7 +7,7 @@ rule transfer:
         structures=of_experiment("results/{dataset}/structures.parquet"),
         split=of_experiment("results/{dataset}/splits/{task}.csv"),
         shards=experiment_shards,
-        code=code("train/transfer.py", "splits/label_masks.py", "train/optimiser.py"),
+        code=code("train/transfer.py", "splits/label_masks.py", "train/loop.py"),
     output:
         table="results/transfer/{experiment}/{arm}/labels{labels}.parquet",
     log:

@@ -12,7 +12,7 @@ rule search:
         structures=search_structures,
         shards=search_shards,
         split=search_split,
-        code=code("tune", "train/supervised.py", "train/module.py", "train/fit.py"),
+        code=code("tune", "train/supervised.py", "train/task.py", "train/loop.py"),
     output:
         best="results/tuning/{search}/best.yaml",
         trials="results/tuning/{search}/trials.csv",

@@ -78,6 +78,7 @@ def source(**values: object) -> dict:
         ),
         (source(kind="table"), "datasets.mine.source.path is missing"),
         (source(kind="table", path="a.csv", seed=1), "datasets.mine.source.seed is unknown"),
+        (source(kind="table", path="a.csv", max_sites=9), "datasets.mine.source.max_sites is unk"),
         (source(kind="cif"), "datasets.mine.source.kind must be one of prototypes, matbench,"),
         (
             {"datasets": {"prototypes": {"split": {"test": 1.0}}}},

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.files import read_json
 from sitenet.model.inference import embed, predict
-from sitenet.model.saving import load_model
+from sitenet.model.saving import features_of, load_model
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.store import CrystalStore
 from sitenet.structure.cif import read_cif
@@ -40,11 +40,6 @@ class CifVector(NamedTuple):
 def read_crystal(cif: Path, settings: FeatureSettings) -> MergedCrystal:
     """The featurised crystal of a CIF file. Raises RejectedCrystal or OSError."""
     return featurise(read_cif(cif.read_bytes()), settings)
-
-
-def features_of(weights: Path) -> FeatureSettings:
-    """Feature options of a model's training data, from the JSON next to its weights."""
-    return FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
 
 
 def predict_cifs(weights: Path, cifs: Sequence[Path]) -> list[CifPrediction]:

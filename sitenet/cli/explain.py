@@ -3,10 +3,11 @@
 from argparse import Namespace
 from pathlib import Path
 
-from sitenet.analysis.cif_files import features_of, read_crystal
+from sitenet.analysis.cif_files import read_crystal
 from sitenet.analysis.explain import explain_crystal
 from sitenet.analysis.explanation import write_explanation
 from sitenet.analysis.raw_attention import write_raw_attention
+from sitenet.model.saving import features_of
 from sitenet.plots.explanation import draw_explanation
 from sitenet.progress import log
 

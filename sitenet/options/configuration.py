@@ -15,22 +15,24 @@ from sitenet.options.training import TrainingSettings
 
 @dataclass(frozen=True)
 class VariantSection(Options):
-    """Options of `model` and `training` that differ from those of these sections."""
+    """A named change of the network or its training, for some of the runs."""
 
-    model: Mapping[str, Any] = overlay(ModelSettings, "Options of `model` that differ.")
-    training: Mapping[str, Any] = overlay(TrainingSettings, "Options of `training` that differ.")
+    model: Mapping[str, Any] = overlay(ModelSettings, "Options that differ from those of `model`.")
+    training: Mapping[str, Any] = overlay(
+        TrainingSettings, "Options that differ from those of `training`."
+    )
 
 
 @dataclass(frozen=True)
 class RunSection(Options):
     """What is trained: every task with every seed.
 
-    Table 2 compares runs on all training crystals, table 3 those that differ in `train_size`.
+    Table 2 compares the runs on all training crystals, table 3 those that differ in `train_size`.
     """
 
-    dataset: str = required("Data set.")
+    dataset: str = required("Name of a data set.")
     n: int = required("N: largest number of atoms of a supercell.", at_least=1)
-    tasks: tuple[str, ...] = required("Tasks of the data set.", not_empty=True)
+    tasks: tuple[str, ...] = required("Names of its tasks.", not_empty=True)
     variant: str = option("sitenet", "Variant of `model` and `training`, or `encoder`.")
     seeds: tuple[int, ...] = option(
         (0,), "Seeds of weights and batches, one training each.", at_least=0, not_empty=True
@@ -45,7 +47,7 @@ class Configuration(Options):
     """Options of the pipeline.
 
     A file given with `--configfile` is laid over `config.yaml`: its sections are merged with those
-    there, its lists replace those there.
+    there, its lists replace those there. Names of entries have letters, digits, - and _ only.
     """
 
     datasets: Mapping[str, DatasetSection] = required("Data sets, by name.", not_empty=True)

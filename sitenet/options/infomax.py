@@ -69,14 +69,14 @@ class EncoderSettings(ModelSettings):
 
 @dataclass(frozen=True)
 class PretrainingSection(Options):
-    """One pre-training: on crystals of the training part of a split, without their labels."""
+    """A pre-training on the crystals of the training part of a split; no label is read."""
 
-    dataset: str = required("Data set.")
+    dataset: str = required("Name of a data set.")
     n: int = required("N: largest number of atoms of a supercell.", at_least=1)
-    split: str = required("Task whose split is used.")
+    split: str = required("Name of one of its tasks, whose split is used.")
     seed: int = option(0, "Seed of weights, batches, noise and false samples.", at_least=0)
     hold_out: tuple[str, ...] = option(
-        (), "Data sets whose crystals, recognised by their ids, are left out."
+        (), "Names of data sets whose crystals, recognised by their ids, are left out."
     )
     false_samples: tuple[FalseSample, ...] | None = option(
         None,
@@ -90,20 +90,20 @@ class PretrainingSection(Options):
 class OtherTask(Options):
     """The task whose labels train the encoder of the third arm of a transfer."""
 
-    dataset: str = required("Data set.")
-    task: str = required("Task of the data set.")
+    dataset: str = required("Name of a data set.")
+    task: str = required("Name of one of its tasks.")
 
 
 @dataclass(frozen=True)
 class ExperimentSection(Options):
-    """One task that is learned from few labels."""
+    """A task that is learned from few labels."""
 
     name: Name = required("Name, unique among the experiments.")
-    dataset: str = required("Data set.")
+    dataset: str = required("Name of a data set.")
     n: int = required("N: largest number of atoms of a supercell.", at_least=1)
-    task: str = required("Task of the data set.")
-    pretraining: str = required("Pre-training of the encoder.")
-    ablation: str | None = option(None, "Pre-training to compare with; null: none.")
+    task: str = required("Name of one of its tasks.")
+    pretraining: str = required("Name of the pre-training of the encoder.")
+    ablation: str | None = option(None, "Name of a pre-training to compare with; null: none.")
     supervised: OtherTask | None = option(
         None, "Another task whose labels train the encoder of a third arm; null: no such arm."
     )

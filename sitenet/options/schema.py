@@ -6,7 +6,7 @@ editors read. Objects are closed: unknown options are refused.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from functools import cache
 from inspect import getdoc
 from typing import Any, Literal, get_args, get_origin
@@ -19,6 +19,8 @@ from sitenet.options.option import (
     Options,
     is_group,
     is_mapping,
+    is_optional,
+    kind_of,
     members,
     options_of,
 )
@@ -68,11 +70,6 @@ def summary(group: type[Options]) -> str:
     return (getdoc(group) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def kind_of(group: type[Options]) -> str:
-    """The value of `kind` that a group of options belongs to."""
-    return str(next(known.default for known in fields(group) if known.name == "kind"))
-
-
 def _section(group: type[Options], definitions: Definitions) -> Schema:
     """A closed object with the options of a group; groups within it go to `definitions`."""
     options = options_of(group)
@@ -90,7 +87,7 @@ def _property(option: Option, definitions: Definitions) -> Schema:
     if option.overlay is not None:
         return {**_reference(option.overlay, definitions), "description": option.text}
     found = {**_value(option.kind, option.limits, definitions), "description": option.text}
-    return found if option.default is MISSING else {**found, "default": _plain(option.default)}
+    return found if option.default is MISSING else {**found, "default": plain(option.default)}
 
 
 def _value(kind: Any, limits: Limits, definitions: Definitions) -> Schema:
@@ -98,7 +95,7 @@ def _value(kind: Any, limits: Limits, definitions: Definitions) -> Schema:
     parts = members(kind)
     if len(parts) > 1:
         return _by_kind(parts, definitions)
-    if parts[0] is not kind:
+    if is_optional(kind):
         return _or_null(parts[0], limits, definitions)
     if is_group(kind):
         return _reference(kind, definitions)
@@ -154,14 +151,14 @@ def _by_kind(groups: Sequence[type[Options]], definitions: Definitions) -> Schem
     return {"type": "object", "required": ["kind"], "properties": {"kind": kind}, "allOf": cases}
 
 
-def _plain(default: Any) -> Any:
+def plain(default: Any) -> Any:
     """A default as JSON has it; a group of options with its own defaults is {}."""
     if isinstance(default, Options):
         return {}
     if isinstance(default, tuple):
-        return [_plain(one) for one in default]
+        return [plain(one) for one in default]
     if isinstance(default, Mapping):
-        return {name: _plain(one) for name, one in default.items()}
+        return {name: plain(one) for name, one in default.items()}
     return default
 
 

@@ -8,10 +8,9 @@ from sitenet.options.option import Options, option, required
 
 @dataclass(frozen=True)
 class SearchRanges(Options):
-    """Smallest and largest value of each parameter; the defaults are Table 1's.
+    """Smallest and largest value of each parameter, both possible.
 
-    Table 1 is that of doi:10.1039/d3dd00005b. Depths and widths are those of `attention_layers`,
-    `pre_pool_layers` and `post_pool_layers`.
+    The defaults are those of Table 1 of doi:10.1039/d3dd00005b.
     """
 
     embedding_size: tuple[int, int] = option((1, 128), "Values of `embedding_size`.", at_least=1)
@@ -92,13 +91,13 @@ class SearchSettings(SearchOptions):
 class SearchSection(SearchOptions):
     """A search for hyperparameters.
 
-    Its best trial is written as a configuration to results/tuning/NAME/best.yaml.
+    The best trial is written to results/tuning/NAME/best.yaml, for `--configfile`.
     """
 
-    dataset: str = required("Data set.")
+    dataset: str = required("Name of a data set.")
     n: int = required("N: largest number of atoms of a supercell.", at_least=1)
-    task: str = required("Task of the data set.")
-    variant: str = option("sitenet", "Variant that sets all options that are not searched.")
+    task: str = required("Name of one of its tasks.")
+    variant: str = option("sitenet", "Name of the variant that sets what is not searched.")
     max_epochs: int | None = option(
         None, "Largest number of epochs of a trial; null: that of `training`.", at_least=1
     )

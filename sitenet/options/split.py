@@ -8,7 +8,10 @@ from sitenet.options.option import Options, option
 
 @dataclass(frozen=True)
 class SplitSettings(Options):
-    """How to divide the crystals of a task."""
+    """How the crystals of a data set are divided into training, validation and test.
+
+    The part of a crystal may differ between tasks, since only crystals with a label are divided.
+    """
 
     kind: Literal["grouped", "random", "matbench", "column"] = option(
         "grouped",
@@ -16,7 +19,7 @@ class SplitSettings(Options):
         "itself. `matbench`: an official fold of a Matbench task. `column`: a text column of the "
         "source says `train`, `val` or `test`.",
     )
-    seed: int = option(0, "Seed of everything that is drawn.", at_least=0)
+    seed: int = option(0, "Seed of all random choices.", at_least=0)
     test: float = option(
         0.2, "Share of all crystals for testing (`grouped`, `random`).", more_than=0, less_than=1
     )

@@ -14,7 +14,7 @@ class RepeatedRuns(Options):
 
     seeds: int = option(
         12,
-        "Runs for each number of labels. Run k sees the same labels whatever its initial weights.",
+        "Runs for each number of labels. Run k is shown the same labels in every arm.",
         at_least=1,
     )
     validation: float = option(

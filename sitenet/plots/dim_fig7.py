@@ -36,7 +36,7 @@ def draw_dim_fig7(
 
     Args:
         titles, units: of the experiments and their labels.
-        results: tables of `sitenet.train.transfer.run`, experiment by experiment.
+        results: tables of `sitenet.train.transfer.train_arm`, experiment by experiment.
         pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
             quartiles and comparisons (CSV).
     """

@@ -25,7 +25,7 @@ class BothTables:
         self.merged, self.apart = merged, apart
         self.ids, self.index = merged.ids, merged.index
         self.sites, self.atoms = merged.sites, merged.atoms
-        self.classes, self.pairs = merged.classes, merged.pairs
+        self.classes, self.pairs, self.types = merged.classes, merged.pairs, merged.types
 
     def __len__(self) -> int:
         return len(self.merged)

@@ -1,12 +1,21 @@
-"""AdamW and the learning-rate schedule."""
+"""Seeds, AdamW and the learning-rate schedule."""
 
 import math
+import random
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from sitenet.options.training import TrainingSettings
+
+
+def set_seeds(seed: int) -> None:
+    """Seed Python, NumPy and PyTorch on all devices."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (of libraries that use the global generator)
+    torch.manual_seed(seed)
 
 
 def make_optimiser(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:

@@ -2,12 +2,10 @@
 
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
@@ -28,10 +26,14 @@ from sitenet.splits.draws import drawn
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
 from sitenet.tables import read_rows, write_table
 from sitenet.train.batches import Batches
-from sitenet.train.callbacks import History
-from sitenet.train.data import TaskData, load_task
-from sitenet.train.fit import device_name, fit, peak_memory
-from sitenet.train.module import SupervisedModule
+from sitenet.train.data import TaskData, load_labelled
+from sitenet.train.devices import torch_device
+from sitenet.train.history import History, Report
+from sitenet.train.launch import train_here, train_task, training_record
+from sitenet.train.loop import OnEpoch
+from sitenet.train.optimiser import set_seeds
+from sitenet.train.task import LabelTask
+from sitenet.train.training import Training
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,46 @@ class RunOutputs:
     checkpoints: Path
 
 
+@dataclass(frozen=True)
+class SupervisedTraining(Training):
+    """Training of a Site-Net with labels; `model` is its architecture."""
+
+    inputs: RunInputs
+    model: ModelSettings
+
+    def load_task(self) -> LabelTask:
+        """Labelled crystals and a new model; raises ValueError if the data does not allow a run."""
+        set_seeds(self.settings.seed)
+        data = self._load_data()
+        fitting = data.indices("train")
+        watched = data.indices("val", self.inputs.features.n_atoms)
+        log.info(
+            f"{self.label}: {len(fitting):,} training, {len(watched):,} validation and "
+            f"{len(data.indices('test')):,} test crystals, N={self.inputs.features.n_atoms}, on "
+            f"{self.accelerator}"
+        )
+        return LabelTask(
+            _new_model(self.model, self.settings, data, fitting),
+            self.settings,
+            Batches(data, fitting, self.settings.batch_sites, shuffle=self.settings.seed),
+            Batches(data, watched, self.settings.batch_sites),
+        )
+
+    def _load_data(self) -> TaskData:
+        inputs, settings = self.inputs, self.settings
+        crystals = read_featurised(inputs.shards, read_parts(inputs.split))
+        crystals.require(*PARTS)
+        crystals = _limit_training(crystals, inputs.features.n_atoms, settings)
+        return load_labelled(
+            crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
+        )
+
+    def report(self) -> Report:
+        """Epochs by their errors."""
+        title = f"MAE ({self.inputs.unit})"
+        return Report(self.history, self.label, title, self.settings.max_epochs)
+
+
 def train(
     inputs: RunInputs,
     outputs: RunOutputs,
@@ -73,31 +115,23 @@ def train(
     Raises ValueError if the data does not allow a run.
     """
     start = time.monotonic()
-    data, module = _prepared(inputs, model_settings, settings, accelerator, label)
-    history = History(outputs.history, label, "mae", f"MAE ({inputs.unit})")
-    best = fit(module, settings, history, outputs.checkpoints, accelerator)
-    module.load_state_dict(best)
-    model = module.model.float()  # as saved
-    data.store.to("cuda" if accelerator in ("gpu", "cuda") else "cpu")
+    training = SupervisedTraining(settings, outputs.history, outputs.checkpoints, accelerator,
+                                  label, inputs, model_settings)  # fmt: skip
+    task = training.load_task()
+    trained = train_task(training, task)
+    task.model.load_state_dict(trained.weights)
+    model, data = task.model.float(), task.data  # as saved
+    data.store.to(torch_device(accelerator))
     values = predict(model, data.store, settings.batch_sites)
     predictions = _predictions(data, values, inputs.structures)
     write_table(outputs.predictions, predictions)
-    seconds = sum(row["seconds"] for row in history.rows)
-    record = {
+    record: dict[str, Any] = {
         "splits": _split_metrics(predictions, settings.seed),
         "baselines": _baselines(predictions),
         "unit": inputs.unit,
         "model": model_settings.to_dict(),
         "training": settings.to_dict(),
-        "epochs": len(history.rows),
-        "best_epoch": history.best()["epoch"],
-        "structures_per_second": float(
-            np.median([row["structures_per_second"] for row in history.rows])
-        ),
-        "seconds": seconds,
-        "peak_memory_bytes": peak_memory(accelerator),
-        "device": device_name(accelerator),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        **training_record(trained, task, accelerator),
     }
     save_model(
         model,
@@ -110,58 +144,29 @@ def train(
     )
     write_json(outputs.metrics, record)
     shutil.rmtree(outputs.checkpoints, ignore_errors=True)
-    test = record["splits"]["test"]  # type: ignore[index]
     log.info(
-        f"{label}: test MAE {test['mae']:.4g} {inputs.unit} (mean of the training labels: "
-        f"{record['baselines']['mean']:.4g}) after {len(history.rows)} epochs, "  # type: ignore[index]
+        f"{label}: test MAE {record['splits']['test']['mae']:.4g} {inputs.unit} (mean of the "
+        f"training labels: {record['baselines']['mean']:.4g}) after {record['epochs']} epochs, "
         f"{duration(time.monotonic() - start)}"
     )
 
 
-def fit_watched(
+def train_watched(
     inputs: RunInputs,
     model_settings: ModelSettings,
     settings: TrainingSettings,
     folder: Path,
     accelerator: str,
-    callbacks: Sequence[pl.Callback],
+    on_epoch: OnEpoch,
 ) -> History:
-    """Train and watch, nothing else: no test crystal is predicted, no model kept.
+    """Train in this process and call `on_epoch` after each epoch; nothing else.
 
-    `folder` gets history.csv and the checkpoints from which a killed run continues.
+    No test crystal is predicted and no model kept. `folder` gets history.csv and the checkpoints
+    from which a killed run continues.
     """
-    _, module = _prepared(inputs, model_settings, settings, accelerator, folder.name)
-    history = History(folder / "history.csv", folder.name, "mae", f"MAE ({inputs.unit})")
-    fit(module, settings, history, folder / "checkpoints", accelerator, callbacks)
-    return history
-
-
-def _prepared(
-    inputs: RunInputs,
-    model_settings: ModelSettings,
-    settings: TrainingSettings,
-    accelerator: str,
-    label: str,
-) -> tuple[TaskData, SupervisedModule]:
-    """Data and new model of a run; the seed is set."""
-    pl.seed_everything(settings.seed, verbose=False)
-    n_atoms = inputs.features.n_atoms
-    crystals = read_featurised(inputs.shards, read_parts(inputs.split))
-    crystals.require(*PARTS)
-    crystals = _limit_training(crystals, n_atoms, settings)
-    data = load_task(crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib)
-    fitting, watched = data.indices("train"), data.indices("val", n_atoms)
-    log.info(
-        f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
-        f"{len(data.indices('test')):,} test crystals, N={n_atoms}, on {accelerator}"
-    )
-    module = SupervisedModule(
-        _new_model(model_settings, settings, data, fitting),
-        settings,
-        Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
-        Batches(data, watched, settings.batch_sites),
-    )
-    return data, module
+    training = SupervisedTraining(settings, folder / "history.csv", folder / "checkpoints",
+                                  accelerator, folder.name, inputs, model_settings)  # fmt: skip
+    return train_here(training, training.load_task(), [on_epoch]).history
 
 
 def _limit_training(crystals: Featurised, n_atoms: int, settings: TrainingSettings) -> Featurised:

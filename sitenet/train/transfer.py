@@ -9,7 +9,7 @@ Seeds are trained one by one in processes of their own. To stack their networks 
 sites on a CPU; without the kernels it was no faster either.
 """
 
-import copy
+import math
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
@@ -33,8 +33,9 @@ from sitenet.splits.label_masks import label_mask
 from sitenet.splits.parts import read_parts
 from sitenet.tables import write_table
 from sitenet.train.batches import Batches
-from sitenet.train.data import TaskData, load_task
-from sitenet.train.optimiser import make_optimiser, make_schedule
+from sitenet.train.data import TaskData, load_labelled
+from sitenet.train.loop import train_epochs
+from sitenet.train.task import Batch, Found, LabelTask
 
 
 @dataclass(frozen=True)
@@ -107,11 +108,11 @@ def load_few_labels(
         ) from None
     needed = crystals.take(needed)
     return FewLabels(
-        pool, load_task(needed, inputs.shards, inputs.structures, inputs.column, memory_gib)
+        pool, load_labelled(needed, inputs.shards, inputs.structures, inputs.column, memory_gib)
     )
 
 
-def run(
+def train_arm(
     inputs: TransferInputs,
     settings: TransferSettings,
     names: tuple[str, str],
@@ -200,7 +201,7 @@ def train_seed(
     shown = few.shown(settings.labels, seed)
     fitting, watched = shown[: settings.trained], shown[settings.trained :]
     model = new_model(few.data, fitting, encoder, settings.model, training)
-    epochs, best_epoch, val_mae = fit(model, few.data, fitting, watched, training)
+    epochs, best_epoch, val_mae = train_few_labels(model, few.data, fitting, watched, training)
     tested = Batches(few.data, few.data.indices("test"), training.batch_sites)
     return SeedResult(
         labels=settings.labels,
@@ -235,12 +236,27 @@ def new_model(
     return model
 
 
-def fit(
+class FewLabelsTask(LabelTask):
+    """Learns few labels, on the CPU.
+
+    Epochs are shuffled by their number from 1, and the loss is the plain mean: results stay those
+    of earlier versions to the last bit.
+    """
+
+    def start_epoch(self, epoch: int) -> None:
+        """Shuffle by the number of the epoch."""
+        super().start_epoch(epoch + 1)
+
+    def train_step(self, batch: Batch, epoch: int, number: int) -> Found:
+        """The mean error of a batch."""
+        error = (self.model(batch[0]) - batch[1]).abs()
+        return self._found(error.mean() / self.model.label_scale, error.sum(), batch)
+
+
+def train_few_labels(
     model: SiteNet, data: TaskData, fitting: Tensor, watched: Tensor, settings: TrainingSettings
 ) -> tuple[int, int, float]:
     """Train until the validation MAE no longer falls; the model ends with its best weights.
-
-    A plain loop: Lightning's takes a third of the time of batches as small as these.
 
     Returns:
         Epochs, the best of them, and its validation MAE.
@@ -248,32 +264,19 @@ def fit(
     Raises:
         ValueError: the validation error is not a number.
     """
-    batches = Batches(data, fitting, settings.batch_sites, shuffle=settings.seed)
-    validation = Batches(data, watched, settings.batch_sites)
-    optimiser = make_optimiser(model, settings)
-    schedule = make_schedule(optimiser, settings, len(batches))
-    best_epoch, best_mae, best_weights = 0, float("inf"), model.state_dict()
-    for epoch in range(1, settings.max_epochs + 1):
-        batches.epoch = epoch
-        model.train()
-        for batch, target, *_ in batches:
-            loss = (model(batch) - target).abs().mean() / model.label_scale
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
-            optimiser.step()
-            schedule.step()
-        mae = mean_absolute_error(model, validation)
-        if not mae < float("inf"):
-            raise ValueError(f"the validation error is {mae} after {epoch} epochs; lower "
-                             "infomax.transfer.training.learning_rate")  # fmt: skip
-        if mae < best_mae:
-            best_epoch, best_mae = epoch, mae
-            best_weights = copy.deepcopy(model.state_dict())
-        elif epoch - best_epoch >= settings.patience:
-            break
-    model.load_state_dict(best_weights)
-    return epoch, best_epoch, best_mae
+    task = FewLabelsTask(
+        model,
+        settings,
+        Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
+        Batches(data, watched, settings.batch_sites),
+    )
+    history, weights = train_epochs(task, settings, torch.device("cpu"))
+    last, best = history.rows[-1], history.best()
+    if not math.isfinite(last["val_mae"]):
+        raise ValueError(f"the validation error is {last['val_mae']} after {last['epoch']} epochs; "
+                         "lower infomax.transfer.training.learning_rate")  # fmt: skip
+    model.load_state_dict(weights)
+    return int(last["epoch"]), int(best["epoch"]), best["val_mae"]
 
 
 def mean_absolute_error(model: SiteNet, batches: Batches) -> float:

@@ -1,7 +1,6 @@
 """Supervised runs: they learn, resume exactly after a kill, and leave whole files."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,10 +21,10 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.structure.cif import Crystal
-from sitenet.train import batch_module
-from sitenet.train.callbacks import History
+from sitenet.train import loop
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.supervised import RunInputs, RunOutputs, train
+from sitenet.train.task import Task
 
 MODEL = ModelSettings(
     embedding_size=4,
@@ -85,12 +84,16 @@ def outputs(folder: Path) -> RunOutputs:
                       folder / "checkpoints")  # fmt: skip
 
 
-def interrupt_before(epoch: int) -> Callable:
-    def stop(self: History, trainer: object, module: object) -> None:
-        if trainer.current_epoch == epoch:  # type: ignore[attr-defined]
-            raise RuntimeError("killed")
+def interrupt_before(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    """Let trainings end before the epoch after the `epoch`-th."""
+    start_epoch = Task.start_epoch
 
-    return stop
+    def start(self: Task, number: int) -> None:
+        if number == epoch:
+            raise RuntimeError("killed")
+        start_epoch(self, number)
+
+    monkeypatch.setattr(Task, "start_epoch", start)
 
 
 def test_a_run_learns_and_writes_everything(inputs: RunInputs, tmp_path: Path):
@@ -130,7 +133,7 @@ def test_a_killed_run_continues_as_if_undisturbed(
 ):
     train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
             train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
     assert not (tmp_path / "cut" / "metrics.json").exists()
@@ -158,7 +161,7 @@ def test_a_damaged_checkpoint_is_told_and_dropped(
 
 
 def test_patience_stops_a_run_that_no_longer_improves(inputs: RunInputs, tmp_path: Path):
-    frozen = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=2)
+    frozen = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=2)
     train(inputs, outputs(tmp_path), MODEL, frozen)
     assert len(pd.read_csv(tmp_path / "history.csv")) == 3
 
@@ -203,7 +206,7 @@ def test_the_optimiser_of_a_gpu_takes_the_same_steps(amsgrad):
 
 def test_a_fused_optimiser_is_clipped_in_mixed_precision(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        batch_module,
+        loop,
         "make_optimiser",
         lambda model, settings: torch.optim.SGD(model.parameters(), 1e-2, fused=True),
     )

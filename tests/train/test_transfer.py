@@ -93,15 +93,15 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fitted(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """For each run the initial weights, and ids of the crystals in training and validation."""
     found: list[dict] = []
-    fit = transfer.fit
+    train = transfer.train_few_labels
 
     def spy(model, data, fitting, watched, settings):
         ids = [[data.store.ids[k] for k in part] for part in (fitting, watched)]
         weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         found.append({"train": ids[0], "val": ids[1], "weights": weights})
-        return fit(model, data, fitting, watched, settings)
+        return train(model, data, fitting, watched, settings)
 
-    monkeypatch.setattr(transfer, "fit", spy)
+    monkeypatch.setattr(transfer, "train_few_labels", spy)
     return found
 
 
@@ -112,8 +112,8 @@ def without_time(table: pd.DataFrame) -> pd.DataFrame:
 def run(inputs: TransferInputs, folder: Path, workers: int = 1,
         settings: TransferSettings = SETTINGS) -> pd.DataFrame:  # fmt: skip
     folder.mkdir(exist_ok=True)
-    transfer.run(inputs, settings, ("salts", "random"), folder / ".kept", folder / "out.parquet",
-                 workers)  # fmt: skip
+    names, out = ("salts", "random"), folder / "out.parquet"
+    transfer.train_arm(inputs, settings, names, folder / ".kept", out, workers)
     return pd.read_parquet(folder / "out.parquet")
 
 
@@ -231,7 +231,9 @@ def test_few_labels_teach_and_the_best_weights_are_tested(inputs: TransferInputs
     few = transfer.load_few_labels(inputs, 60, 1, 1.0)
     shown = few.shown(60, 0)
     model = transfer.new_model(few.data, shown[:45], None, MODEL, training)
-    epochs, best, val_mae = transfer.fit(model, few.data, shown[:45], shown[45:], training)
+    epochs, best, val_mae = transfer.train_few_labels(
+        model, few.data, shown[:45], shown[45:], training
+    )
     assert epochs == 60
     assert transfer.mean_absolute_error(model, Batches(few.data, shown[45:], 40)) == val_mae
     result = transfer.train_seed(few, None, settings, 0)
@@ -244,7 +246,7 @@ def test_few_labels_teach_and_the_best_weights_are_tested(inputs: TransferInputs
 
 def test_patience_ends_a_run(inputs: TransferInputs) -> None:
     few = transfer.load_few_labels(inputs, 20, 1, 1.0)
-    still = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=4)
+    still = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=4)
     result = transfer.train_seed(few, None, replace(SETTINGS, training=still), 0)
     assert (result.best_epoch, result.epochs) == (1, 5)
 
@@ -256,7 +258,7 @@ def test_an_encoder_that_knows_the_label_beats_random_weights(
     few = transfer.load_few_labels(inputs, 70, 3, 1.0)
     shown = few.shown(70, 0)
     teacher = transfer.new_model(few.data, shown[10:], None, MODEL, training)
-    transfer.fit(teacher, few.data, shown[10:], shown[:10], training)
+    transfer.train_few_labels(teacher, few.data, shown[10:], shown[:10], training)
     weights = tmp_path / "model.safetensors"
     save_model(teacher, MODEL, weights, weights.with_suffix(".json"))
     short = replace(TRAINING, learning_rate=1e-3, max_epochs=20)

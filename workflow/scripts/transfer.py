@@ -7,13 +7,13 @@ from job import checkpoints, job
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.options.transfer import TransferSettings
-from sitenet.train.transfer import TransferInputs, run
+from sitenet.train.transfer import TransferInputs, train_arm
 
 with job(snakemake):
     names, section = snakemake.wildcards, snakemake.params.section
     table = Path(snakemake.output.table)
     encoder = [Path(file) for file in snakemake.input.encoder]
-    run(
+    train_arm(
         TransferInputs(
             structures=Path(snakemake.input.structures),
             shards=tuple(map(Path, snakemake.input.shards)),

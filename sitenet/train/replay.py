@@ -1,10 +1,10 @@
-"""Training steps replayed as a CUDA graph: forward and backward in one launch.
+"""Training steps replayed as a CUDA graph: forward and backward pass in one launch.
 
-A step is some hundred kernels, and on few crystals to launch them takes longer than to run them.
-Batches are padded to one shape (`sitenet.shards.padding`) and copied to where the graph reads them;
-it gives the summed error and its gradient. Whether it can be captured, and computes what the usual
-step does, is checked at first use. Where it cannot, or does not, steps are launched one by one, and
-the log says why.
+A step consists of some hundred kernels; for few crystals, launching them takes longer than running
+them. Batches are padded to one shape (`sitenet.shards.padding`) and copied to the memory that the
+graph reads; it computes the summed error and its gradient. Its first results are compared with
+those of the usual step. Where a graph cannot be captured or differs, kernels are launched one by
+one, and the log says why.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,10 +25,10 @@ Function = Callable[..., Sequence[Tensor]]
 Capture = Callable[[Function, Sequence[Tensor]], Function]
 
 CHECKED = 2
-"""Batches that are computed both ways: the one that was captured, and another."""
+"""Batches that are computed both ways: the one of the capture, and another."""
 
 TOLERANCES = {"32-true": 1e-3, "bf16-mixed": 3e-2}
-"""Relative differences that are taken for rounding, by precision."""
+"""Relative differences that count as rounding, by precision."""
 
 WARM_UP = 3  # runs before a capture, as torch.cuda.make_graphed_callables has them
 
@@ -41,7 +41,7 @@ def absolute_error(model: nn.Module, batch: RaggedBatch, target: Tensor) -> Tens
 def replayed_error(
     model: SiteNet, settings: TrainingSettings, device: torch.device, batches: Packs
 ) -> "ReplayedError | None":
-    """What replays training steps on `device`; None: launch them one by one (on a GPU, logged)."""
+    """What replays training steps on `device`; None: launch them one by one (logged on a GPU)."""
     if device.type != "cuda":
         return None
     reason = obstacle(model, settings, device)
@@ -65,10 +65,11 @@ def obstacle(model: SiteNet, settings: TrainingSettings, device: torch.device) -
 
 
 def cuda_graph(function: Function, inputs: Sequence[Tensor]) -> Function:
-    """`function` as a CUDA graph: takes tensors like `inputs`, overwrites its results each time.
+    """`function` as a CUDA graph: takes tensors like `inputs` and overwrites its results each time.
 
     Raises:
-        RuntimeError: `function` waits for the host, or cannot be captured for another reason.
+        RuntimeError: `function` synchronises with the host, or cannot be captured for another
+            reason.
     """
     static = [tensor.clone() for tensor in inputs]
     present, aside = torch.cuda.current_stream(), torch.cuda.Stream()
@@ -76,7 +77,7 @@ def cuda_graph(function: Function, inputs: Sequence[Tensor]) -> Function:
     with torch.cuda.stream(aside):
         for _ in range(WARM_UP):
             function(*static)
-        # Before the capture, since one that fails may leave memory and streams in disorder.
+        # Before the capture: one that fails may leave memory and streams in an undefined state.
         mode = torch.cuda.get_sync_debug_mode()
         torch.cuda.set_sync_debug_mode("error")
         try:
@@ -98,10 +99,10 @@ def cuda_graph(function: Function, inputs: Sequence[Tensor]) -> Function:
 
 
 class ReplayedError:
-    """`absolute_error` of a model, for batches that `capacity` holds; others are launched as usual.
+    """`absolute_error` of a model for batches that fit `capacity`; others are launched as usual.
 
-    `capture` turns a function of tensors, and examples of them, into what replays it. The model's
-    parameters must stay where they are in memory from then on.
+    `capture` turns a function of tensors and example inputs into its replayed form. From then on
+    the parameters of the model must stay where they are in memory.
     """
 
     def __init__(
@@ -123,13 +124,13 @@ class ReplayedError:
         return absolute_error(self.model, batch, target)
 
     def _replayed(self, batch: RaggedBatch, target: Tensor) -> Sequence[Tensor]:
-        """The sum and its gradient; RuntimeError where there are none, or wrong ones."""
+        """The sum and its gradient; RuntimeError if the capture fails or the results are wrong."""
         device = target.device.type
         more = (0, self.capacity.crystals - target.numel())
         tensors = vars(padded(batch, self.capacity)).values()
         inputs = [*tensors, F.pad(target, more), F.pad(torch.ones_like(target), more)]
         low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        with torch.autocast(device, enabled=False):  # which a backward pass is usually outside of
+        with torch.autocast(device, enabled=False):  # as for any backward pass
             work = _Work(self.model, self._parameters, low)
             if self._replay is None:
                 self._replay = self.capture(work, inputs)
@@ -144,10 +145,10 @@ class ReplayedError:
     def _check(
         self, found: Sequence[Tensor], usual: Sequence[Tensor], alone: Tensor, target: Tensor
     ) -> None:
-        """RuntimeError unless what was found is the usual result; `alone`: of the batch as it is.
+        """Raise RuntimeError unless `found` equals `usual`; `alone` is the sum without padding.
 
-        Gradients are compared for the same shapes: under bfloat16 another order of sums may turn
-        the sign of an error, and with it a share of the gradient.
+        Gradients are compared for the same shapes: under bfloat16 another order of summation may
+        flip the sign of an error, and with it a share of the gradient.
         """
         sizes = [parameter.numel() for parameter in self._parameters]
         differences, gradients = (
@@ -169,9 +170,9 @@ class ReplayedError:
 
 
 class _Work:
-    """What is captured: summed error of a padded batch, and its gradient in all parameters.
+    """The captured function: summed error of a padded batch and its gradient in all parameters.
 
-    `low`: type of products under autocast, None without.
+    `low` is the number format of products under autocast, None without.
     """
 
     def __init__(
@@ -180,7 +181,7 @@ class _Work:
         self.model, self.parameters, self.low = model, parameters, low
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """inputs: those of a `RaggedBatch`, then target and 1 for crystals that count, else 0."""
+        """inputs: fields of a `RaggedBatch`, the target, and 1 for crystals that count, else 0."""
         *tensors, target, counted = inputs
         with torch.autocast(
             target.device.type, self.low, enabled=self.low is not None, cache_enabled=False
@@ -192,7 +193,7 @@ class _Work:
 
 
 class _Known(torch.autograd.Function):
-    """A number whose gradient in all parameters is known. Both are copied: they get overwritten."""
+    """A number with known gradient in all parameters; both are copied: replays overwrite them."""
 
     @staticmethod
     def forward(ctx, value, gradient, *parameters):  # type: ignore[no-untyped-def]

@@ -28,10 +28,9 @@ from sitenet.options.features import FeatureSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.padding import Capacity
 from sitenet.shards.store import CrystalStore
-from sitenet.train import graphs, module
+from sitenet.train import replay, task
 from sitenet.train.batches import Packs
-from sitenet.train.callbacks import History
-from sitenet.train.graphs import CHECKED, TOLERANCES, ReplayedError, absolute_error, obstacle
+from sitenet.train.replay import CHECKED, TOLERANCES, ReplayedError, absolute_error, obstacle
 from sitenet.train.supervised import train
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -284,7 +283,7 @@ def replaying(monkeypatch) -> list[ReplayedError]:
         made.append(ReplayedError(model, batches.capacity(), TOLERANCES["32-true"], stand_in))
         return made[-1]
 
-    monkeypatch.setattr(module, "replayed_error", choose)
+    monkeypatch.setattr(task, "replayed_error", choose)
     return made
 
 
@@ -311,7 +310,7 @@ def test_a_training_gives_the_usual_weights(inputs, tmp_path, monkeypatch, repla
 def test_a_killed_run_continues_as_if_undisturbed(inputs, tmp_path, monkeypatch, replaying):  # noqa: F811
     train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
             train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
     train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
@@ -367,25 +366,25 @@ def test_the_capacity_holds_the_batches_of_other_epochs():
 def test_where_steps_can_be_replayed(monkeypatch, caplog, change, reason):
     caplog.set_level(logging.INFO, "sitenet")
     path = None if change.pop("engine", None) else nullcontext
-    monkeypatch.setattr(graphs, "fast_path", lambda device: path)
+    monkeypatch.setattr(replay, "fast_path", lambda device: path)
     training = {k: v for k, v in change.items() if k in ("precision", "devices")}
     shape = {k: v for k, v in change.items() if k not in training}
     model, settings = SiteNet(replace(MODEL, **shape)), TrainingSettings(**training)
     found = obstacle(model, settings, torch.device("cuda"))
     assert found is None if reason is None else reason in found
     if reason is not None:
-        assert graphs.replayed_error(model, settings, torch.device("cuda"), None) is None
+        assert replay.replayed_error(model, settings, torch.device("cuda"), None) is None
         (record,) = caplog.records
         assert reason in record.message
 
 
 def test_nothing_is_replayed_on_the_cpu(inputs):  # noqa: F811
-    assert graphs.replayed_error(SiteNet(MODEL), TRAINING, torch.device("cpu"), None) is None
+    assert replay.replayed_error(SiteNet(MODEL), TRAINING, torch.device("cpu"), None) is None
 
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA GPU")
 def test_the_graph_itself(store, model):
-    error = replayed(model, graphs.cuda_graph)
+    error = replayed(model, replay.cuda_graph)
     assert_as_usual(model, store, error)
     assert error.checked == CHECKED
 
@@ -393,5 +392,5 @@ def test_the_graph_itself(store, model):
 @pytest.mark.skipif(DEVICE == "cpu", reason="no CUDA GPU")
 def test_a_capture_that_waits_is_refused():
     with pytest.raises(RuntimeError):
-        graphs.cuda_graph(lambda x: [x * float(x.sum())], [torch.ones(3, device=DEVICE)])
+        replay.cuda_graph(lambda x: [x * float(x.sum())], [torch.ones(3, device=DEVICE)])
     assert torch.cuda.get_sync_debug_mode() == 0
