@@ -281,7 +281,7 @@ def test_environments_have_the_pins_of_the_lock_files(name: str) -> None:
     assert environment == {package: locked[package] for package in needed}
 
 
-@pytest.mark.parametrize("name", ["slurm", "tune"])
+@pytest.mark.parametrize("name", ["docs", "slurm", "tune"])
 def test_extras_are_locked_and_change_no_pin_of_the_lock_file(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = {re.split(r"[\[<>=]", entry)[0] for entry in project["optional-dependencies"][name]}
