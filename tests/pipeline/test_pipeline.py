@@ -100,13 +100,13 @@ def test_the_terminal_tells_each_stage_and_little_else(finished: Path) -> None:
     assert len(terminal.splitlines()) < 5 * 46
 
 
-def test_every_step_has_a_log_a_benchmark_and_a_record(finished: Path) -> None:
-    logs, benchmarks, records = (
+def test_every_step_has_a_log_and_a_record(finished: Path) -> None:
+    logs, records = (
         {path.with_suffix("") for path in (finished / "logs").rglob(f"*.{kind}")}
-        for kind in ("log", "tsv", "json")
+        for kind in ("log", "json")
     )
     assert len(logs) == 45
-    assert logs == benchmarks == records
+    assert logs == records
 
 
 def test_every_result_is_traced_to_its_jobs(finished: Path) -> None:
