@@ -1,6 +1,7 @@
 """Fingerprints of code: what changes them, and that they follow every import."""
 
 import ast
+import json
 import subprocess
 import sys
 import textwrap
@@ -54,7 +55,11 @@ FILES = {
     "sitenet/train/lazily.py": "import torch\nNAME = 'table.csv'\nSOURCES = '*.cpp'\n",
     "sitenet/train/table.csv": "a,b\n1,2\n",
     "sitenet/train/other.csv": "a,b\n1,2\n",
-    "sitenet/train/kernel.cpp": '// a kernel\nint f() { return 1; }  /* one */\nauto s = "// no";\n',
+    "sitenet/train/kernel.cpp": """
+        // a kernel
+        int f() { return 1; }  /* one */
+        auto s = "// no";
+    """,
 }
 
 
@@ -197,9 +202,7 @@ print(json.dumps(found))
 
 
 def test_no_module_that_a_script_imports_is_missed() -> None:
-    """What Python imports when scripts start, in one process for those without torch."""
-    import json
-
+    """What Python imports when the scripts start."""
     names = sorted(SCRIPTS)
     command = [sys.executable, "-c", IMPORTED, str(ROOT), *names]
     process = subprocess.run(command, capture_output=True, text=True)
