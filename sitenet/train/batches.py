@@ -99,7 +99,6 @@ class Packs:
             weight = len(part) * self.world / len(batch)
             yield self.indices[torch.from_numpy(part if len(part) else batch[:1])], weight
 
-
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return self.packs()
 
