@@ -158,7 +158,11 @@ class Stepper:
         self.optimiser = make_optimiser(model, settings)
         self.schedule = make_schedule(self.optimiser, settings, steps_per_epoch)
         self.scaler = precision.scaler
-        self.parts = {"optimiser": self.optimiser, "schedule": self.schedule, "scaler": self.scaler}
+        self.parts: dict[str, Any] = {
+            "optimiser": self.optimiser,
+            "schedule": self.schedule,
+            "scaler": self.scaler,
+        }
 
     def step(self, loss: Tensor) -> None:
         """Descend the mean of the losses of all processes."""

@@ -110,8 +110,10 @@ def pretrain(
     task = training.load_task()
     trained = train_task(training, task)
     task.model.load_state_dict(trained.weights)
+    encoder = task.model.float().encoder
+    assert isinstance(encoder, SiteNet)
     save_model(
-        task.model.float().encoder,
+        encoder,
         model_settings,
         outputs.weights,
         outputs.description,
