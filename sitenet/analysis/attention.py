@@ -17,11 +17,11 @@ from torch import Tensor
 
 from sitenet.analysis.distance_ranges import FAR, REACH
 from sitenet.model.inference import batches_in_order
-from sitenet.model.saving import load_model
+from sitenet.model.saving import load_model, memory_limit
 from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.open_store import open_store
 from sitenet.tables import write_table
 
 FINE = 0.005
@@ -188,7 +188,7 @@ def write_attention(
     Raises ValueError if the crystals have no pairs of atoms.
     """
     model = load_model(weights).to(device)
-    store = CrystalStore.from_shards(shards, keep=set(ids)).to(device)
+    store = open_store(shards, set(ids), memory_limit(weights.with_suffix(".json"))).to(device)
     blocks, heads = len(model.blocks), model.settings.heads
     histogram, sums = AttentionHistogram(blocks, heads, device), HeadSums(blocks, heads)
     progress = Progress(len(store), "attention", "crystals")

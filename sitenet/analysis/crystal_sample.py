@@ -8,7 +8,7 @@ import numpy as np
 from sitenet.parallel import chunked
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.structure.cif import Crystal
-from sitenet.tables import read_table
+from sitenet.tables import read_ids
 
 CHUNK = 8  # crystals sent to a process at once
 
@@ -19,7 +19,7 @@ def choose_ids(
     structures: Path, count: int, seed: int, ids: Collection[str] | None = None
 ) -> set[str]:
     """At most `count` ids of the table; only of `ids`, if given. ValueError if there are none."""
-    known = read_table(structures, ["id"]).id.tolist()
+    known = read_ids(structures)
     wanted = known if ids is None else sorted(set(known) & set(ids))
     if not wanted:
         raise ValueError(f"{structures} has none of the crystals asked for")

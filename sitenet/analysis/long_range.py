@@ -10,11 +10,11 @@ from torch import Tensor
 
 from sitenet.model.inference import infer
 from sitenet.model.layers import segment_max
-from sitenet.model.saving import load_model
+from sitenet.model.saving import load_model, memory_limit
 from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.open_store import open_store
 from sitenet.splits.draws import drawn
 from sitenet.splits.parts import parts_of_run
 from sitenet.tables import write_table
@@ -72,7 +72,7 @@ def write_long_range(
     """
     model = load_model(weights)
     heads = model.settings.heads
-    store = CrystalStore.from_shards(shards, keep=parts.keys()).to(device)
+    store = open_store(shards, parts.keys(), memory_limit(weights.with_suffix(".json"))).to(device)
     progress = Progress(len(store), "long-range coefficients", "crystals")
 
     def coefficients(batch: RaggedBatch) -> Tensor:

@@ -17,7 +17,7 @@ from sitenet.progress import log
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.parts import read_parts
 from sitenet.structure.elements import symbols
-from sitenet.tables import read_arrow, read_rows, write_table
+from sitenet.tables import read_ids, read_rows, write_table
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -83,7 +83,7 @@ def write_map(
         scores: CSV to write, a row for each space, z and map: space, points, halogen_metal (how
             many of them), silhouette.
     """
-    known = set(read_arrow(embeddings, ["id"])["id"].to_pylist())
+    known = set(read_ids(embeddings))
     tested = read_parts(split).drawn("test", settings.points, settings.seed)
     ids = [name for name in tested if name in known]
     vectors = read_vectors([embeddings], ids).astype(np.float64)

@@ -121,25 +121,23 @@ class Task:
 
 
 @dataclass(frozen=True)
-class SourceSettings:
+class SourceSettings(Options):
     """The part of a data set's configuration that decides its table of structures."""
 
     dataset: str
-    source: Mapping[str, Any]
-    """`kind` and that kind's options."""
-    tasks: tuple[Task, ...] = ()
-    max_rejected_fraction: float = 0.2
-    """Largest share of unusable crystals among those offered that is not an error."""
+    source: Source
+    tasks: tuple[Task, ...]
+    max_rejected_fraction: float
 
     @classmethod
     def from_config(cls, dataset: str, section: Mapping[str, Any]) -> "SourceSettings":
-        """Settings of `config["datasets"][dataset]`, given as `section`."""
-        tasks = tuple(
-            Task(name, task.get("column", name), task["unit"])
-            for name, task in section.get("tasks", {}).items()
-        )
-        fraction = section.get("max_rejected_fraction", cls.max_rejected_fraction)
-        return cls(dataset, section["source"], tasks, fraction)
+        """Settings of the data set named `dataset`.
+
+        `section` has its `source`, the `column` and `unit` of its `tasks`, and its
+        `max_rejected_fraction`.
+        """
+        tasks = tuple(Task(name, **task) for name, task in section["tasks"].items())
+        return cls.from_dict({**section, "dataset": dataset, "tasks": tasks})
 
     @property
     def columns(self) -> tuple[str, ...]:

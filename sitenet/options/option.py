@@ -158,6 +158,11 @@ def is_group(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Options)
 
 
+def kind_of(group: type[Options]) -> str:
+    """The value of `kind` by which a group of options is selected among several."""
+    return str(next(known.default for known in fields(group) if known.name == "kind"))
+
+
 def _metadata(group: type[Options], name: str) -> Mapping[str, Any]:
     """Metadata of a field, or of the base's field whose default it replaces."""
     for base in group.__mro__:
@@ -197,8 +202,16 @@ def _typed(kind: Any, value: Any) -> Any:
     if isinstance(value, Mapping) and is_mapping(kind):
         return {name: _typed(get_args(kind)[1], one) for name, one in value.items()}
     if isinstance(value, Mapping):
-        for group in filter(is_group, members(kind)):
-            own = {known.name: choices(known.type) for known in fields(group)}
-            if "kind" not in value or value["kind"] in own.get("kind", ()):
-                return group.from_dict(value)
+        groups = [group for group in members(kind) if is_group(group)]
+        return _chosen(groups, value).from_dict(value) if groups else value
     return value
+
+
+def _chosen(groups: list[type[Options]], values: Mapping[str, Any]) -> type[Options]:
+    """The group that `kind` in `values` selects; ValueError if there is none."""
+    if len(groups) == 1:
+        return groups[0]
+    kinds = {kind_of(group): group for group in groups}
+    if values.get("kind") not in kinds:
+        raise ValueError(f"kind must be one of {', '.join(kinds)}, not {values.get('kind')!r}")
+    return kinds[values["kind"]]

@@ -19,10 +19,11 @@ from sitenet.options.option import (
     is_group,
     is_mapping,
     is_optional,
+    kind_of,
     members,
     options_of,
 )
-from sitenet.options.schema import kind_of, plain
+from sitenet.options.schema import plain
 
 WORDS: dict[Any, tuple[str, str]] = {
     int: ("whole number", "whole numbers"),

@@ -6,7 +6,7 @@ editors read. Objects are closed: unknown options are refused.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from functools import cache
 from inspect import getdoc
 from typing import Any, Literal, get_args, get_origin
@@ -20,6 +20,7 @@ from sitenet.options.option import (
     is_group,
     is_mapping,
     is_optional,
+    kind_of,
     members,
     options_of,
 )
@@ -67,11 +68,6 @@ def config_schema() -> Schema:
 def summary(group: type[Options]) -> str:
     """The first sentence or two of a group's docstring, on one line."""
     return (getdoc(group) or "").split("\n\n")[0].replace("\n", " ")
-
-
-def kind_of(group: type[Options]) -> str:
-    """The value of `kind` that a group of options belongs to."""
-    return str(next(known.default for known in fields(group) if known.name == "kind"))
 
 
 def _section(group: type[Options], definitions: Definitions) -> Schema:

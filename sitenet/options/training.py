@@ -5,6 +5,13 @@ from typing import Literal
 
 from sitenet.options.option import Options, option
 
+LabelScaling = Literal["standard", "none"]
+
+LABEL_SCALING = (
+    "`standard`: the network predicts standard deviations from the mean of the training labels. "
+    "`none`: it predicts labels as they are."
+)
+
 
 @dataclass(frozen=True)
 class OptimiserSettings(Options):
@@ -44,29 +51,9 @@ class OptimiserSettings(Options):
     """Of the initial weights, the order of the crystals and everything else that is drawn."""
 
 
-LabelScaling = Literal["standard", "none"]
-
-LABEL_SCALING = (
-    "`standard`: the network predicts standard deviations from the mean of the training labels. "
-    "`none`: it predicts labels as they are."
-)
-
-
 @dataclass(frozen=True)
-class FewLabelsTraining(OptimiserSettings):
-    """How a model is trained on few labels, on one CPU thread per seed."""
-
-    batch_sites: int = 400
-    schedule: Literal["cosine", "constant"] = "constant"
-    warmup_epochs: float = 0.0
-    max_epochs: int = 300
-    patience: int = 40
-    label_scaling: LabelScaling = option("standard", LABEL_SCALING)
-
-
-@dataclass(frozen=True)
-class PretrainingSettings(OptimiserSettings):
-    """How an encoder is trained without labels, on one or several devices."""
+class LoopSettings(OptimiserSettings):
+    """A training on one or several devices that may stream its crystals."""
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = option(
         "32-true",
@@ -94,7 +81,12 @@ class PretrainingSettings(OptimiserSettings):
 
 
 @dataclass(frozen=True)
-class TrainingSettings(PretrainingSettings):
+class PretrainingSettings(LoopSettings):
+    """How an encoder is trained without labels, by Deep InfoMax."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings(LoopSettings):
     """How a model is trained with labels: AdamW on the mean absolute error."""
 
     label_scaling: LabelScaling = option("standard", LABEL_SCALING)
@@ -104,3 +96,15 @@ class TrainingSettings(PretrainingSettings):
         "smaller number are among those of a larger one.",
         at_least=1,
     )
+
+
+@dataclass(frozen=True)
+class FewLabelsTraining(OptimiserSettings):
+    """How a model is trained on few labels, on one CPU thread per seed."""
+
+    batch_sites: int = 400
+    schedule: Literal["cosine", "constant"] = "constant"
+    warmup_epochs: float = 0.0
+    max_epochs: int = 300
+    patience: int = 40
+    label_scaling: LabelScaling = option("standard", LABEL_SCALING)

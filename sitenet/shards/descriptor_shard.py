@@ -18,7 +18,7 @@ from sitenet.shards.vectors import write_vectors
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.structure.cif import Crystal
 from sitenet.structure.rejection import RejectedCrystal
-from sitenet.tables import read_table
+from sitenet.tables import read_ids
 
 CHUNK = 8  # crystals sent to a process at once
 
@@ -51,7 +51,7 @@ def build_descriptors(
         workers: processes.
     """
     wanted = set(chosen)
-    known = read_table(structures, ["id"]).id.tolist()
+    known = read_ids(structures)
     ordered = [name for name in known if name in wanted]
     share = set(ordered[part * len(ordered) // parts : (part + 1) * len(ordered) // parts])
     progress = Progress(len(share), f"{kind} part {part + 1}/{parts}", "crystals")

@@ -25,7 +25,7 @@ class BothTables:
         self.merged, self.apart = merged, apart
         self.ids, self.index = merged.ids, merged.index
         self.sites, self.atoms = merged.sites, merged.atoms
-        self.classes, self.pairs = merged.classes, merged.pairs
+        self.classes, self.pairs, self.types = merged.classes, merged.pairs, merged.types
 
     def __len__(self) -> int:
         return len(self.merged)
@@ -94,7 +94,7 @@ def _fits(stores: Sequence[StreamedStore], limit: int) -> bool:
     size = sum(int(store.bytes.sum()) for store in stores)
     if size > limit:
         log.info(
-            f"{len(stores[0]):,} crystals take {size / 2**30:.1f} GiB, of which memory_gib allows "
-            f"{limit / 2**30:.1f}: shards are read again in every epoch"
+            f"{len(stores[0]):,} crystals take {size / 2**30:.2g} GiB, of which memory_gib allows "
+            f"{limit / 2**30:.2g}: shards are read again in every epoch"
         )
     return size <= limit

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.row_groups import read_groups
 from sitenet.shards.schema import read_lists, row_groups
-from sitenet.shards.store import CrystalStore, Window, offsets, read_groups
+from sitenet.shards.store import CrystalStore, Window, offsets
 
-PAIR_BYTES = 8
-"""Of a merged pair in a `CrystalStore`."""
+PAIR_BYTES = 12
+"""Of a merged pair in a `CrystalStore` where each is a type of its own: 8, and 4 for the type."""
 
 CLASS_BYTES = 25
 """Of a site class."""
@@ -37,10 +38,11 @@ class StreamedStore:
     Like a `CrystalStore`, except that `batch` takes crystals of the row groups in the latest call
     of `hold`. A thread reads the next ones meanwhile. `limit` counts the bytes of all site classes
     and merged pairs in memory: of the crystals held, of those read ahead, and of both copies while
-    row groups are joined. `bytes` (groups,) is what each row group takes.
+    row groups are joined. `bytes` (groups,) is what each row group takes at most, `types` (B,) are
+    at most the pair types: shards do not count them.
 
-    With `sites_apart` (A, see `read_groups`) shards do not tell the number of pairs: `pairs` and
-    `bytes` are upper limits then, the pairs of every site with every atom of the supercell.
+    With `sites_apart` (A, see `read_groups`) shards do not count pairs either: `pairs` (B,) is an
+    upper limit then, the pairs of every site with every atom of the supercell.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class StreamedStore:
         self.sites, self.atoms, self.classes, self.pairs = (
             torch.from_numpy(part).long() for part in numbers
         )
+        self.types = self.pairs  # at most: shards do not count types
         self._first = offsets(torch.tensor([len(group.ids) for group in counts])).numpy()
         self.bytes = np.array([
             PAIR_BYTES * int(group.pairs.sum()) + CLASS_BYTES * int(group.classes.sum())

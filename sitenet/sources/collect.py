@@ -26,8 +26,7 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
     The output is in the order of the source, for any number of workers. A crystal is rejected if
     its id is invalid or a duplicate, its CIF is rejected (`sitenet.structure.cif.read_cif`), or no
     task has a finite value for it. A crystal without values for some of the tasks is kept and
-    listed once for each of them. The option `max_sites` of the source skips larger cells; this
-    does not count as a rejection.
+    listed once for each of them.
 
     Args:
         settings: of the source.
@@ -43,7 +42,7 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
     """
     records, total = open_source(settings)
     progress = Progress(total, f"reading {settings.dataset}", "crystals")
-    check = partial(check_records, tasks=settings.tasks, max_sites=settings.source.get("max_sites"))
+    check = partial(check_records, tasks=settings.tasks)
     chunks = ordered_map(check, _chunks(records), workers)
     tally = Tally()
     with ExitStack() as stack:
@@ -56,7 +55,7 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
                 writer.add(chunk.usable)
                 reasons.writerows((r.id, r.reason, r.where) for r in _listed(chunk))
                 tally.add(chunk)
-                progress.advance(len(chunk.usable) + len(chunk.rejected) + chunk.too_large)
+                progress.advance(len(chunk.usable) + len(chunk.rejected))
             writer.finish(progress.done)
         progress.finish()
         tally.check_limit(settings, rejected)

@@ -30,38 +30,28 @@ class CheckedRecords(NamedTuple):
     rejected: list[Rejection]
     unlabelled: list[Rejection]
     """One for each usable crystal and task without a value."""
-    too_large: int
-    """Number of crystals skipped because of `max_sites`."""
 
 
-def check_records(
-    records: list[NumberedRecord], tasks: tuple[Task, ...], max_sites: int | None = None
-) -> CheckedRecords:
-    """Sort records into usable crystals, rejections, and crystals with more than `max_sites`."""
+def check_records(records: list[NumberedRecord], tasks: tuple[Task, ...]) -> CheckedRecords:
+    """Sort records into usable crystals and rejections."""
     usable: list[StructureRow] = []
     rejected: list[Rejection] = []
-    too_large = 0
     for numbered in records:
         record = numbered.record
         if isinstance(record, Rejection):
             rejected.append(record)
             continue
         try:
-            row = _checked(numbered, record, tasks)
+            usable.append(_checked(numbered, record, tasks))
         except RejectedCrystal as error:
             rejected.append(Rejection(record.id, error.reason, record.where))
-            continue
-        if max_sites is not None and len(row.crystal.numbers) > max_sites:
-            too_large += 1
-        else:
-            usable.append(row)
     unlabelled = [
         Rejection(row.id, f"no value for {name} (not used for this task)", row.where)
         for row in usable
         for name, value in row.labels.items()
         if value is None
     ]
-    return CheckedRecords(usable, rejected, unlabelled, too_large)
+    return CheckedRecords(usable, rejected, unlabelled)
 
 
 def _checked(numbered: NumberedRecord, record: RawRecord, tasks: tuple[Task, ...]) -> StructureRow:

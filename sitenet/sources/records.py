@@ -1,8 +1,8 @@
-"""What a source of crystals yields, and what the configuration says about a source.
+"""What a source of crystals yields.
 
-A source is a module with `records(source: dict) -> Iterator[RawRecord | Rejection]`, where
-`source` is the data set's `source` section of the configuration. It reads lazily, in a fixed order,
-and leaves all validation to `sitenet.sources.collect`.
+A source is a module with `records(source) -> Iterator[RawRecord | Rejection]`, where `source` holds
+its options (`sitenet.options.datasets`). It reads lazily, in a fixed order, and leaves all
+validation to `sitenet.sources.collect`.
 """
 
 from collections.abc import Mapping

@@ -50,17 +50,16 @@ def failed_list(rejected: Path) -> Path:
 
 
 class Tally:
-    """Counts of usable, rejected and skipped crystals."""
+    """Counts of usable and rejected crystals."""
 
     def __init__(self) -> None:
-        self.usable = self.too_large = 0
+        self.usable = 0
         self.reasons: Counter[str] = Counter()
         self.unlabelled: Counter[str] = Counter()
 
     def add(self, chunk: CheckedRecords) -> None:
         """Count the records of a chunk."""
         self.usable += len(chunk.usable)
-        self.too_large += chunk.too_large
         self.reasons.update(_without_details(rejection.reason) for rejection in chunk.rejected)
         self.unlabelled.update(rejection.reason for rejection in chunk.unlabelled)
 
@@ -72,8 +71,6 @@ class Tally:
     def check_limit(self, settings: SourceSettings, rejected: Path) -> None:
         """Log the counts; raise TooManyRejected or SourceError as described in `collect`."""
         count = self.reasons.total()
-        if self.too_large:
-            log.info(f"{settings.dataset}: {self.too_large:,} crystals with too many sites skipped")
         for reason, number in self.unlabelled.items():
             log.info(f"{settings.dataset}: {number:,} crystals have {reason}")
         if self.offered == 0:

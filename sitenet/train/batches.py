@@ -33,6 +33,7 @@ class Packs:
         self.store, self.indices, self.shuffle = store, indices, shuffle
         self.work = store.pairs.numpy()[indices.numpy()]
         self.classes = store.classes.numpy()[indices.numpy()]
+        self.types = store.types.numpy()[indices.numpy()]
         self.limit = pair_limit(store, indices.numpy(), batch_sites)
         self.epoch = 0
         self.rank, self.world = 0, 1
@@ -67,15 +68,17 @@ class Packs:
         """
         batches = [batch for _, batches in self._plan_of(0) for batch in batches]
         batches = [batch for batch in batches if self.work[batch].sum() <= self.limit]
-        crystals, pairs, beyond = (
+        crystals, pairs, types, beyond = (
             ceil(ROOM * max((int(size(batch)) for batch in batches), default=0))
             for size in (
                 len,
                 lambda b: self.work[b].sum(),
+                lambda b: self.types[b].sum(),
                 lambda b: self.classes[b].sum() - len(b),
             )
         )
-        return Capacity(crystals + 1 + beyond, min(pairs, self.limit), crystals + 1)
+        pairs = min(pairs, self.limit)
+        return Capacity(crystals + 1 + beyond, pairs, crystals + 1, min(types, pairs) + 1)
 
     def to(self, device: torch.device) -> None:
         """Move the crystals to `device`."""

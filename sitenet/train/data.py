@@ -30,7 +30,7 @@ class TaskData:
         return torch.from_numpy(self.crystals.indices(part, n_atoms))
 
 
-def load_task(
+def load_labelled(
     crystals: Featurised,
     shards: Sequence[Path],
     structures: Path,

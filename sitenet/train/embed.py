@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sitenet.files import read_json
 from sitenet.model.inference import embed_in_batches
-from sitenet.model.saving import load_model
+from sitenet.model.saving import load_model, memory_limit
 from sitenet.options.model import ModelSettings
 from sitenet.progress import log
 from sitenet.shards.open_store import open_store
@@ -27,7 +27,7 @@ def write_embeddings(
     than the pre-training allowed itself are streamed.
     """
     about = read_json(description)
-    store = open_store(shards, None, round(about["training"]["memory_gib"] * 2**30))
+    store = open_store(shards, None, memory_limit(description))
     store.to("cuda" if accelerator in ("gpu", "cuda") else "cpu")
     control = initial_encoder(ModelSettings.from_dict(about["model"]), about["training"]["seed"])
     for encoder, path in ((load_model(weights, description), trained), (control, untrained)):

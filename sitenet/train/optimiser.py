@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import LoopSettings
 
 
 def set_seeds(seed: int) -> None:
@@ -33,7 +33,7 @@ class AdamW(torch.optim.AdamW):
     step = torch.no_grad()(unwrap(torch.optim.AdamW.step))
 
 
-def make_optimiser(model: nn.Module, settings: TrainingSettings) -> AdamW:
+def make_optimiser(model: nn.Module, settings: LoopSettings) -> AdamW:
     """AdamW over all parameters of `model` (10.1039/d3dd00005b: amsgrad, eps 1e-7).
 
     On a GPU in few launches, except where float16 gradients have to be scaled back before a clip.
@@ -51,7 +51,7 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> AdamW:
 
 
 def make_schedule(
-    optimiser: torch.optim.Optimizer, settings: TrainingSettings, steps_per_epoch: int
+    optimiser: torch.optim.Optimizer, settings: LoopSettings, steps_per_epoch: int
 ) -> LambdaLR:
     """Learning-rate factor per step: constant, or linear warm-up and then half a cosine to 0."""
     warmup = settings.warmup_epochs * steps_per_epoch

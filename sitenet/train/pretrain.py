@@ -15,12 +15,12 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.shards.open_store import open_both
 from sitenet.splits.parts import read_parts
-from sitenet.tables import read_arrow
+from sitenet.tables import read_ids
 from sitenet.train.history import Report
 from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
 from sitenet.train.launch import train_task, training_record
@@ -95,7 +95,7 @@ def pretrain(
     outputs: PretrainOutputs,
     model_settings: ModelSettings,
     loss_settings: InfoMaxSettings,
-    settings: TrainingSettings,
+    settings: PretrainingSettings,
     accelerator: str = "cpu",
     label: str = "pre-training",
 ) -> None:
@@ -158,4 +158,4 @@ def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:
 
 def held_out_ids(tables: Sequence[Path]) -> set[str]:
     """Ids of all crystals in some tables of structures; no other column is read."""
-    return {name for table in tables for name in read_arrow(table, ["id"])["id"].to_pylist()}
+    return {name for table in tables for name in read_ids(table)}

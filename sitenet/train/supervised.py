@@ -26,7 +26,7 @@ from sitenet.splits.draws import drawn
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
 from sitenet.tables import read_rows, write_table
 from sitenet.train.batches import Batches
-from sitenet.train.data import TaskData, load_task
+from sitenet.train.data import TaskData, load_labelled
 from sitenet.train.devices import torch_device
 from sitenet.train.history import History, Report
 from sitenet.train.launch import train_here, train_task, training_record
@@ -64,6 +64,7 @@ class RunOutputs:
 class SupervisedTraining(Training):
     """Training of a Site-Net with labels; `model` is its architecture."""
 
+    settings: TrainingSettings
     inputs: RunInputs
     model: ModelSettings
 
@@ -90,7 +91,7 @@ class SupervisedTraining(Training):
         crystals = read_featurised(inputs.shards, read_parts(inputs.split))
         crystals.require(*PARTS)
         crystals = _limit_training(crystals, inputs.features.n_atoms, settings)
-        return load_task(
+        return load_labelled(
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
 

@@ -33,7 +33,7 @@ from sitenet.splits.label_masks import label_mask
 from sitenet.splits.parts import read_parts
 from sitenet.tables import write_table
 from sitenet.train.batches import Batches
-from sitenet.train.data import TaskData, load_task
+from sitenet.train.data import TaskData, load_labelled
 from sitenet.train.loop import train_epochs
 from sitenet.train.task import Batch, Found, LabelTask
 
@@ -108,7 +108,7 @@ def load_few_labels(
         ) from None
     needed = crystals.take(needed)
     return FewLabels(
-        pool, load_task(needed, inputs.shards, inputs.structures, inputs.column, memory_gib)
+        pool, load_labelled(needed, inputs.shards, inputs.structures, inputs.column, memory_gib)
     )
 
 

@@ -23,6 +23,7 @@ from sitenet.crystal.featurise import (
 from sitenet.crystal.merging import MergedPairs
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal_supercell
+from sitenet.files import read_json, write_json
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
@@ -197,11 +198,12 @@ def test_shares_equal_those_of_the_dense_model(shared) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> dict[str, Path]:
-    """A model with a cutoff, and a shard of three crystals."""
+    """A model with a cutoff, and a shard of three crystals in as many row groups."""
     settings = FeatureSettings(n_atoms=60)
     names = ["rutile", "triclinic", "perovskite"]
     with open_writer(tmp_path / "part.parquet") as writer:
-        writer.write_table(to_table(names, [featurise(EXAMPLES[n], settings) for n in names]))
+        for name in names:
+            writer.write_table(to_table([name], [featurise(EXAMPLES[name], settings)]))
     model = sharp_model(ModelSettings(**{**vars(SETTINGS), "cutoff": 5.0}))
     save_model(model, model.settings, tmp_path / "m.safetensors", tmp_path / "m.json")
     return {
@@ -228,13 +230,21 @@ def test_a_model_with_cutoff_attends_to_nothing_beyond_it(run: dict[str, Path]) 
     assert cells.attention_high.max() < 1.3e-6
 
 
-def test_batches_do_not_change_the_sums(run: dict[str, Path]) -> None:
+def limit_memory(weights: Path, memory_gib: float) -> None:
+    """As if the model had been trained with this limit."""
+    description = weights.with_suffix(".json")
+    write_json(description, read_json(description) | {"training": {"memory_gib": memory_gib}})
+
+
+def test_batches_and_memory_do_not_change_the_sums(run: dict[str, Path]) -> None:
     found = []
-    for batch_sites in (1, 1200):
+    for batch_sites, memory_gib in ((1200, 1), (1, 1), (1200, 1e-6)):
+        limit_memory(run["weights"], memory_gib)
         _write(run, ["rutile", "triclinic", "perovskite"], batch_sites)
         found.append((pd.read_parquet(run["histogram"]), pd.read_csv(run["table"])))
-    pd.testing.assert_frame_equal(found[0][1], found[1][1], rtol=1e-5)
-    assert (found[0][0].pairs - found[1][0].pairs).abs().sum() < 0.02 * found[0][0].pairs.sum()
+    for histogram, table in found[1:]:
+        pd.testing.assert_frame_equal(found[0][1], table, rtol=1e-5)
+        assert (found[0][0].pairs - histogram.pairs).abs().sum() < 0.02 * histogram.pairs.sum()
 
 
 def test_fig6_has_a_normalised_panel_for_every_head(

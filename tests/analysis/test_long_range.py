@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_attention import one_site, sharp_model
+from test_attention import limit_memory, one_site, sharp_model
 from test_attention import run as run  # a fixture
 
 from sitenet.analysis import long_range
@@ -42,6 +42,10 @@ def test_table_of_coefficients(run: dict[str, Path], tmp_path: Path) -> None:
     last = table[["block2_head1", "block2_head2"]].sum(axis=1)
     np.testing.assert_allclose(table.long_range_coefficient, last, rtol=1e-6)
     assert (table.even_coefficient > 0).all()
+    limit_memory(run["weights"], 1e-6)
+    parts = {"triclinic": "train", "rutile": "test"}
+    long_range.write_long_range(run["weights"], [run["shard"]], parts, out)
+    pd.testing.assert_frame_equal(pd.read_parquet(out).set_index("id"), table, rtol=1e-6)
 
 
 def test_coefficients_are_of_tested_crystals_and_of_those_trained_on(tmp_path: Path) -> None:

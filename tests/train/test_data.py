@@ -11,7 +11,7 @@ from sitenet.shards.featurised import read_featurised
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.streaming import StreamedStore
 from sitenet.splits.parts import Parts
-from sitenet.train.data import load_task
+from sitenet.train.data import load_labelled
 
 SITES = {f"c{k}": 1 + k % 5 for k in range(40)}
 
@@ -32,7 +32,7 @@ def test_labels_are_those_of_the_crystals_in_the_store(files, memory_gib, kind) 
     shard, structures = files
     of = {name: ("train", "val", "test")[k % 3] for k, name in enumerate(SITES) if k % 7}
     crystals = read_featurised([shard], Parts(Path("split.csv"), of))
-    data = load_task(crystals, [shard], structures, "y", memory_gib)
+    data = load_labelled(crystals, [shard], structures, "y", memory_gib)
     assert isinstance(data.store, kind)
     assert data.store.ids == list(of)
     assert data.target.tolist() == [float(name[1:]) for name in of]
@@ -48,4 +48,4 @@ def test_a_crystal_without_a_row_is_told(files) -> None:
     table[table.id != "c5"].to_parquet(structures)
     crystals = read_featurised([shard], Parts(Path("split.csv"), dict.fromkeys(SITES, "train")))
     with pytest.raises(ValueError, match=r"structures\.parquet lacks 1 crystals, .* c5"):
-        load_task(crystals, [shard], structures, "y", 1.0)
+        load_labelled(crystals, [shard], structures, "y", 1.0)

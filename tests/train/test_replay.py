@@ -98,7 +98,7 @@ def examples(store: CrystalStore) -> Iterator[tuple]:
         )
 
 
-CAPACITY = Capacity(rows=40, pairs=300, crystals=6)
+CAPACITY = Capacity(rows=40, pairs=300, crystals=6, types=250)
 
 
 def replayed(model: SiteNet, capture: Callable, capacity: Capacity = CAPACITY) -> ReplayedError:
@@ -191,7 +191,7 @@ def test_a_batch_that_does_not_fit_is_launched_as_usual(store, model):
 
         return watched
 
-    assert_as_usual(model, store, replayed(model, watching, Capacity(40, pairs, 6)))
+    assert_as_usual(model, store, replayed(model, watching, Capacity(40, pairs, 6, 250)))
     assert len(shapes) == 2 * (len(CHOICES) - 1), "all but the largest, with two factors"
 
 
@@ -330,6 +330,7 @@ def test_the_capacity_holds_the_batches_of_other_epochs():
         def __init__(self) -> None:
             self.sites, self.classes = sites, (sites + 1) // 2
             self.pairs = self.classes * torch.from_numpy(random.integers(5, 60, 3000))
+            self.types = (self.pairs * torch.from_numpy(random.uniform(0.3, 1, 3000))).long()
 
         windows = CrystalStore.windows
 
@@ -345,7 +346,10 @@ def test_the_capacity_holds_the_batches_of_other_epochs():
         for batch, _ in packs.packs():
             rows, pairs = int(packs.store.classes[batch].sum()), int(packs.store.pairs[batch].sum())
             room = capacity.rows - rows, capacity.crystals - len(batch)
-            fits.append(room[0] >= room[1] >= 1 and pairs <= capacity.pairs)
+            types = int(packs.store.types[batch].sum())
+            fits.append(
+                room[0] >= room[1] >= 1 and pairs <= capacity.pairs and types < capacity.types
+            )
     assert np.mean(fits) > 0.97
 
 

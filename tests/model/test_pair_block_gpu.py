@@ -16,10 +16,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kernel import SHAPES, case, evaluate
+from test_pair_block_cpu import (
+    SHAPES,
+    SHARED,
+    by_type,
+    case,
+    check_alike_pairs,
+    check_shapes_and_types,
+    check_shared_interactions,
+    evaluate,
+)
 
 from sitenet.model import kernels
 from sitenet.model import sitenet as engine
+from sitenet.model.evaluations import Evaluations
 from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
@@ -29,13 +39,13 @@ triton = pytest.importorskip("triton", reason="Triton is not installed")
 import triton.language as tl  # noqa: E402
 from triton_targets import TARGETS, Driver  # noqa: E402
 
-from sitenet.model.kernels import gpu  # noqa: E402
+from sitenet.model.kernels import pair_block_gpu  # noqa: E402
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5}
 
 
-def fused(project_i, project_j, interactions, weights, pairs):
+def fused(project_i, project_j, interactions, weights, pairs, evaluations):
     """The block on DEVICE, for tensors on the CPU and with results there."""
 
     def moved(thing):
@@ -45,7 +55,7 @@ def fused(project_i, project_j, interactions, weights, pairs):
         })  # fmt: skip
 
     real = [t.to(DEVICE) for t in (project_i, project_j, interactions)]
-    outputs = gpu.pair_block(*real, moved(weights), moved(pairs))
+    outputs = pair_block_gpu.pair_block(*real, *map(moved, (weights, pairs, evaluations)))
     return tuple(None if output is None else output.cpu() for output in outputs)
 
 
@@ -87,6 +97,23 @@ def test_matches_plain_on_random_shapes(lengths, widths, inputs, heads, masked, 
     compare(*case(lengths, widths, inputs, heads, masked, seed), widths, torch.float64)
 
 
+@pytest.mark.parametrize("name", SHARED)
+def test_shared_interactions_are_copies(name):
+    check_shared_interactions(fused, name)
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_alike_pairs_are_evaluated_once(name):
+    check_alike_pairs(fused, name)
+
+
+def test_alike_pairs_without_any():
+    tensors, pairs = case(*SHAPES["no pairs"])
+    widths, types = SHAPES["no pairs"][1], by_type(pairs)
+    found = evaluate(fused, tensors, pairs, widths, torch.float64, types)
+    assert all(not value.any() for value in found.values())
+
+
 def test_extreme_activations():
     tensors, pairs = case([30, 30], (40, 5, 6), 8, 2, masked=False)
     tensors[0] *= 1e3
@@ -96,7 +123,8 @@ def test_extreme_activations():
 def test_rows_with_only_masked_pairs_are_nan_as_in_plain():
     tensors, pairs = case([4, 5], (9, 3, 2), 3, 2)
     pairs.log_count[:4] = -torch.inf
-    mixed, fresh, attention = fused(*tensors[:3], PairWeights(*tensors[3:], (9, 3, 2)), pairs)
+    weights = PairWeights(*tensors[3:], (9, 3, 2))
+    mixed, fresh, attention = fused(*tensors[:3], weights, pairs, Evaluations.of_pairs(pairs))
     assert bool(mixed[0].isnan().all())
     assert bool(attention[:4].isnan().all())
     assert bool(mixed[1].isfinite().all())
@@ -105,16 +133,20 @@ def test_rows_with_only_masked_pairs_are_nan_as_in_plain():
 
 def test_same_bits_every_time():
     tensors, pairs = case([37, 80, 5], (33, 30, 17), 19, 3)
-    first, again = (
-        evaluate(fused, tensors, pairs, (33, 30, 17), torch.float32) for _ in range(2)
-    )  # fmt: skip
-    assert all(torch.equal(first[key], again[key]) for key in first)
+    for evaluations in (Evaluations.of_pairs(pairs), by_type(pairs)):
+        fewer = [*tensors[:2], tensors[2][: len(evaluations.row)], *tensors[3:]]
+        first, again = (
+            evaluate(fused, fewer, pairs, (33, 30, 17), torch.float32, evaluations)
+            for _ in range(2)
+        )
+        assert all(torch.equal(first[key], again[key]) for key in first)
 
 
 def test_attention_and_logit_bias():
     tensors, pairs = case([4, 5], (9, 3, 2), 3, 2)
     leaves = [t.requires_grad_() for t in tensors]
-    mixed, _, attention = fused(*leaves[:3], PairWeights(*leaves[3:], (9, 3, 2)), pairs)
+    weights = PairWeights(*leaves[3:], (9, 3, 2))
+    mixed, _, attention = fused(*leaves[:3], weights, pairs, Evaluations.of_pairs(pairs))
     assert not attention.requires_grad
     (gradient,) = torch.autograd.grad(mixed.sum(), leaves[-1:])
     assert torch.equal(gradient, torch.zeros_like(gradient))
@@ -157,28 +189,18 @@ def test_autocast_multiplies_bfloat16_and_sums_float32(bfloat16_products):
     assert half["fresh"].dtype == torch.float32
 
 
-def test_operators_pass_opcheck():
-    tensors, pairs = case([4, 1, 6], (5, 3, 2), 4, 2)
-    leaves = [t.to(DEVICE).requires_grad_() for t in tensors]
-    whole = [t.to(DEVICE) for t in (pairs.row_offsets, pairs.row, pairs.column)]
-    arguments = (*leaves, *whole, pairs.log_count.to(DEVICE), [5, 3, 2])
-    torch.library.opcheck(torch.ops.sitenet.pair_block_gpu.default, arguments)
-    real = [t.detach() for t in leaves[:7]]
-    with torch.no_grad():
-        mixed, fresh, attention = torch.ops.sitenet.pair_block_gpu(*arguments)
-    backward = (real, whole, [mixed, attention], [mixed, fresh], [5, 3, 2])
-    torch.library.opcheck(torch.ops.sitenet.pair_block_gpu_backward.default, backward)
-
-
 def test_wrong_inputs_are_refused():
     tensors, pairs = case([4, 1, 6], (5, 3, 2), 4, 2)
     weights = PairWeights(*tensors[3:], (5, 3, 2))
+
+    def run(project_i=tensors[0], interactions=tensors[2], evaluations=None, **changes):
+        changed = dataclasses.replace(pairs, **changes)
+        evaluations = evaluations or Evaluations.of_pairs(changed)
+        fused(project_i, tensors[1], interactions, weights, changed, evaluations)
+
     with pytest.raises(TypeError, match="bfloat16"):
-        fused(*tensors[:2], tensors[2].half(), weights, pairs)
-    with pytest.raises(TypeError, match="int64"):
-        fused(*tensors[:3], weights, dataclasses.replace(pairs, row=pairs.row.int()))
-    with pytest.raises(ValueError, match="shapes"):
-        fused(tensors[0][:, 1:], *tensors[1:3], weights, pairs)
+        run(interactions=tensors[2].half())
+    check_shapes_and_types(run, pairs, tensors)
 
 
 def batch():
@@ -197,16 +219,17 @@ def batch():
         row_offsets=offsets,
         pair_row=row,
         pair_column=column,
-        pair_distance=torch.rand(14, generator=generator).double() * 8,
+        pair_distance=torch.randint(1, 8, (14,), generator=generator).double(),
         pair_count=torch.randint(1, 9, (14,), generator=generator).double(),
-    )
+        pair_type=torch.arange(14),
+        type_first=torch.arange(14),
+    ).with_types()
 
 
 @pytest.mark.parametrize("cutoff", [None, 5.0])
 def test_the_model_takes_it(monkeypatch, cutoff):
     torch.manual_seed(0)
     model = SiteNet(ModelSettings(cutoff=cutoff)).double()
-    monkeypatch.setattr(engine, "pair_types", lambda batch: None)  # as for a batch on a GPU
     results = []
     for path in (None, fused):
         monkeypatch.setattr(engine, "fast_path", lambda device, path=path: path)
@@ -239,7 +262,7 @@ def choice(monkeypatch, caplog):
 
 def test_a_gpu_gets_the_triton_path(choice):
     path, text = choice("cuda", 90)
-    assert path is gpu.pair_block
+    assert path is pair_block_gpu.pair_block
     assert f"Triton {triton.__version__}, cuda 90" in text
 
 
@@ -261,8 +284,8 @@ def test_plain_on_request(choice, monkeypatch):
 
 
 def test_without_triton_the_plain_path(choice, monkeypatch):
-    monkeypatch.delattr(kernels, "gpu")
-    monkeypatch.delitem(sys.modules, "sitenet.model.kernels.gpu")
+    monkeypatch.delattr(kernels, "pair_block_gpu")
+    monkeypatch.delitem(sys.modules, "sitenet.model.kernels.pair_block_gpu")
     monkeypatch.setitem(sys.modules, "triton", None)
     path, text = choice("cuda", 90)
     assert path is None
@@ -278,6 +301,8 @@ def test_compiles_for_nvidia_gpus(tmp_path):
         [sys.executable, script], env=environment, capture_output=True, text=True
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    kernels_of_a_target = 5  # the segment sums are one with an order and one without
-    assert len(done.stdout.splitlines()) == kernels_of_a_target * len(TARGETS)
-    assert all(int(line.split()[1]) > 0 for line in done.stdout.splitlines())
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {name for name, _ in lines} == {"_evaluate", "_rows", "_mixing", "_segments"}
+    kernels_of_a_target = 6 + 6  # for an evaluation of each pair, and of each type
+    assert len(lines) == kernels_of_a_target * len(TARGETS)
+    assert all(int(size) > 0 for _, size in lines)

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from sitenet.model import kernels
+from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.kernels import build
 from sitenet.model.kernels.build import NoCompiler
-from sitenet.model.pair_block import Pairs, PairWeights, pair_block
+from sitenet.model.pair_block import PairWeights, pair_block
+from sitenet.shards.pair_types import distinct
 
 NAMES = ("project_i", "project_j", "interactions", "weight", "norm_weight", "norm_bias")
 NAMES += ("logit_weight", "logit_bias")
@@ -72,14 +74,17 @@ def case(lengths, widths, inputs, heads, masked=True, seed=0):
     tensors = [2 * normal(rows, channels), normal(rows, channels), normal(pairs, inputs)]
     tensors += [normal(channels, inputs), normal(channels), normal(channels)]
     tensors += [normal(heads, widths[0]) / 3, normal(heads)]
-    return tensors, Pairs(offsets, row, column, log_count)
+    return tensors, PairIndex(offsets, row, column, log_count)
 
 
-def evaluate(block, tensors, pairs, widths, dtype):
+def evaluate(block, tensors, pairs, widths, dtype, evaluations=None):
     """Outputs and gradients in all inputs, by name, for a random cotangent."""
     leaves = [t.to(dtype).requires_grad_() for t in tensors]
     pairs = dataclasses.replace(pairs, log_count=pairs.log_count.to(dtype))
-    mixed, fresh, attention = block(*leaves[:3], PairWeights(*leaves[3:], widths), pairs)
+    mixed, fresh, attention = block(
+        *leaves[:3], PairWeights(*leaves[3:], widths), pairs,
+        evaluations or Evaluations.of_pairs(pairs),
+    )  # fmt: skip
     outputs = {"mixed": mixed, "attention": attention}
     if widths[2]:
         outputs["fresh"] = fresh
@@ -115,63 +120,87 @@ def test_matches_plain(compiled, threads, name, dtype, tolerance):
         assert bool((error <= tolerance * scale).all()), (key, float(error.max()) / scale)
 
 
-@pytest.mark.parametrize("name", ["table 1", "last block", "odd widths", "single pairs"])
-@pytest.mark.parametrize("block", ["plain", "compiled"])
-def test_shared_interactions_are_copies(compiled, threads, block, name):
-    """Pairs that read one row of interactions, against pairs that each have a copy of it."""
-    (lengths, widths, inputs, heads) = SHAPES[name]
+def shared_interactions(name):
+    """Tensors with a copy of its interactions for each pair, with few rows of them, and the map."""
+    lengths, widths, inputs, heads = SHAPES[name]
     tensors, pairs = case(lengths, widths, inputs, heads)
     count = tensors[2].shape[0]
     generator = torch.Generator().manual_seed(2)
     source = torch.randint(0, 1 + count // 3, (count,), generator=generator)
     shared = [*tensors[:2], tensors[2][: 1 + count // 3], *tensors[3:]]
     copied = [*tensors[:2], shared[2][source], *tensors[3:]]
-    expected = evaluate(pair_block, copied, pairs, widths, torch.float64)
-    summed = torch.zeros_like(shared[2]).index_add(0, source, expected["d interactions"])
-    expected["d interactions"] = summed
-    chosen = compiled if block == "compiled" else pair_block
-    reading = dataclasses.replace(pairs, source=source)
-    found = evaluate(chosen, shared, reading, widths, torch.float64)
-    for key, reference in expected.items():
-        torch.testing.assert_close(found[key], reference, rtol=1e-11, atol=1e-11, msg=key)
+    return copied, shared, source, pairs
 
 
-@pytest.mark.parametrize("name", ["table 1", "last block", "odd widths", "single pairs"])
-@pytest.mark.parametrize("block", ["plain", "compiled"])
-def test_alike_pairs_are_evaluated_once(compiled, threads, block, name):
-    """Pairs of a type have equal sites and interactions: against an evaluation for each pair."""
-    (lengths, widths, inputs, heads) = SHAPES[name]
+def alike_pairs(name):
+    """Tensors of pairs that are alike, with interactions of each and of each type, and the types.
+
+    Pairs of a type have equal sites and interactions; `kind` (R,) tells which sites are equal.
+    """
+    lengths, widths, inputs, heads = SHAPES[name]
     tensors, pairs = case(lengths, widths, inputs, heads)
     kind = torch.arange(len(lengths)) % 3
     for site in tensors[:2]:
-        site.copy_(site[:3][kind])  # three kinds of sites
+        site.copy_(site[:3][kind])
     interaction = torch.arange(len(pairs.row)) % 5
-    _, types = torch.stack([kind[pairs.row], kind[pairs.column], interaction], 1).unique(
-        dim=0, return_inverse=True
-    )
-    found, source = types.unique(return_inverse=True)
-    first = torch.stack([(source == k).nonzero()[0, 0] for k in range(len(found))])
-    each = [*tensors[:2], tensors[2][first][source], *tensors[3:]]
+    pair_type, first = distinct((kind[pairs.row] * 3 + kind[pairs.column]) * 5 + interaction)
+    copied = [*tensors[:2], tensors[2][first][pair_type], *tensors[3:]]
     once = [*tensors[:2], tensors[2][first], *tensors[3:]]
-    chosen = compiled if block == "compiled" else pair_block
-    shared = dataclasses.replace(pairs, source=source, first=first)
+    return copied, once, Evaluations.of_types(pairs, pair_type, first), pairs, kind
 
-    def results(tensors, pairs, spread):
+
+def check_shared_interactions(block, name, tolerance=1e-11):
+    """Pairs that read one row of interactions, against pairs that each have a copy of it."""
+    copied, shared, source, pairs = shared_interactions(name)
+    widths = SHAPES[name][1]
+    expected = evaluate(pair_block, copied, pairs, widths, torch.float64)
+    summed = torch.zeros_like(shared[2]).index_add(0, source, expected["d interactions"])
+    expected["d interactions"] = summed
+    reading = Evaluations.of_pairs(pairs, source)
+    found = evaluate(block, shared, pairs, widths, torch.float64, reading)
+    for key, reference in expected.items():
+        torch.testing.assert_close(found[key], reference, rtol=tolerance, atol=tolerance, msg=key)
+
+
+def check_alike_pairs(block, name, tolerance=1e-11):
+    """Pairs of a type evaluated once: against an evaluation for each pair."""
+    copied, once, by_type, pairs, kind = alike_pairs(name)
+    widths = SHAPES[name][1]
+
+    def results(block, tensors, evaluations, spread):
         """Outputs and gradients; those of sites and interactions summed over equal ones."""
         leaves = [t.clone().requires_grad_() for t in tensors]
-        outputs = chosen(*leaves[:3], PairWeights(*leaves[3:], widths), pairs)
-        mixed, fresh, attention = (x[spread] if k == 1 and x is not None else x
-                                   for k, x in enumerate(outputs))  # fmt: skip
-        loss = mixed.sin().sum() + (0 if fresh is None else (fresh.cos() * attention[:, :1]).sum())
+        weights = PairWeights(*leaves[3:], widths)
+        mixed, fresh, attention = block(*leaves[:3], weights, pairs, evaluations)
+        loss = mixed.sin().sum()
+        if fresh is not None:
+            fresh = fresh[spread]
+            loss = loss + (fresh.cos() * attention[:, :1].detach()).sum()
         own, other, pair, *rest = torch.autograd.grad(loss, leaves)
         by_kind = [own.new_zeros(3, own.shape[1]).index_add(0, kind, g) for g in (own, other)]
-        if pairs.first is None:
-            pair = torch.zeros_like(once[2]).index_add(0, source, pair)
-        return [mixed, attention, *by_kind, pair, *rest]
+        if evaluations.of_pair is None:
+            pair = torch.zeros_like(once[2]).index_add(0, by_type.of_pair, pair)
+        return [mixed, fresh, attention, *by_kind, pair, *rest]
 
-    expected = results(each, pairs, slice(None))
-    for value, reference in zip(results(once, shared, source), expected, strict=True):
-        torch.testing.assert_close(value, reference, rtol=1e-11, atol=1e-11)
+    expected = results(pair_block, copied, Evaluations.of_pairs(pairs), slice(None))
+    for value, reference in zip(results(block, once, by_type, by_type.of_pair), expected,
+                                strict=True):  # fmt: skip
+        torch.testing.assert_close(value, reference, rtol=tolerance, atol=tolerance)
+
+
+SHARED = ["table 1", "last block", "odd widths", "single pairs"]
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("block", ["plain", "compiled"])
+def test_shared_interactions_are_copies(compiled, threads, block, name):
+    check_shared_interactions(compiled if block == "compiled" else pair_block, name)
+
+
+@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("block", ["plain", "compiled"])
+def test_alike_pairs_are_evaluated_once(compiled, threads, block, name):
+    check_alike_pairs(compiled if block == "compiled" else pair_block, name)
 
 
 def test_gradients_are_those_of_the_values(compiled):
@@ -180,9 +209,17 @@ def test_gradients_are_those_of_the_values(compiled):
 
     def block(*inputs):
         weights = PairWeights(*inputs[3:], (5, 3, 2))
-        return compiled(*inputs[:3], weights, pairs)[:2]
+        return compiled(*inputs[:3], weights, pairs, evaluations)[:2]
 
-    assert torch.autograd.gradcheck(block, leaves, atol=1e-6)
+    for evaluations in (Evaluations.of_pairs(pairs), by_type(pairs)):
+        fewer = leaves[2][: len(evaluations.row)].detach().requires_grad_()
+        assert torch.autograd.gradcheck(block, [*leaves[:2], fewer, *leaves[3:]], atol=1e-6)
+
+
+def by_type(pairs):
+    """Evaluations of types that are two pairs each."""
+    pair_type = torch.arange(len(pairs.row)) // 2
+    return Evaluations.of_types(pairs, pair_type, torch.arange(0, len(pairs.row), 2))
 
 
 def test_same_bits_every_time(compiled, threads):
@@ -208,7 +245,7 @@ def test_rows_with_only_masked_pairs_are_nan_as_in_plain(compiled):
     pairs.log_count[:4] = -torch.inf
     weights = PairWeights(*tensors[3:], (9, 3, 2))
     for block in (pair_block, compiled):
-        mixed, _, attention = block(*tensors[:3], weights, pairs)
+        mixed, _, attention = block(*tensors[:3], weights, pairs, Evaluations.of_pairs(pairs))
         assert bool(mixed[0].isnan().all())
         assert bool(attention[:4].isnan().all())
         assert bool(mixed[1].isfinite().all())
@@ -217,62 +254,68 @@ def test_rows_with_only_masked_pairs_are_nan_as_in_plain(compiled):
 def test_attention_carries_no_gradient_and_the_logit_bias_gets_zero(compiled):
     tensors, pairs = case([4, 5], (9, 3, 2), 3, 2)
     leaves = [t.requires_grad_() for t in tensors]
-    mixed, _, attention = compiled(*leaves[:3], PairWeights(*leaves[3:], (9, 3, 2)), pairs)
+    weights = PairWeights(*leaves[3:], (9, 3, 2))
+    mixed, _, attention = compiled(*leaves[:3], weights, pairs, Evaluations.of_pairs(pairs))
     assert not attention.requires_grad
     (gradient,) = torch.autograd.grad(mixed.sum(), leaves[-1:])
     assert torch.equal(gradient, torch.zeros_like(gradient))
 
 
-def test_operators_pass_opcheck(compiled):
-    (lengths, widths, inputs, heads) = ([4, 1, 6], (5, 3, 2), 4, 2)
-    tensors, pairs = case(lengths, widths, inputs, heads)
+def test_a_second_derivative_is_refused(compiled):
+    tensors, pairs = case([4, 5], (9, 3, 2), 3, 2)
     leaves = [t.requires_grad_() for t in tensors]
-    source = torch.arange(len(pairs.column)) // 2
-    none, row, column = source[:0], pairs.row, pairs.column
-    fewer = leaves[2][: int(source[-1]) + 1].detach().requires_grad_()
-    for interactions, indices in (
-        (leaves[2], [row, column, none, pairs.row_offsets, none]),
-        (fewer, [row, column, source, pairs.row_offsets, none]),
-        (fewer, [row[::2], column[::2], none, pairs.row_offsets, source]),
-    ):
-        given = [*leaves[:2], interactions, *leaves[3:]]
-        check_operators(given, indices, pairs.log_count, list(widths))
-
-
-def check_operators(leaves, indices, log_count, widths):
-    arguments = (*leaves, *indices, log_count, widths)
-    torch.library.opcheck(torch.ops.sitenet.pair_block.default, arguments)
-    real = [t.detach() for t in leaves[:7]]
-    with torch.no_grad():
-        mixed, fresh, *kept = torch.ops.sitenet.pair_block(*arguments)
-    backward = ([*real, *indices], [mixed, *kept], [mixed, fresh], widths)
-    torch.library.opcheck(torch.ops.sitenet.pair_block_backward.default, backward)
+    weights = PairWeights(*leaves[3:], (9, 3, 2))
+    mixed, *_ = compiled(*leaves[:3], weights, pairs, Evaluations.of_pairs(pairs))
+    (gradient,) = torch.autograd.grad(mixed.square().sum(), leaves[:1], create_graph=True)
+    with pytest.raises(RuntimeError, match="twice"):
+        gradient.sum().backward()
 
 
 def test_wrong_inputs_are_refused(compiled):
     tensors, pairs = case([4, 1, 6], (5, 3, 2), 4, 2)
     weights = PairWeights(*tensors[3:], (5, 3, 2))
+
+    def run(project_i=tensors[0], interactions=tensors[2], evaluations=None, **changes):
+        changed = dataclasses.replace(pairs, **changes)
+        evaluations = evaluations or Evaluations.of_pairs(changed)
+        compiled(project_i, tensors[1], interactions, weights, changed, evaluations)
+
     for column in (3, -1):
         wrong = pairs.column.clone()
         wrong[5] = column
         with pytest.raises(IndexError):
-            compiled(*tensors[:3], weights, dataclasses.replace(pairs, column=wrong))
-    for source in (torch.full((11,), 4), torch.full((11,), -1)):
+            run(column=wrong)
+    for index in (torch.full((11,), 4), torch.full((11,), -1)):
         with pytest.raises(IndexError):
-            compiled(*tensors[:2], tensors[2][:4], weights,
-                     dataclasses.replace(pairs, source=source))  # fmt: skip
-        alike = dataclasses.replace(pairs, source=source, first=torch.arange(4))
+            run(interactions=tensors[2][:4], evaluations=Evaluations.of_pairs(pairs, index))
+        types = Evaluations.of_types(pairs, index, torch.arange(4))
         with pytest.raises(IndexError):
-            compiled(*tensors[:2], tensors[2][:4], weights, alike)
-    offsets = pairs.row_offsets[[0, 2, 1, 3]]
+            run(interactions=tensors[2][:4], evaluations=types)
     with pytest.raises(IndexError):
-        compiled(*tensors[:3], weights, dataclasses.replace(pairs, row_offsets=offsets))
+        run(row_offsets=pairs.row_offsets[[0, 2, 1, 3]])
     with pytest.raises(TypeError, match="float32"):
-        compiled(tensors[0].half(), *tensors[1:3], weights, pairs)
+        run(project_i=tensors[0].half())
+    check_shapes_and_types(run, pairs, tensors)
+
+
+def check_shapes_and_types(run, pairs, tensors):
+    """What every kernel refuses."""
+    of_pairs = Evaluations.of_pairs(pairs)
     with pytest.raises(TypeError, match="int64"):
-        compiled(*tensors[:3], weights, dataclasses.replace(pairs, column=pairs.column.int()))
-    with pytest.raises(ValueError, match="shapes"):
-        compiled(tensors[0][:, 1:], *tensors[1:3], weights, pairs)
+        run(column=pairs.column.int())
+    with pytest.raises(ValueError, match="contiguous"):
+        run(column=torch.stack([pairs.column, pairs.row], 1)[:, 0])
+    for wrong in (
+        {"project_i": tensors[0][:, 1:]},
+        {"interactions": tensors[2][:4]},
+        {"log_count": pairs.log_count[1:]},
+        {"row_offsets": pairs.row_offsets[1:]},
+        {"evaluations": dataclasses.replace(of_pairs, row=pairs.row[1:])},
+        {"evaluations": dataclasses.replace(of_pairs, of_pair=pairs.row[1:])},
+        {"evaluations": dataclasses.replace(of_pairs, source=pairs.row[1:])},
+    ):
+        with pytest.raises(ValueError, match="shapes"):
+            run(**wrong)
 
 
 def test_engine_is_chosen_by_the_environment(fresh_choice, monkeypatch, caplog):
