@@ -29,6 +29,7 @@ from test_training import (
     outputs,
 )
 
+from sitenet.options.training import PretrainingSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.packing import shared_out
 from sitenet.shards.store import CrystalStore
@@ -185,11 +186,12 @@ def test_the_error_of_a_worker_is_that_of_the_training(inputs, tmp_path: Path): 
 def test_trainings_are_described_as_json(inputs, tmp_path: Path):  # noqa: F811
     """What machines are told: the same values, and nothing that would be run."""
     unlabelled = PretrainInputs(inputs.shards, inputs.split, (tmp_path,), inputs.features)
-    common = (EXACT, tmp_path / "history.csv", tmp_path / "checkpoints", "cpu", "label")
+    common = (tmp_path / "history.csv", tmp_path / "checkpoints", "cpu", "label")
+    without_labels = PretrainingSettings(precision="64-true", nodes=3)
     model = replace(MODEL, cutoff=4.5, attention_layers=())
     for described in (
-        SupervisedTraining(*common, inputs, model),
-        Pretraining(*common, unlabelled, ENCODER, LOSS),
+        SupervisedTraining(EXACT, *common, inputs, model),
+        Pretraining(without_labels, *common, unlabelled, ENCODER, LOSS),
         Rendezvous("host", 1234, tmp_path / "last.ckpt", None),
     ):
         text = json.dumps(asdict(described), default=str)
