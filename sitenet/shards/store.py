@@ -135,9 +135,15 @@ class CrystalStore:
         pair_row = torch.repeat_interleave(
             torch.arange(all_rows, device=device), lengths, output_size=all_pairs
         )
-        of_pair = crystal[pair_row]
-        own_type = self._pair_type[pairs].long()
-        pair_type = own_type + offsets(types)[of_pair]
+        of_pair = crystal.index_select(0, pair_row)
+
+        def shifted(own: Tensor, first: Tensor) -> Tensor:
+            """Numbers (E,) that count from 0 in each crystal, from its first one (B,)."""
+            return first.index_select(0, of_pair).add_(own)
+
+        own_type = self._pair_type.index_select(0, pairs).long()
+        pair_type = shifted(own_type, offsets(types))
+        place = shifted(own_type, self._type_offset[crystals])
         return RaggedBatch(
             numbers=self._numbers[rows].long(),
             oxidation=self._oxidation[rows],
@@ -146,9 +152,9 @@ class CrystalStore:
             sizes=self._sites[crystals].float(),
             row_offsets=offsets(lengths),
             pair_row=pair_row,
-            pair_column=self._pair_class[pairs].long() + offsets(classes)[of_pair],
-            pair_distance=self._type_distance[own_type + self._type_offset[crystals][of_pair]],
-            pair_count=self._pair_count[pairs].float(),
+            pair_column=shifted(self._pair_class.index_select(0, pairs).long(), offsets(classes)),
+            pair_distance=self._type_distance.index_select(0, place),
+            pair_count=self._pair_count.index_select(0, pairs).float(),
             pair_type=pair_type,
             type_first=first_places(pair_type, all_types),
         )
@@ -156,7 +162,7 @@ class CrystalStore:
 
 def _joined(parts: list[NDArray]) -> NDArray:
     """Concatenate `parts`, which are emptied on the way: never is all in memory twice."""
-    out = np.empty(sum(map(len, parts)), parts[0].dtype)
+    out = np.empty(sum(map(len, parts)), np.result_type(*{part.dtype for part in parts}))
     parts.reverse()
     start = 0
     while parts:

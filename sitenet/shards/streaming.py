@@ -16,7 +16,7 @@ from sitenet.shards.schema import read_lists, row_groups
 from sitenet.shards.store import CrystalStore, Window, offsets
 
 PAIR_BYTES = 12
-"""Of a merged pair in a `CrystalStore` where each is a type of its own: 8, and 4 for the type."""
+"""Of a merged pair in a `CrystalStore`, at most: 8, and 4 where it is a type of its own."""
 
 CLASS_BYTES = 25
 """Of a site class."""
