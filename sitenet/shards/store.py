@@ -18,7 +18,7 @@ from sitenet.shards.row_groups import as_group, class_level, read_groups
 def ranges(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
     """The integers of [start, start + length) of every entry, concatenated: (total,) int64.
 
-    A caller who knows the sum of the lengths spares a GPU the wait for it.
+    `total`: the sum of the lengths, where it is known; then a GPU need not be synchronised with.
     """
     first = starts - (lengths.cumsum(0) - lengths)
     shift = torch.repeat_interleave(first, lengths, output_size=total)
@@ -31,7 +31,7 @@ def offsets(lengths: Tensor) -> Tensor:
 
 
 class Window(NamedTuple):
-    """What is in memory together: numbers of row groups, and `members` (B,) of some crystals."""
+    """Row groups in memory together, by number, and `members` (B,): positions of their crystals."""
 
     groups: tuple[int, ...]
     members: NDArray
@@ -102,11 +102,11 @@ class CrystalStore:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are made."""
+        """The device of batches."""
         return self._numbers.device
 
     def to(self, device: torch.device | str) -> "CrystalStore":
-        """Have batches on `device`, in place."""
+        """Move the crystals to `device`, in place; batches are made there."""
         for name in self._moved:
             setattr(self, name, getattr(self, name).to(device))
         return self
@@ -161,7 +161,7 @@ class CrystalStore:
 
 
 def _joined(parts: list[NDArray]) -> NDArray:
-    """Concatenate `parts`, which are emptied on the way: never is all in memory twice."""
+    """Concatenate `parts` and empty the list on the way, so that memory is not needed twice."""
     out = np.empty(sum(map(len, parts)), np.result_type(*{part.dtype for part in parts}))
     parts.reverse()
     start = 0

@@ -1,4 +1,4 @@
-"""Data sets larger than memory: row groups of the shards come and go while a model is trained."""
+"""Data sets larger than memory: row groups of the shards are read again in every epoch."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -86,7 +86,7 @@ class StreamedStore:
         return state
 
     def to(self, device: torch.device | str) -> "StreamedStore":
-        """Put crystals that are held from now on onto `device`."""
+        """Make batches on `device` from the next `hold` on."""
         if device != self._device:
             self._device, self._held = device, ((), None)
         return self
@@ -154,7 +154,7 @@ class StreamedStore:
 
 
 def _count(shard: Path, group: int, keep: Collection[str] | None, sites_apart: bool) -> _Counts:
-    """What is known of a row group's crystals without reading their pairs."""
+    """Sizes of a row group's crystals, without reading their pairs."""
     columns = ("id", "n_sites", "n_atoms", "row_length")
     (table,) = read_lists(shard, columns, [group])
     ids, sites, atoms = table["id"], table["n_sites"], table["n_atoms"]

@@ -151,9 +151,6 @@ def test_crystals_with_sites_apart_are_streamed_too(shards):
         torch.testing.assert_close(getattr(streamed, name), getattr(whole, name))
     assert (streamed.pairs >= whole.pairs).all()
     assert torch.equal(streamed.pairs, whole.sites * whole.atoms)
-    assert isinstance(open_store(shards, None, int(streamed.bytes.sum()), APART), CrystalStore)
-    with pytest.raises(ValueError, match="no crystal"):
-        open_store(shards, set(), 1, APART)
     for window in streamed.windows(np.arange(len(whole)), (0, 1)):
         streamed.hold(window.groups)
         crystals = torch.from_numpy(window.members)
@@ -168,6 +165,8 @@ def test_both_tables_have_the_same_crystals_in_memory(shards, share):
     both = open_both(shards, keep, round(share * size), APART)
     assert isinstance(both.merged, CrystalStore) == (share == 1)
     merged, apart = (CrystalStore.from_shards(shards, keep, t) for t in (None, APART))
+    with pytest.raises(ValueError, match="no crystal"):
+        open_both(shards, set(), size, APART)
     packs = Packs(both, torch.arange(len(both)), batch_sites=10, shuffle=0)
     assert len(packs) == sum(1 for _ in packs.packs())
     seen = []
