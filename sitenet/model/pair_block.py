@@ -84,10 +84,14 @@ def _in_chunks(
     arguments: Callable[[slice], tuple],
 ) -> tuple[Tensor, ...]:
     """Concatenated results, whose intermediate values are computed again in the backward pass."""
-    chunks = [
-        checkpoint(function, *arguments(part), use_reentrant=False, preserve_rng_state=False)
-        for part in parts
-    ]
+
+    def compute(part: slice) -> tuple[Tensor, ...]:
+        given = arguments(part)
+        if torch.is_grad_enabled():
+            return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=False)
+        return function(*given)  # `checkpoint` would import torch._dynamo, which takes seconds
+
+    chunks = map(compute, parts)
     return tuple(torch.cat(results) for results in zip(*chunks, strict=True))
 
 

@@ -9,10 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import MergedCrystal
 from sitenet.crystal.merging import sites_apart
 from sitenet.shards.pair_types import pair_types, species_codes
-from sitenet.shards.schema import LISTS, read_lists, to_table
+from sitenet.shards.schema import LISTS, read_lists
 
 _COLUMNS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "site_class", "row_length",
            "pair_class", "pair_distance", "pair_count")  # fmt: skip
@@ -41,19 +40,6 @@ def read_groups(
     else:
         for group in read_lists(shard, _GEOMETRY, groups):
             yield _sites_apart(_select(group, keep), sites_apart)
-
-
-def as_group(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> dict[str, NDArray]:
-    """Crystals in memory as one row group, through the same conversion as those of shards."""
-    table = to_table(ids, crystals)
-    arrays: dict[str, NDArray] = {}
-    for name in _COLUMNS:
-        column = table.column(name).combine_chunks()
-        flat = column.flatten() if name in LISTS else column
-        arrays[name] = flat.to_numpy(zero_copy_only=False)
-        if name in LISTS:
-            arrays[f"{name}.length"] = np.diff(column.offsets.to_numpy())
-    return arrays
 
 
 def _select(group: dict[str, NDArray], keep: Collection[str] | None) -> dict[str, NDArray]:

@@ -12,7 +12,8 @@ from torch import Tensor
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.pair_types import first_places
-from sitenet.shards.row_groups import as_group, class_level, read_groups
+from sitenet.shards.row_groups import class_level, read_groups
+from sitenet.shards.schema import to_arrays
 
 
 def ranges(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
@@ -95,7 +96,7 @@ class CrystalStore:
     @classmethod
     def from_crystals(cls, ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> "CrystalStore":
         """Crystals in memory, through the same conversion as shards."""
-        return cls([as_group(ids, crystals)])
+        return cls([to_arrays(ids, crystals)])
 
     def __len__(self) -> int:
         return len(self.ids)

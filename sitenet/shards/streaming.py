@@ -70,7 +70,7 @@ class StreamedStore:
             for group in counts
         ])  # fmt: skip
         self._budget = limit / 4  # held, ahead, and twice that while it is joined
-        self._device: torch.device | str = "cpu"
+        self._device = torch.device("cpu")
         self._held: tuple[tuple[int, ...], CrystalStore | None] = ((), None)
         self._ahead: tuple[tuple[int, ...], Future[CrystalStore] | None] = ((), None)
         self._thread: ThreadPoolExecutor | None = None
@@ -85,9 +85,14 @@ class StreamedStore:
         state |= {"_held": ((), None), "_ahead": ((), None), "_thread": None}
         return state
 
+    @property
+    def device(self) -> torch.device:
+        """The device of batches."""
+        return self._device
+
     def to(self, device: torch.device | str) -> "StreamedStore":
         """Make batches on `device` from the next `hold` on."""
-        if device != self._device:
+        if (device := torch.device(device)) != self._device:
             self._device, self._held = device, ((), None)
         return self
 

@@ -23,7 +23,7 @@ from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded
 from sitenet.shards.store import CrystalStore, ranges
-from sitenet.train import graphs
+from sitenet.train import replay
 
 META = torch.device("meta")
 CAPACITY = Capacity(rows=100, pairs=2000, crystals=9, types=1500)
@@ -111,7 +111,7 @@ def test_a_step_never_waits(monkeypatch, store, pooling):
     model = SiteNet(ModelSettings(pooling=pooling, output="nonnegative")).to(META)
     parameters = [p for p in model.parameters() if p.requires_grad]
     made = padded(batch(store), CAPACITY)
-    work = graphs._Work(model, parameters, None)
+    work = replay._Work(model, parameters, None)
     with HostCopies() as copies:
         total, gradient = work(
             *vars(made).values(), torch.ones(9, device=META), torch.ones(9, device=META)

@@ -17,7 +17,7 @@ from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import (
     featurise,
 )
-from sitenet.crystal.merging import merge
+from sitenet.crystal.merging import merge_pairs
 from sitenet.model import kernels
 from sitenet.model import sitenet as engine
 from sitenet.model.dense import DenseSiteNet
@@ -81,7 +81,7 @@ def tables(crystal, n_atoms=24, noise=None):
     size, seed = noise
     shift = np.random.default_rng(seed).choice([-size, 0.0, size], distances.shape)
     distances = np.where(distances > 0, distances + shift, 0.0)
-    merged = merge(found.numbers, found.oxidation, distances, found.images, TOLERANCE)
+    merged = merge_pairs(found.numbers, found.oxidation, distances, found.images, TOLERANCE)
     return found.numbers, found.oxidation, distances, merged
 
 
@@ -179,7 +179,7 @@ def test_order_of_sites_and_of_crystals_does_not_matter(chosen, seed):
         z, charge, distances, merged = tables(crystal)
         order, images = random.permutation(len(z)), distances.shape[1] // len(z)
         columns = (order[:, None] * images + np.arange(images)).ravel()
-        again = merge(
+        again = merge_pairs(
             z[order], charge[order], distances[order][:, columns], images, TOLERANCE
         )  # fmt: skip
         straight.append((z, charge, merged))

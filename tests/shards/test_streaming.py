@@ -22,7 +22,7 @@ from sitenet.shards.schema import open_writer, to_table
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.streaming import CLASS_BYTES, PAIR_BYTES, StreamedStore
 from sitenet.structure.cif import Crystal
-from sitenet.train.data import Packs
+from sitenet.train.batches import Packs
 from sitenet.train.supervised import train
 
 SHARDS, GROUPS, CRYSTALS = 3, 4, 7
