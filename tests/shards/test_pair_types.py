@@ -17,7 +17,7 @@ from sitenet.options.features import FeatureSettings
 from sitenet.shards import row_groups
 from sitenet.shards.batch import RaggedBatch, ragged_batch
 from sitenet.shards.padding import Capacity, padded
-from sitenet.shards.schema import open_writer, to_table
+from sitenet.shards.schema import open_writer, to_arrays, to_table
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.streaming import StreamedStore
 
@@ -172,7 +172,7 @@ def test_crystals_with_many_types_beside_small_ones():
         pair_count=np.ones(sites * atoms, dtype=int),
     )  # fmt: skip
     small = featurise(EXAMPLES["perovskite"], FeatureSettings(n_atoms=30))
-    store = CrystalStore([row_groups.as_group([name], [crystal]) for name, crystal in
+    store = CrystalStore([to_arrays([name], [crystal]) for name, crystal in
                           (("a", small), ("b", large), ("c", small))])  # fmt: skip
     assert store.types[1] == sites * atoms > 1 << 15
     assert_right_types(store.batch(torch.tensor([2, 1, 0])))
