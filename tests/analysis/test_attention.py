@@ -128,8 +128,8 @@ def test_shares_equal_those_of_the_dense_model(shared) -> None:
 
 
 def _write(trained: dict[str, Path], ids: list[str], batch_sites: int = 1200) -> None:
-    write_attention(trained["weights"], [trained["shard"]], ids, trained["histogram"], trained["table"],
-                    batch_sites)  # fmt: skip
+    write_attention(trained["weights"], [trained["shard"]], ids, trained["histogram"],
+                    trained["table"], batch_sites)  # fmt: skip
 
 
 def test_a_model_with_cutoff_attends_to_nothing_beyond_it(trained: dict[str, Path]) -> None:

@@ -9,8 +9,9 @@ import pytest
 from sitenet.plots.table2_3 import write_table2, write_table3
 
 
-def write_metrics(folder: Path, dataset: str, n: int, task: str, variant: str, seed: int, mae: float,
-        size: int | None = None, cutoff: float | None = None, epochs: int = 9) -> Path:  # fmt: skip
+def write_metrics(folder: Path, dataset: str, n: int, task: str, variant: str, seed: int,
+                  mae: float, size: int | None = None, cutoff: float | None = None,
+                  epochs: int = 9) -> Path:  # fmt: skip
     path = folder / dataset / f"n{n}" / task / variant / f"seed{seed}" / "metrics.json"
     path.parent.mkdir(parents=True)
     record = {

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_training import MODEL, TRAINING, inputs, outputs  # noqa: F401  (a fixture)
+from test_training import MODEL, TRAINING, outputs
+from test_training import inputs as inputs  # a fixture
 
 from sitenet.train.supervised import train
 
