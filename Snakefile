@@ -5,13 +5,14 @@
 #   snakemake results/figures/fig7.pdf --cores 2              one file and what it needs
 
 
-configfile: "config.yaml"
+# Laid over the config.yaml beside this file, which is always read (rules/common.smk).
+if os.path.exists("config.yaml"):
+
+    configfile: "config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/infomax_common.smk"
-include: "rules/record_common.smk"
-include: "rules/report_common.smk"
+include: "rules/report.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -38,16 +39,6 @@ wildcard_constraints:
     descriptor="ofm|xrd",
 
 
-localrules:
-    all,
-    tables,
-    figures,
-    infomax,
-    transfer_figures,
-    representation_figures,
-    tune,
-
-
 include: "rules/data.smk"
 include: "rules/features.smk"
 include: "rules/supervised.smk"
@@ -72,6 +63,6 @@ include: "rules/record.smk"
 rule all:
     default_target: True
     input:
-        rules.jobs.input.results,
+        rules.jobs.input,
         rules.jobs.output,
         rules.pages.output,

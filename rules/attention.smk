@@ -3,17 +3,14 @@
 
 rule long_range:
     input:
-        weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",
-        description="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.json",
-        shards=shard_files,
-        predictions="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/predictions.parquet",
-        code=code("analysis/long_range.py"),
+        weights=rules.train.output.weights,
+        description=rules.train.output.description,
+        shards=of(plan.run, "shards"),
+        predictions=rules.train.output.predictions,
     output:
-        table="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/long_range.parquet",
+        table=f"{paths.RUN}/long_range.parquet",
     log:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/long_range.log",
-    benchmark:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/long_range.tsv"
+        paths.log(f"{paths.RUN}/long_range"),
     conda:
         "../envs/cuda.yaml"
     threads: 8
@@ -22,7 +19,8 @@ rule long_range:
         mem_mb=memory(8000),
         runtime=60,
     params:
-        batch_sites=batch_sites,
+        code=code("long_range"),
+        batch_sites=of(plan.run, "batch_sites"),
         training=2000,
     script:
         "../workflow/scripts/long_range.py"
@@ -30,40 +28,35 @@ rule long_range:
 
 rule complexity:
     input:
-        structures="results/{dataset}/structures.parquet",
-        code=code("analysis/crystal_complexity.py", "crystal/complexity.py"),
+        structures=rules.collect.output.structures,
     output:
-        table="results/{dataset}/complexity.parquet",
-        rejected="results/{dataset}/complexity.rejected.csv",
+        table=paths.COMPLEXITY,
+        rejected=paths.rejections(paths.COMPLEXITY),
     log:
-        "logs/{dataset}/complexity.log",
-    benchmark:
-        "logs/{dataset}/complexity.tsv"
+        paths.log(paths.COMPLEXITY),
     conda:
         "../envs/cpu.yaml"
     threads: 8
     resources:
-        gpu=0,
         mem_mb=memory(4000),
         runtime=120,
+    params:
+        code=code("complexity"),
     script:
         "../workflow/scripts/complexity.py"
 
 
 rule attention:
     input:
-        weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",
-        description="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.json",
-        shards=shard_files,
-        split="results/{dataset}/splits/{task}.csv",
-        code=code("analysis/attention.py"),
+        weights=rules.train.output.weights,
+        description=rules.train.output.description,
+        shards=of(plan.run, "shards"),
+        split=rules.split.output.split,
     output:
-        histogram="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/attention.parquet",
-        table="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/attention.csv",
+        histogram=f"{paths.RUN}/attention.parquet",
+        table=f"{paths.RUN}/attention.csv",
     log:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/attention.log",
-    benchmark:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/attention.tsv"
+        paths.log(f"{paths.RUN}/attention"),
     conda:
         "../envs/cuda.yaml"
     threads: 8
@@ -72,32 +65,30 @@ rule attention:
         mem_mb=memory(8000),
         runtime=60,
     params:
-        batch_sites=batch_sites,
+        code=code("attention"),
+        batch_sites=of(plan.run, "batch_sites"),
     script:
         "../workflow/scripts/attention.py"
 
 
 rule invariance:
     input:
-        weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",
-        description="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.json",
-        structures="results/{dataset}/structures.parquet",
-        split="results/{dataset}/splits/{task}.csv",
-        code=code("analysis/invariance.py", "analysis/crystal_sample.py", "crystal"),
+        weights=rules.train.output.weights,
+        description=rules.train.output.description,
+        structures=rules.collect.output.structures,
+        split=rules.split.output.split,
     output:
-        table="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/invariance.parquet",
+        table=f"{paths.RUN}/invariance.parquet",
     log:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/invariance.log",
-    benchmark:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/invariance.tsv"
+        paths.log(f"{paths.RUN}/invariance"),
     conda:
         "../envs/cpu.yaml"
     threads: 4
     resources:
-        gpu=0,
         mem_mb=memory(4000),
         runtime=60,
     params:
+        code=code("invariance"),
         crystals=100,
     script:
         "../workflow/scripts/invariance.py"
@@ -105,22 +96,19 @@ rule invariance:
 
 rule supercells:
     input:
-        structures="results/{dataset}/structures.parquet",
-        code=code("analysis/supercells.py", "analysis/crystal_sample.py", "crystal"),
+        structures=rules.collect.output.structures,
     output:
-        table="results/{dataset}/n{n}/supercells.parquet",
+        table=paths.SUPERCELLS,
     log:
-        "logs/{dataset}/n{n}/supercells.log",
-    benchmark:
-        "logs/{dataset}/n{n}/supercells.tsv"
+        paths.log(paths.SUPERCELLS),
     conda:
         "../envs/cpu.yaml"
     threads: 4
     resources:
-        gpu=0,
         mem_mb=memory(4000),
         runtime=60,
     params:
+        code=code("supercells"),
         crystals=1000,
         tolerance=config["features"]["primitive_tolerance"],
     script:

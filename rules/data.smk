@@ -3,47 +3,37 @@
 
 rule collect:
     input:
-        source=source_files,
-        code=source_code,
+        source=local(of(plan.dataset, "source_files")),
     output:
-        structures="results/{dataset}/structures.parquet",
-        rejected="results/{dataset}/rejected.csv",
+        structures=paths.STRUCTURES,
+        rejected=paths.rejections(paths.STRUCTURES),
     log:
-        "logs/{dataset}/collect.log",
-    benchmark:
-        "logs/{dataset}/collect.tsv"
+        paths.log(f"{paths.DATASET}/collect"),
     conda:
         "../envs/cpu.yaml"
     threads: 8
     resources:
-        gpu=0,
         mem_mb=memory(4000),
         runtime=120,
     params:
-        section=source_section,
+        code=lambda wildcards: code("collect", of(plan.dataset, "module")(wildcards)),
+        section=of(plan.dataset, "source"),
     script:
         "../workflow/scripts/collect.py"
 
 
 rule split:
     input:
-        structures="results/{dataset}/structures.parquet",
-        code=code("splits/split.py"),
+        structures=rules.collect.output.structures,
     output:
-        split="results/{dataset}/splits/{task}.csv",
-        report="results/{dataset}/splits/{task}.json",
+        split=paths.SPLIT,
+        report=paths.SPLIT_REPORT,
     log:
-        "logs/{dataset}/splits/{task}.log",
-    benchmark:
-        "logs/{dataset}/splits/{task}.tsv"
+        paths.log(paths.SPLIT),
     conda:
         "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=memory(2000),
-        runtime=20,
     params:
-        section=split_section,
+        code=code("split"),
+        section=of(plan.dataset, "split_options"),
     script:
         "../workflow/scripts/split.py"

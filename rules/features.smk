@@ -3,25 +3,20 @@
 
 rule featurise:
     input:
-        structures="results/{dataset}/structures.parquet",
-        code=code("crystal", "shards/featurise_shard.py", "shards/schema.py"),
+        structures=rules.collect.output.structures,
     output:
-        shard="results/{dataset}/n{n}/shards/part-{part}.parquet",
-        rejected="results/{dataset}/n{n}/shards/part-{part}.rejected.csv",
+        shard=paths.SHARD,
+        rejected=paths.rejections(paths.SHARD),
     log:
-        "logs/{dataset}/n{n}/shards/part-{part}.log",
-    benchmark:
-        "logs/{dataset}/n{n}/shards/part-{part}.tsv"
+        paths.log(paths.SHARD),
     conda:
         "../envs/cpu.yaml"
-    threads: 1
     resources:
-        gpu=0,
-        mem_mb=memory(2000),
         runtime=240,
     params:
-        features=feature_section,
-        parts=shard_count,
-        max_rejected_fraction=max_rejected_fraction,
+        code=code("featurise"),
+        features=of(plan.featurised, "features"),
+        parts=of(plan.dataset, "parts"),
+        max_rejected_fraction=of(plan.dataset, "max_rejected_fraction"),
     script:
         "../workflow/scripts/featurise.py"

@@ -3,215 +3,141 @@
 
 rule descriptors:
     input:
-        structures="results/{dataset}/structures.parquet",
-        splits=experiment_splits,
-        code=code("crystal/descriptors.py", "shards/descriptor_shard.py", "splits/draws.py"),
+        structures=rules.collect.output.structures,
+        splits=of(plan.experiment_splits),
     output:
-        table="results/{dataset}/descriptors/{descriptor}/part-{part}.parquet",
-        rejected="results/{dataset}/descriptors/{descriptor}/part-{part}.rejected.csv",
+        table=paths.DESCRIPTORS,
+        rejected=paths.rejections(paths.DESCRIPTORS),
     log:
-        "logs/{dataset}/descriptors/{descriptor}/part-{part}.log",
-    benchmark:
-        "logs/{dataset}/descriptors/{descriptor}/part-{part}.tsv"
+        paths.log(paths.DESCRIPTORS),
     conda:
         "../envs/cpu.yaml"
-    threads: 1
     resources:
-        gpu=0,
-        mem_mb=memory(2000),
         runtime=600,
     params:
-        crystals=drawn_crystals(),
-        parts=shard_count,
+        code=code("descriptors"),
+        crystals=plan.drawn_crystals,
+        parts=of(plan.dataset, "parts"),
     script:
         "../workflow/scripts/descriptors.py"
 
 
 rule representation:
     input:
-        vectors=representation_vectors,
-        rejected=descriptor_rejections,
-        structures=of_experiment("results/{dataset}/structures.parquet"),
-        split=of_experiment("results/{dataset}/splits/{task}.csv"),
-        shards=experiment_shards,
-        code=code(
-            "evaluate/representation.py",
-            "splits/label_masks.py",
-            "splits/draws.py",
-            "shards/vectors.py",
-        ),
+        vectors=of(plan.representation, "vectors"),
+        rejected=of(plan.experiment, "descriptor_rejections"),
+        structures=of(plan.experiment, "structures"),
+        split=of(plan.experiment, "split"),
+        shards=of(plan.experiment, "shards"),
     output:
-        table="results/representation/{experiment}/{representation}.parquet",
+        table=paths.REPRESENTATION,
     log:
-        "logs/representation/{experiment}/{representation}.log",
-    benchmark:
-        "logs/representation/{experiment}/{representation}.tsv"
+        paths.log(paths.REPRESENTATION),
     conda:
         "../envs/cpu.yaml"
     threads: 8
     resources:
-        gpu=0,
         mem_mb=memory(12000),
         runtime=240,
     params:
-        settings=representation_settings(),
-        column=experiment_value("task"),
-        n_atoms=experiment_value("n"),
+        code=code("representation"),
+        settings=plan.representation_options,
+        column=of(plan.experiment, "task"),
+        n_atoms=of(plan.experiment, "n"),
     script:
         "../workflow/scripts/representation.py"
 
 
 rule map:
     input:
-        embeddings=representation_vectors,
-        structures=of_experiment("results/{dataset}/structures.parquet"),
-        split=of_experiment("results/{dataset}/splits/{task}.csv"),
-        code=code("analysis/tsne.py", "splits/draws.py", "shards/vectors.py"),
+        embeddings=of(plan.representation, "vectors"),
+        structures=of(plan.experiment, "structures"),
+        split=of(plan.experiment, "split"),
     output:
-        points="results/maps/{experiment}/{representation}.parquet",
-        scores="results/maps/{experiment}/{representation}.csv",
+        points=paths.MAP,
+        scores=paths.SILHOUETTES,
     log:
-        "logs/maps/{experiment}/{representation}.log",
-    benchmark:
-        "logs/maps/{experiment}/{representation}.tsv"
+        paths.log(paths.MAP),
     conda:
         "../envs/cpu.yaml"
-    threads: 1
     resources:
-        gpu=0,
         mem_mb=memory(8000),
         runtime=120,
     params:
-        settings=map_settings(),
-        column=experiment_value("task"),
+        code=code("map"),
+        settings=plan.map_options,
+        column=of(plan.experiment, "task"),
     script:
         "../workflow/scripts/map.py"
 
 
 rule dim_fig8:
     input:
-        errors=of_representations(experiments("main"), compared_representations()),
-        code=code(
-            "plots/dim_fig8_11.py",
-            "plots/box_plots.py",
-            "plots/style.py",
-            "analysis/paired_tests.py",
-        ),
+        errors=plan.main.errors(plan.representations),
     output:
-        pdf="results/figures/dim_fig8.pdf",
-        png=figure("results/figures/dim_fig8.png", "DIM  8, representations"),
-        data=figure("results/figures/dim_fig8.parquet", "DIM  8, representations"),
-        table=table(
-            "results/tables/dim_fig8.csv", "figure DIM  8, representations", "dim_fig8_table"
-        ),
+        **figure("dim_fig8", "DIM  8, representations"),
+        table=table("dim_fig8", "figure DIM  8, representations", "dim_fig8_table"),
     log:
         "logs/figures/dim_fig8.log",
-    benchmark:
-        "logs/figures/dim_fig8.tsv"
     conda:
         "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=memory(2000),
-        runtime=10,
     params:
-        titles=experiment_titles(experiments("main")),
-        units=experiment_units(experiments("main")),
-        representations=len(compared_representations()),
+        code=code("dim_fig8"),
+        titles=plan.main.titles,
+        units=plan.main.units,
+        representations=len(plan.representations),
         control="untrained",
     script:
         "../workflow/scripts/dim_fig8.py"
 
 
-rule dim_fig11:
+use rule dim_fig8 as dim_fig11 with:
     input:
-        errors=of_representations(ablated("main"), ["infomax", "without_synthetic", "untrained"]),
-        code=code(
-            "plots/dim_fig8_11.py",
-            "plots/box_plots.py",
-            "plots/style.py",
-            "analysis/paired_tests.py",
-        ),
+        errors=plan.ablated.errors(["infomax", "without_synthetic", "untrained"]),
     output:
-        pdf="results/figures/dim_fig11.pdf",
-        png=figure("results/figures/dim_fig11.png", "DIM 11, without synthetic falses"),
-        data=figure("results/figures/dim_fig11.parquet", "DIM 11, without synthetic falses"),
-        table=table(
-            "results/tables/dim_fig11.csv",
-            "figure DIM 11, without synthetic falses",
-            "dim_fig11_table",
-        ),
+        **figure("dim_fig11", "DIM 11, without synthetic falses"),
+        table=table("dim_fig11", "figure DIM 11, without synthetic falses", "dim_fig11_table"),
     log:
         "logs/figures/dim_fig11.log",
-    benchmark:
-        "logs/figures/dim_fig11.tsv"
-    conda:
-        "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=memory(2000),
-        runtime=10,
     params:
-        titles=experiment_titles(ablated("main")),
-        units=experiment_units(ablated("main")),
+        titles=plan.ablated.titles,
+        units=plan.ablated.units,
         representations=3,
         control="without_synthetic",
-    script:
-        "../workflow/scripts/dim_fig8.py"
 
 
 rule dim_fig9:
     input:
-        maps=of_maps("parquet"),
-        scores=of_maps("csv"),
-        code=code("plots/dim_fig9_10.py", "plots/style.py"),
+        maps=plan.main.maps,
+        scores=plan.main.silhouettes,
     output:
-        pdf="results/figures/dim_fig9.pdf",
-        png=figure("results/figures/dim_fig9.png", "DIM  9, maps: halogen and metal"),
-        data=figure("results/figures/dim_fig9.parquet", "DIM  9, maps: halogen and metal"),
-        table=table("results/tables/dim_fig9.csv", "figure DIM  9, silhouettes", "dim_fig9_table"),
+        **figure("dim_fig9", "DIM  9, maps: halogen and metal"),
+        table=table("dim_fig9", "figure DIM  9, silhouettes", "dim_fig9_table"),
     log:
         "logs/figures/dim_fig9.log",
-    benchmark:
-        "logs/figures/dim_fig9.tsv"
     conda:
         "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=memory(2000),
-        runtime=10,
     params:
-        titles=experiment_titles(experiments("main")),
+        code=code("dim_fig9"),
+        titles=plan.main.titles,
     script:
         "../workflow/scripts/dim_fig9.py"
 
 
 rule dim_fig10:
     input:
-        maps=of_maps("parquet"),
-        code=code("plots/dim_fig9_10.py", "plots/style.py"),
+        maps=plan.main.maps,
     output:
-        pdf="results/figures/dim_fig10.pdf",
-        png=figure("results/figures/dim_fig10.png", "DIM 10, maps: property"),
-        data=figure("results/figures/dim_fig10.parquet", "DIM 10, maps: property"),
+        **figure("dim_fig10", "DIM 10, maps: property"),
     log:
         "logs/figures/dim_fig10.log",
-    benchmark:
-        "logs/figures/dim_fig10.tsv"
     conda:
         "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=memory(2000),
-        runtime=10,
     params:
-        titles=experiment_titles(experiments("main")),
-        labels=experiment_tasks(experiments("main")),
-        units=experiment_units(experiments("main")),
+        code=code("dim_fig10"),
+        titles=plan.main.titles,
+        labels=plan.main.properties,
+        units=plan.main.units,
     script:
         "../workflow/scripts/dim_fig10.py"
 
@@ -220,13 +146,9 @@ rule representation_figures:
     input:
         [
             (
-                [
-                    rules.dim_fig8.output,
-                    rules.dim_fig9.output,
-                    rules.dim_fig10.output,
-                ]
-                if experiments("main")
+                rules.dim_fig8.output + rules.dim_fig9.output + rules.dim_fig10.output
+                if plan.main
                 else []
             ),
-            rules.dim_fig11.output if ablated("main") else [],
+            rules.dim_fig11.output if plan.ablated else [],
         ],

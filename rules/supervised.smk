@@ -3,62 +3,48 @@
 
 rule train:
     input:
-        structures="results/{dataset}/structures.parquet",
-        shards=shard_files,
-        split="results/{dataset}/splits/{task}.csv",
-        code=code(
-            "train/supervised.py",
-            "train/task.py",
-            "train/optimiser.py",
-            "train/loop.py",
-            "train/history.py",
-        ),
+        structures=rules.collect.output.structures,
+        shards=of(plan.run, "shards"),
+        split=rules.split.output.split,
     output:
-        weights="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.safetensors",
-        description="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/model.json",
-        metrics="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/metrics.json",
-        predictions="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/predictions.parquet",
-        history="results/{dataset}/n{n}/{task}/{variant}/seed{seed}/history.csv",
+        weights=f"{paths.RUN}/model.safetensors",
+        description=f"{paths.RUN}/model.json",
+        metrics=f"{paths.RUN}/metrics.json",
+        predictions=f"{paths.RUN}/predictions.parquet",
+        history=f"{paths.RUN}/history.csv",
     log:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/train.log",
-    benchmark:
-        "logs/{dataset}/n{n}/{task}/{variant}/seed{seed}/train.tsv"
+        paths.log(f"{paths.RUN}/train"),
     conda:
         "../envs/cuda.yaml"
     threads: config["training_threads"]
     resources:
-        gpu=gpu_count,
-        nodes=node_count,
-        tasks=node_count,
+        gpu=of(plan.run, "gpus"),
+        nodes=of(plan.run, "nodes"),
+        tasks=of(plan.run, "nodes"),
         mem_mb=memory(16000),
         runtime=1440,
     params:
-        features=feature_section,
-        model=model_section,
-        task=task_section,
-        training=training_section,
+        code=code("train"),
+        features=of(plan.run, "features"),
+        model=of(plan.run, "model"),
+        task=of(plan.run, "label"),
+        training=of(plan.run, "training"),
     script:
         "../workflow/scripts/train.py"
 
 
 rule ensemble:
     input:
-        predictions=of_seeds("predictions.parquet"),
-        metrics=of_seeds("metrics.json"),
-        code=code("evaluate/ensemble.py", "evaluate/metrics.py"),
+        predictions=of(plan.ensemble, "predictions"),
+        metrics=of(plan.ensemble, "metrics"),
     output:
-        predictions="results/{dataset}/n{n}/{task}/{variant}/ensemble/predictions.parquet",
-        metrics="results/{dataset}/n{n}/{task}/{variant}/ensemble/metrics.json",
+        predictions=f"{paths.ENSEMBLE}/predictions.parquet",
+        metrics=f"{paths.ENSEMBLE}/metrics.json",
     log:
-        "logs/{dataset}/n{n}/{task}/{variant}/ensemble.log",
-    benchmark:
-        "logs/{dataset}/n{n}/{task}/{variant}/ensemble.tsv"
+        paths.log(paths.ENSEMBLE),
     conda:
         "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=memory(1000),
-        runtime=10,
+    params:
+        code=code("ensemble"),
     script:
         "../workflow/scripts/ensemble.py"

@@ -3,24 +3,21 @@
 
 rule tune:
     input:
-        of_searches("best.yaml"),
-        of_searches("search.png"),
+        [search.file("best.yaml") for search in plan.searches],
+        [search.file("search.png") for search in plan.searches],
 
 
 rule search:
     input:
-        structures=search_structures,
-        shards=search_shards,
-        split=search_split,
-        code=code("tune", "train/supervised.py", "train/task.py", "train/loop.py"),
+        structures=of(plan.search, "structures"),
+        shards=of(plan.search, "shards"),
+        split=of(plan.search, "split"),
     output:
-        best="results/tuning/{search}/best.yaml",
-        trials="results/tuning/{search}/trials.csv",
-        curves="results/tuning/{search}/curves.parquet",
+        best=f"{paths.SEARCH}/best.yaml",
+        trials=f"{paths.SEARCH}/trials.csv",
+        curves=f"{paths.SEARCH}/curves.parquet",
     log:
-        "logs/tuning/{search}/search.log",
-    benchmark:
-        "logs/tuning/{search}/search.tsv"
+        paths.log(f"{paths.SEARCH}/search"),
     conda:
         "../envs/tune.yaml"
     threads: 8
@@ -29,46 +26,30 @@ rule search:
         mem_mb=memory(16000),
         runtime=2880,
     params:
-        features=search_features,
-        model=search_model,
-        training=search_training,
-        run=search_run,
-        settings=search_settings,
+        code=code("search"),
+        features=of(plan.search, "features"),
+        model=of(plan.search, "model"),
+        training=of(plan.search, "training"),
+        run=of(plan.search, "purpose"),
+        settings=of(plan.search, "settings"),
     script:
         "../workflow/scripts/search.py"
 
 
 rule search_figure:
     input:
-        trials="results/tuning/{search}/trials.csv",
-        curves="results/tuning/{search}/curves.parquet",
-        code=code("plots/search.py", "plots/style.py"),
+        trials=rules.search.output.trials,
+        curves=rules.search.output.curves,
     output:
-        pdf="results/tuning/{search}/search.pdf",
-        png=report(
-            "results/tuning/{search}/search.png",
-            caption="../workflow/report/search.rst",
-            category="Hyperparameter search",
-            labels={"search": "{search}", "as": "picture"},
-        ),
-        data=report(
-            "results/tuning/{search}/search.parquet",
-            caption="../workflow/report/search.rst",
-            category="Hyperparameter search",
-            labels={"search": "{search}", "as": "table in Parquet"},
-        ),
+        pdf=f"{paths.SEARCH}/search.pdf",
+        png=shown(f"{paths.SEARCH}/search.png", "picture", **SEARCHES),
+        data=shown(f"{paths.SEARCH}/search.parquet", "table in Parquet", **SEARCHES),
     log:
-        "logs/tuning/{search}/search_figure.log",
-    benchmark:
-        "logs/tuning/{search}/search_figure.tsv"
+        paths.log(f"{paths.SEARCH}/search_figure"),
     conda:
         "../envs/cpu.yaml"
-    threads: 1
-    resources:
-        gpu=0,
-        mem_mb=memory(2000),
-        runtime=10,
     params:
-        run=search_run,
+        code=code("search_figure"),
+        run=of(plan.search, "purpose"),
     script:
         "../workflow/scripts/search_figure.py"

@@ -79,6 +79,27 @@ def source(**values: object) -> dict:
         (source(kind="table"), "datasets.mine.source.path is missing"),
         (source(kind="table", path="a.csv", seed=1), "datasets.mine.source.seed is unknown"),
         (source(kind="table", path="a.csv", max_sites=9), "datasets.mine.source.max_sites is unk"),
+        (
+            {"datasets": {"prototypes": {"source": "files"}}},
+            "datasets.prototypes.source must be a section of options, not 'files'",
+        ),
+        (
+            {
+                "infomax": {
+                    "experiments": [
+                        {
+                            "name": "a",
+                            "dataset": "prototypes",
+                            "n": 50,
+                            "task": "ewald_energy",
+                            "pretraining": "crystals",
+                            "supervised": {"dataset": "prototypes", "task": "gap"},
+                        }
+                    ]
+                }
+            },
+            "infomax.experiments[0].supervised.task: there is no 'gap'; tasks of prototypes: ewald",
+        ),
         (source(kind="cif"), "datasets.mine.source.kind must be one of prototypes, matbench,"),
         (
             {"datasets": {"prototypes": {"split": {"test": 1.0}}}},
@@ -170,6 +191,13 @@ def test_a_mistake_is_told_with_its_option_and_what_is_allowed(overlay: dict, me
 def test_all_mistakes_are_told_at_once() -> None:
     lines = mistakes({"training": {"patience": 0, "device": 2}, "features": {"oxidation": "no"}})
     assert len(lines) == 3
+
+
+def test_a_mistake_is_told_once() -> None:
+    assert mistakes({"runs": [{"dataset": "prototypes"}]}) == [
+        "config.yaml: runs[0].n is missing",
+        "config.yaml: runs[0].tasks is missing",
+    ]
 
 
 REFUSED = {
@@ -281,7 +309,7 @@ def test_environments_have_the_pins_of_the_lock_files(name: str) -> None:
     assert environment == {package: locked[package] for package in needed}
 
 
-@pytest.mark.parametrize("name", ["slurm", "tune"])
+@pytest.mark.parametrize("name", ["docs", "slurm", "tune"])
 def test_extras_are_locked_and_change_no_pin_of_the_lock_file(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = {re.split(r"[\[<>=]", entry)[0] for entry in project["optional-dependencies"][name]}
@@ -293,9 +321,9 @@ def test_extras_are_locked_and_change_no_pin_of_the_lock_file(name: str) -> None
 def test_groups_of_the_slurm_profile_are_rules_without_gpu() -> None:
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    without = {
-        rule.partition(":")[0] for rule in rules.split("\nrule ") if "\n        gpu=0," in rule
-    }
+    found = re.split(r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:$", rules, flags=re.MULTILINE)
+    without = {name for name, rule in zip(found[1::2], found[2::2], strict=True)
+               if "gpu=" not in rule}  # fmt: skip
     assert set(profile["groups"]) <= without
     assert set(profile["groups"].values()) == set(profile["group-components"])
 

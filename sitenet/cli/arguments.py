@@ -2,7 +2,9 @@
 
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from sitenet.options.model import Output
 
 MODEL = "model.safetensors of a run; its model.json must be in the same folder"
 TABLE = "CSV file to write (default: print the table)"
@@ -77,7 +79,7 @@ def _add_import_checkpoint(commands: Commands) -> None:
     convert.add_argument("weights", type=Path, help="model.safetensors to write")
     convert.add_argument(
         "--output",
-        choices=["linear", "nonnegative"],
+        choices=get_args(Output),
         required=True,
         help="nonnegative for band gaps, linear for energies",
     )

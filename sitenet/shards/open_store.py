@@ -94,7 +94,7 @@ def _fits(stores: Sequence[StreamedStore], limit: int) -> bool:
     size = sum(int(store.bytes.sum()) for store in stores)
     if size > limit:
         log.info(
-            f"{len(stores[0]):,} crystals take {size / 2**30:.1f} GiB, of which memory_gib allows "
-            f"{limit / 2**30:.1f}: shards are read again in every epoch"
+            f"{len(stores[0]):,} crystals take {size / 2**30:.2g} GiB, of which memory_gib allows "
+            f"{limit / 2**30:.2g}: shards are read again in every epoch"
         )
     return size <= limit

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from math import ceil
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -13,17 +14,17 @@ from sitenet.shards.padding import Capacity
 from sitenet.shards.passes import Plan, Tables, pair_limit, plan_pass, planned_batches
 from sitenet.train.data import TaskData
 
-ROOM = 1.1  # of what is padded to, for epochs with larger batches than the first
+ROOM = 1.1  # of a capacity, for epochs with larger batches than the first
 
 
 class Packs:
-    """Which crystals make each batch, in the order of an epoch.
+    """Which crystals form each batch, in the order of an epoch.
 
-    Batches have nearly equal numbers of merged pairs, which is what a step costs, and
-    `batch_sites` unique sites in the mean. With `shuffle` a seed, crystals are packed anew in
-    every epoch: epoch e uses (seed, e), so a resumed run sees the same batches. Several processes
+    Batches have nearly equal numbers of merged pairs, which determine the cost of a step, and
+    `batch_sites` unique sites on average. With a seed `shuffle`, crystals are packed anew in every
+    epoch: epoch e uses (seed, e), so that a resumed run gets the same batches. Several processes
     (`world`) share every batch in parts of nearly equal numbers of pairs: the batches do not
-    depend on how many there are.
+    depend on the number of processes.
     """
 
     def __init__(
@@ -60,10 +61,10 @@ class Packs:
         return self.count()
 
     def capacity(self) -> Capacity:
-        """Room for a padded batch of nearly every epoch: the first one's largest, and some more.
+        """Size to which batches are padded: that of the largest of the first epoch, and some room.
 
-        Crystals above the limit are no measure: theirs are batches of their own. A resumed run
-        finds the same.
+        Nearly all batches of later epochs fit. Crystals above the limit, each a batch of its own,
+        are disregarded. A resumed run gets the same capacity.
         """
         batches = [batch for _, batches in self._plan_of(0) for batch in batches]
         batches = [batch for batch in batches if self.work[batch].sum() <= self.limit]
@@ -86,9 +87,9 @@ class Packs:
     def packs(self) -> Iterator[tuple[Tensor, float]]:
         """This process's crystals (B,) of each batch, and the weight of their mean.
 
-        Means over the parts, times these weights, average over the processes to the mean over the
-        batch. A process left without a crystal computes the first one with weight 0, so that all
-        take the same steps.
+        Means over the parts times these weights, averaged over the processes, are the mean over
+        the batch. A process without a crystal computes the first one with weight 0, so that all
+        take the same number of steps.
         """
         for batch in self._batches():
             if self.world == 1:
@@ -98,14 +99,17 @@ class Packs:
             weight = len(part) * self.world / len(batch)
             yield self.indices[torch.from_numpy(part if len(part) else batch[:1])], weight
 
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return self.packs()
+
 
 class Batches(Packs):
-    """Iterable of (batch, targets (B,), indices (B,), weight): what the trainer loops over."""
+    """Iterable of (batch, targets (B,), indices (B,), weight)."""
 
     def __init__(
-        self, data: TaskData, indices: Tensor, limit: int, shuffle: int | None = None
+        self, data: TaskData, indices: Tensor, batch_sites: int, shuffle: int | None = None
     ) -> None:
-        super().__init__(data.store, indices, limit, shuffle)
+        super().__init__(data.store, indices, batch_sites, shuffle)
         self.data = data
         self.targets = torch.tensor(data.target, dtype=torch.float32)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import LoopSettings
 from sitenet.train.checkpoints import read_checkpoint, save_checkpoint
 from sitenet.train.devices import prepare_device, synchronise
 from sitenet.train.distributed import ALONE, Group
@@ -35,7 +35,7 @@ class Trained(NamedTuple):
 
 def train_epochs(
     task: Task,
-    settings: TrainingSettings,
+    settings: LoopSettings,
     device: torch.device,
     folder: Path | None = None,
     resumed: Path | None = None,
@@ -148,7 +148,7 @@ class Stepper:
     def __init__(
         self,
         model: nn.Module,
-        settings: TrainingSettings,
+        settings: LoopSettings,
         steps_per_epoch: int,
         precision: Precision,
         group: Group,
@@ -158,7 +158,11 @@ class Stepper:
         self.optimiser = make_optimiser(model, settings)
         self.schedule = make_schedule(self.optimiser, settings, steps_per_epoch)
         self.scaler = precision.scaler
-        self.parts = {"optimiser": self.optimiser, "schedule": self.schedule, "scaler": self.scaler}
+        self.parts: dict[str, Any] = {
+            "optimiser": self.optimiser,
+            "schedule": self.schedule,
+            "scaler": self.scaler,
+        }
 
     def step(self, loss: Tensor) -> None:
         """Descend the mean of the losses of all processes."""

@@ -53,7 +53,7 @@ def from_plain(kind: Any, value: Any) -> Any:
     Dataclasses may hold dataclasses, paths, tuples and what JSON knows.
     """
     options = [option for option in get_args(kind) if option is not type(None)]
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         types = get_type_hints(kind)
         return kind(**{f.name: from_plain(types[f.name], value[f.name]) for f in fields(kind)})
     if get_origin(kind) is tuple:

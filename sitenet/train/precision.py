@@ -10,7 +10,7 @@ from sitenet.shards.batch import RaggedBatch
 
 
 class Precision:
-    """Forward passes in a precision of `TrainingSettings`.
+    """Forward passes in a precision of `LoopSettings`.
 
     `scaler` scales losses so that small gradients survive float16; otherwise it does nothing.
     """

@@ -15,7 +15,7 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.shards.open_store import open_both
@@ -95,7 +95,7 @@ def pretrain(
     outputs: PretrainOutputs,
     model_settings: ModelSettings,
     loss_settings: InfoMaxSettings,
-    settings: TrainingSettings,
+    settings: PretrainingSettings,
     accelerator: str = "cpu",
     label: str = "pre-training",
 ) -> None:
@@ -110,8 +110,10 @@ def pretrain(
     task = training.load_task()
     trained = train_task(training, task)
     task.model.load_state_dict(trained.weights)
+    encoder = task.model.float().encoder
+    assert isinstance(encoder, SiteNet)
     save_model(
-        task.model.float().encoder,
+        encoder,
         model_settings,
         outputs.weights,
         outputs.description,

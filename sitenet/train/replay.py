@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sitenet.model.kernels import fast_path
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import LoopSettings
 from sitenet.progress import log
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded
@@ -39,7 +39,7 @@ def absolute_error(model: nn.Module, batch: RaggedBatch, target: Tensor) -> Tens
 
 
 def replayed_error(
-    model: SiteNet, settings: TrainingSettings, device: torch.device, batches: Packs
+    model: SiteNet, settings: LoopSettings, device: torch.device, batches: Packs
 ) -> "ReplayedError | None":
     """What replays training steps on `device`; None: launch them one by one (logged on a GPU)."""
     if device.type != "cuda":
@@ -51,7 +51,7 @@ def replayed_error(
     return ReplayedError(model, batches.capacity(), TOLERANCES[settings.precision], cuda_graph)
 
 
-def obstacle(model: SiteNet, settings: TrainingSettings, device: torch.device) -> str | None:
+def obstacle(model: SiteNet, settings: LoopSettings, device: torch.device) -> str | None:
     """Why steps on a GPU cannot be replayed, or None."""
     if settings.processes > 1:
         return "several processes share a batch"

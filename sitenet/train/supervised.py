@@ -64,6 +64,7 @@ class RunOutputs:
 class SupervisedTraining(Training):
     """Training of a Site-Net with labels; `model` is its architecture."""
 
+    settings: TrainingSettings
     inputs: RunInputs
     model: ModelSettings
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import LoopSettings
 from sitenet.train.batches import Batches, Packs
 from sitenet.train.distributed import Group
 from sitenet.train.replay import ReplayedError, absolute_error, replayed_error
@@ -35,7 +35,7 @@ class Task(ABC):
     judged: ClassVar[str]
 
     def __init__(
-        self, model: nn.Module, settings: TrainingSettings, train: Packs, validation: Packs
+        self, model: nn.Module, settings: LoopSettings, train: Packs, validation: Packs
     ) -> None:
         self.model, self.settings = model, settings
         self.train_batches, self.validation_batches = train, validation
@@ -80,7 +80,7 @@ class LabelTask(Task):
     model: SiteNet
 
     def __init__(
-        self, model: SiteNet, settings: TrainingSettings, train: Batches, validation: Batches
+        self, model: SiteNet, settings: LoopSettings, train: Batches, validation: Batches
     ) -> None:
         super().__init__(model, settings, train, validation)
         self.data = train.data

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import LoopSettings
 from sitenet.train.history import Report
 from sitenet.train.task import Task
 
@@ -17,7 +17,7 @@ class Training(ABC):
     unfinished, `accelerator` cpu or gpu; `label` names the training in the log.
     """
 
-    settings: TrainingSettings
+    settings: LoopSettings
     history: Path
     checkpoints: Path
     accelerator: str

@@ -1,6 +1,6 @@
 """Groups of options: checks, defaults that subclasses replace, plain values and back."""
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass
 from typing import Literal
 
 import pytest
@@ -10,7 +10,7 @@ from sitenet.options.datasets import CifFolderSource, SplitSettings, TableSource
 from sitenet.options.infomax import EncoderSettings, InfoMaxSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.option import Options, option, options_of, required
-from sitenet.options.search import RANGES, SearchRanges, SearchSection, SearchSettings
+from sitenet.options.search import SearchRanges, SearchSection, SearchSettings
 from sitenet.options.training import FewLabelsTraining, TrainingSettings
 
 
@@ -135,8 +135,3 @@ def test_a_source_of_no_known_kind_is_refused() -> None:
     dataset = {"source": {"kind": "web"}, "tasks": {"e": {"column": "e", "unit": "eV"}}}
     with pytest.raises(ValueError, match=r"^kind must be one of prototypes, .*, not 'web'$"):
         Configuration.from_dict({"datasets": {"w": dataset}, "runs": []})
-
-
-def test_the_ranges_of_a_search_are_those_of_its_options() -> None:
-    assert {known.name: known.default for known in fields(SearchRanges)} == RANGES
-    assert SearchRanges(**RANGES) == SearchRanges()  # type: ignore[arg-type]

@@ -170,7 +170,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(
 
 
 @pytest.mark.parametrize(
-    "foreign", [{"epoch": 3, "state_dict": {}}, torch.zeros(3), Capacity(1, 2, 3)]
+    "foreign", [{"epoch": 3, "state_dict": {}}, torch.zeros(3), Capacity(1, 2, 3, 4)]
 )
 def test_foreign_checkpoints_are_passed_over(
     foreign: object, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -19,7 +19,7 @@ from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.saving import load_model
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import PretrainingSettings
 from sitenet.shards.open_store import BothTables, open_both
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
@@ -44,7 +44,7 @@ MODEL = ModelSettings(
     site_feature_scaling="dim",
 )
 LOSS = InfoMaxSettings(upscaling_layers=(8, 8))
-TRAINING = TrainingSettings(batch_sites=20, learning_rate=5e-3, max_epochs=5, patience=5)
+TRAINING = PretrainingSettings(batch_sites=20, learning_rate=5e-3, max_epochs=5, patience=5)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from clock import START
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # no installation needed
 
-from sitenet.files import write_text
+from sitenet.files import read_json, write_json, write_text
 from sitenet.gpus import take_gpus
 from sitenet.progress import log, setup_logging
 from sitenet.provenance.record import Job, fingerprint, recorded
@@ -51,7 +51,7 @@ def job(snakemake: Any, done: str = "") -> Iterator[None]:
     # Worker processes import the main module: this file, so that no script runs a second time.
     sys.modules["__main__"].__file__ = __file__
     try:
-        keep_configuration(snakemake.config)
+        keep_configuration(snakemake.config, logs(snakemake))
         with recorded(Path(log_path).with_suffix(".json"), described(snakemake), ROOT, START):
             yield
         if done:
@@ -95,7 +95,7 @@ def _stop_with_parent(parent: int) -> None:
 
 def described(snakemake: Any) -> Job:
     """The job as Snakemake has it, for its record."""
-    gpus = snakemake.resources.gpu
+    gpus = snakemake.resources.get("gpu", 0)
     return Job(
         rule=snakemake.rule,
         wildcards=dict(snakemake.wildcards.items()),
@@ -108,23 +108,34 @@ def described(snakemake: Any) -> Job:
     )
 
 
-def keep_configuration(config: Mapping[str, Any]) -> None:
+def logs(snakemake: Any) -> Path:
+    """The folder of all logs, beside that of the results; both may have the prefix of a module."""
+    return Path(os.path.commonpath([snakemake.log[0], snakemake.output[0]]), "logs")
+
+
+def keep_configuration(config: Mapping[str, Any], folder: Path) -> None:
     """Write `config` once to a file named after its fingerprint, fit for --configfile."""
-    path = Path("logs", "configurations", f"{fingerprint(config)}.yaml")
+    path = folder / "configurations" / f"{fingerprint(config)}.yaml"
     if not path.exists():
         write_text(path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
 
 
 def checkpoints(folder: Path, files: Iterable[str], settings: Mapping[str, Any]) -> Path:
-    """`folder`, emptied if its checkpoints come from other `files` or `settings` than these."""
+    """`folder` of a job's checkpoints, emptied unless they are of the same `files` and `settings`.
+
+    The settings have the fingerprint of the code among them (`code`).
+    """
     sizes_and_times = [[Path(f).stat().st_size, Path(f).stat().st_mtime_ns] for f in files]
-    conditions = json.dumps([sizes_and_times, settings], sort_keys=True)
-    note = folder / "conditions.json"
-    if folder.exists() and not (note.exists() and note.read_text() == conditions):
-        log.info(f"{folder}: from other data or settings, not continued")
-        shutil.rmtree(folder)
+    conditions = json.loads(json.dumps({**settings, "data": sizes_and_times}))
+    note = folder / "made_from.json"
+    if folder.exists():
+        kept = read_json(note) if note.exists() else {}
+        names = [*conditions, *kept.keys() - conditions.keys()]
+        if changed := [name for name in names if kept.get(name) != conditions.get(name)]:
+            log.info(f"{folder}: not continued after a change of {', '.join(changed)}")
+            shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(note, conditions)
+    write_json(note, conditions)
     return folder
 
 

@@ -1,0 +1,115 @@
+"""Data sets, and their crystals in supercells of one size."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+from sitenet.plan import paths
+from sitenet.plan.names import Options, entry
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Crystals and labels of one source; `options` is its section of the configuration."""
+
+    name: str
+    options: Options = field(repr=False, compare=False)
+
+    @property
+    def structures(self) -> str:
+        return paths.STRUCTURES.format(dataset=self.name)
+
+    @property
+    def complexity(self) -> str:
+        return paths.COMPLEXITY.format(dataset=self.name)
+
+    @property
+    def module(self) -> str:
+        """The module that reads its source."""
+        return f"sitenet.sources.{self.options['source']['kind']}"
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What decides the table of structures."""
+        tasks = {
+            name: {"column": task["column"], "unit": task["unit"]}
+            for name, task in self.options["tasks"].items()
+        }
+        return {
+            "source": self.options["source"],
+            "tasks": tasks,
+            "max_rejected_fraction": self.max_rejected_fraction,
+        }
+
+    @property
+    def source_files(self) -> list[str]:
+        """Files of the user that the table of structures is made from."""
+        source = self.options["source"]
+        if source["kind"] == "table":
+            return [section["path"] for section in (source, source.get("ids")) if section]
+        if source["kind"] == "cif_folder":
+            return [source["path"], source["labels"] or os.path.join(source["path"], "id_prop.csv")]
+        return []
+
+    @property
+    def max_rejected_fraction(self) -> float:
+        return float(self.options["max_rejected_fraction"])
+
+    @property
+    def split_options(self) -> Options:
+        """What decides the split of each task."""
+        split: Options = self.options["split"]
+        return split
+
+    def split(self, task: str) -> str:
+        return paths.SPLIT.format(dataset=self.name, task=task)
+
+    def task(self, name: str) -> Options:
+        """Column, unit and output of a label. Raises UnknownName."""
+        return entry(self.options["tasks"], name)
+
+    @property
+    def parts(self) -> int:
+        """Shards that it is cut into."""
+        return int(self.options["shards"])
+
+    def descriptors(self, descriptor: str) -> list[str]:
+        """Tables of a descriptor of its crystals, part by part."""
+        return [
+            paths.DESCRIPTORS.format(dataset=self.name, descriptor=descriptor, part=f"{part:03d}")
+            for part in range(self.parts)
+        ]
+
+
+@dataclass(frozen=True)
+class FeaturisedSet:
+    """A data set in supercells of at most `n` atoms; `options` is the section `features`."""
+
+    dataset: DataSet
+    n: int
+    options: Options = field(repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """Its heading in figures."""
+        return f"{self.dataset.name}, N = {self.n}"
+
+    @property
+    def features(self) -> dict[str, Any]:
+        """What decides the shards."""
+        scaling = "site_feature_scaling"  # applied when a model reads them
+        return {
+            "n_atoms": self.n,
+            **{name: value for name, value in self.options.items() if name != scaling},
+        }
+
+    @property
+    def shards(self) -> list[str]:
+        return [
+            paths.SHARD.format(dataset=self.dataset.name, n=self.n, part=f"{part:03d}")
+            for part in range(self.dataset.parts)
+        ]
+
+    @property
+    def supercells(self) -> str:
+        return paths.SUPERCELLS.format(dataset=self.dataset.name, n=self.n)

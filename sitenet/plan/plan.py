@@ -1,0 +1,214 @@
+"""The plan: everything that a configuration asks for, and everything that a path can name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sitenet.options.config import ENCODER
+from sitenet.plan import paths
+from sitenet.plan.datasets import DataSet, FeaturisedSet
+from sitenet.plan.experiments import Experiment, Experiments, Representation, Transfer
+from sitenet.plan.names import Options, entry
+from sitenet.plan.pretraining import Pretraining
+from sitenet.plan.runs import Ensemble, Run, Runs, Setting, Variant
+from sitenet.plan.search import Search
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Entries of a checked configuration by their names, and lists of all that it asks for.
+
+    The methods find the entry that a path names. Their arguments are wildcards of the rules; they
+    raise UnknownName for a name that the configuration lacks.
+    """
+
+    config: Mapping[str, Any]
+
+    def dataset(self, dataset: str) -> DataSet:
+        return DataSet(dataset, entry(self.config["datasets"], dataset))
+
+    def featurised(self, dataset: str, n: str | int) -> FeaturisedSet:
+        return FeaturisedSet(self.dataset(dataset), int(n), self.config["features"])
+
+    def setting(self, dataset: str, n: str | int, task: str, variant: str) -> Setting:
+        crystals = self.featurised(dataset, n)
+        crystals.dataset.task(task)
+        return Setting(crystals, task, Variant.from_config(self.config, variant))
+
+    def run(self, dataset: str, n: str | int, task: str, variant: str, seed: str | int) -> Run:
+        return Run(self.setting(dataset, n, task, variant), int(seed))
+
+    def ensemble(self, dataset: str, n: str | int, task: str, variant: str) -> Ensemble:
+        """The runs of a setting that the configuration has."""
+        configured = {tuple(one.setting.names.values()): one for one in self.trained}
+        return entry(configured, (dataset, int(n), task, variant))
+
+    def pretraining(self, pretraining: str) -> Pretraining:
+        infomax = self._infomax
+        options = entry(infomax["pretrainings"], pretraining)
+        crystals = self.featurised(options["dataset"], options["n"])
+        held_out = tuple(self.dataset(name) for name in options["hold_out"])
+        return Pretraining(pretraining, crystals, held_out, options, infomax)
+
+    def experiment(self, experiment: str) -> Experiment:
+        return entry({one.name: one for one in self.experiments}, experiment)
+
+    def transfer(self, experiment: str, arm: str, labels: str | int) -> Transfer:
+        return Transfer(self.experiment(experiment), arm, int(labels))
+
+    def representation(self, experiment: str, representation: str) -> Representation:
+        return Representation(self.experiment(experiment), representation)
+
+    def search(self, search: str) -> Search:
+        options = entry(self.config["tuning"], search)
+        names = (options[name] for name in ("dataset", "n", "task", "variant"))
+        return Search(search, self.setting(*names), options)
+
+    @cached_property
+    def trained(self) -> list[Ensemble]:
+        """Every setting that is trained, with its seeds."""
+        return self._ensembles(self.config["runs"])
+
+    @cached_property
+    def runs(self) -> Runs:
+        return Runs(run for ensemble in self.trained for run in ensemble.runs)
+
+    @cached_property
+    def ensembles(self) -> list[Ensemble]:
+        """The settings with several seeds."""
+        return [ensemble for ensemble in self.trained if len(ensemble.seeds) > 1]
+
+    @cached_property
+    def shown(self) -> Runs:
+        """The runs that figures show: the first seed of each of their settings."""
+        runs = [run for run in self.config["runs"] if run["figures"]]
+        return Runs(ensemble.runs[0] for ensemble in self._ensembles(runs))
+
+    @cached_property
+    def featurised_sets(self) -> list[FeaturisedSet]:
+        """Data sets and sizes of supercells that models are trained on with all labels."""
+        return list(dict.fromkeys(ensemble.setting.crystals for ensemble in self.trained))
+
+    @cached_property
+    def experiments(self) -> Experiments:
+        return Experiments(map(self._experiment, self._infomax["experiments"]))
+
+    @property
+    def main(self) -> Experiments:
+        """Experiments of figures 7 to 11 of Deep InfoMax."""
+        return self._shown_in("main")
+
+    @property
+    def ablated(self) -> Experiments:
+        """Those with a pre-training without synthetic false samples."""
+        return Experiments(experiment for experiment in self.main if experiment.ablation)
+
+    @property
+    def phonons(self) -> Experiments:
+        """Experiments of figure 13 of Deep InfoMax."""
+        return self._shown_in("phonons")
+
+    @cached_property
+    def pretrainings(self) -> list[Pretraining]:
+        """Those that an experiment uses."""
+        used = [one for e in self.experiments for one in (e.pretraining, e.ablation) if one]
+        return list(dict.fromkeys(used))
+
+    @property
+    def descriptors(self) -> list[str]:
+        """Descriptors that representations are compared with."""
+        return list(self._infomax["representation"]["descriptors"])
+
+    @property
+    def representations(self) -> list[str]:
+        """What figure 8 of Deep InfoMax compares."""
+        return ["infomax", "untrained", *self.descriptors]
+
+    @property
+    def representation_options(self) -> dict[str, Any]:
+        """What decides the comparison of representations."""
+        options = self._infomax["representation"]
+        others = ("descriptors", "map_points")
+        return {name: value for name, value in options.items() if name not in others}
+
+    @property
+    def drawn_crystals(self) -> dict[str, Any]:
+        """What decides which crystals the representations are compared on."""
+        options = self._infomax["representation"]
+        return {name: options[name] for name in ("pool", "test", "seed")}
+
+    @property
+    def map_options(self) -> dict[str, Any]:
+        """What decides the maps."""
+        options = self._infomax["representation"]
+        return {"points": options["map_points"], "seed": options["seed"]}
+
+    def experiment_splits(self, dataset: str) -> list[str]:
+        """Splits of all tasks of a data set that experiments are about."""
+        tasks = [one.task for one in self.experiments if one.crystals.dataset.name == dataset]
+        return [self.dataset(dataset).split(task) for task in dict.fromkeys(tasks)]
+
+    @property
+    def searches(self) -> list[Search]:
+        return [self.search(name) for name in self.config["tuning"]]
+
+    @property
+    def rejections(self) -> list[str]:
+        """Lists of the crystals rejected when they were read, featurised, measured or described."""
+        sets = self._used_sets()
+        described = dict.fromkeys(one.crystals.dataset for one in self.experiments)
+        tables = [
+            *(one.dataset.structures for one in sets),
+            *(shard for one in sets for shard in one.shards),
+            *self.shown.complexity,
+            *(
+                part
+                for dataset in described
+                for descriptor in self.descriptors
+                for part in dataset.descriptors(descriptor)
+            ),
+        ]
+        return [paths.rejections(table) for table in dict.fromkeys(tables)]
+
+    @property
+    def _infomax(self) -> Options:
+        section: Options = self.config["infomax"]
+        return section
+
+    def _ensembles(self, runs: list[Options]) -> list[Ensemble]:
+        """The settings of some entries of `runs`, each once, with the seeds of all of them."""
+        seeds: dict[Setting, dict[int, None]] = {}
+        for run in runs:
+            for task in run["tasks"]:
+                setting = self.setting(run["dataset"], run["n"], task, run["variant"])
+                seeds.setdefault(setting, {}).update(dict.fromkeys(run["seeds"]))
+        return [Ensemble(setting, tuple(own)) for setting, own in seeds.items()]
+
+    def _experiment(self, options: Options) -> Experiment:
+        other, ablation = options["supervised"], options["ablation"]
+        return Experiment(
+            name=options["name"],
+            crystals=self.featurised(options["dataset"], options["n"]),
+            task=options["task"],
+            pretraining=self.pretraining(options["pretraining"]),
+            ablation=self.pretraining(ablation) if ablation else None,
+            supervised=self.run(other["dataset"], options["n"], other["task"], ENCODER, seed=0)
+            if other
+            else None,
+            figure=options["figure"],
+            infomax=self._infomax,
+        )
+
+    def _shown_in(self, figure: str) -> Experiments:
+        return Experiments(one for one in self.experiments if one.figure == figure)
+
+    def _used_sets(self) -> list[FeaturisedSet]:
+        """Crystals that something is computed from, each set once."""
+        used = [
+            *self.featurised_sets,
+            *(one.crystals for one in self.pretrainings),
+            *(one.crystals for one in self.experiments),
+            *(one.supervised.setting.crystals for one in self.experiments if one.supervised),
+        ]
+        return list(dict.fromkeys(used))

@@ -1,0 +1,178 @@
+"""What is trained with all labels: variants, settings, runs and ensembles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sitenet.options.config import ENCODER, overlaid
+from sitenet.plan import paths
+from sitenet.plan.datasets import FeaturisedSet
+from sitenet.plan.names import Options, entry
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The options `model` and `training` under a name; `overlay` is what the name changes."""
+
+    name: str
+    model: Options = field(repr=False, compare=False)
+    training: Options = field(repr=False, compare=False)
+    site_feature_scaling: str = field(repr=False, compare=False)
+    overlay: Options = field(repr=False, compare=False)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], name: str) -> "Variant":
+        """The variant of this name; `encoder` is that of Deep InfoMax. Raises UnknownName."""
+        infomax = config["infomax"]
+        if name == ENCODER:
+            scaling = infomax["site_feature_scaling"]
+            return cls(name, infomax["model"], infomax["supervised"], scaling, overlay={})
+        overlay = entry(config["variants"], name)
+        return cls(
+            name,
+            model=overlaid(config["model"], overlay.get("model", {})),
+            training=overlaid(config["training"], overlay.get("training", {})),
+            site_feature_scaling=config["features"]["site_feature_scaling"],
+            overlay=overlay,
+        )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A data set, the size of its supercells, a task and a variant."""
+
+    crystals: FeaturisedSet
+    task: str
+    variant: Variant
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """Its wildcards."""
+        return {
+            "dataset": self.crystals.dataset.name,
+            "n": self.crystals.n,
+            "task": self.task,
+            "variant": self.variant.name,
+        }
+
+    @property
+    def label(self) -> Options:
+        """Column, unit and output of the label."""
+        return self.crystals.dataset.task(self.task)
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """What decides the network."""
+        return {
+            **self.variant.model,
+            "site_feature_scaling": self.variant.site_feature_scaling,
+            "output": self.label["output"],
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a setting."""
+
+    setting: Setting
+    seed: int
+
+    def file(self, name: str) -> str:
+        return f"{paths.RUN}/{name}".format(**self.setting.names, seed=self.seed)
+
+    @property
+    def shards(self) -> list[str]:
+        return self.setting.crystals.shards
+
+    @property
+    def features(self) -> dict[str, Any]:
+        return self.setting.crystals.features
+
+    @property
+    def label(self) -> Options:
+        return self.setting.label
+
+    @property
+    def unit(self) -> str:
+        return str(self.label["unit"])
+
+    @property
+    def model(self) -> dict[str, Any]:
+        return self.setting.model
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What decides the training."""
+        return {**self.setting.variant.training, "seed": self.seed}
+
+    @property
+    def batch_sites(self) -> int:
+        return int(self.training["batch_sites"])
+
+    @property
+    def nodes(self) -> int:
+        return int(self.training["nodes"])
+
+    @property
+    def gpus(self) -> int:
+        """GPUs on all its machines."""
+        return self.nodes * int(self.training["devices"])
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The runs of a setting that the configuration asks for, by their seeds."""
+
+    setting: Setting
+    seeds: tuple[int, ...]
+
+    @property
+    def runs(self) -> "Runs":
+        return Runs(Run(self.setting, seed) for seed in self.seeds)
+
+    def file(self, name: str) -> str:
+        return f"{paths.ENSEMBLE}/{name}".format(**self.setting.names)
+
+    @property
+    def predictions(self) -> list[str]:
+        """Predictions of each run."""
+        return self.runs.files("predictions.parquet")
+
+    @property
+    def metrics(self) -> list[str]:
+        """Errors of each run."""
+        return self.runs.files("metrics.json")
+
+
+class Runs(tuple[Run, ...]):
+    """Runs that a table or figure is made from, in order."""
+
+    def files(self, name: str) -> list[str]:
+        """One file of each."""
+        return [run.file(name) for run in self]
+
+    @property
+    def complexity(self) -> list[str]:
+        """The complexity of each one's crystals."""
+        return [run.setting.crystals.dataset.complexity for run in self]
+
+    @property
+    def units(self) -> list[str]:
+        return [run.unit for run in self]
+
+    @property
+    def titles(self) -> list[str]:
+        """Headings in figures: as short as they stay different."""
+        names = [run.setting.names for run in self]
+        several_sets, several_variants = (
+            len({one[name] for one in names}) > 1 for name in ("dataset", "variant")
+        )
+        return [
+            ", ".join([
+                *([one["dataset"]] if several_sets else []),
+                one["task"].replace("_", " "),
+                f"N = {one['n']}",
+                *([one["variant"]] if several_variants else []),
+            ])
+            for one in names
+        ]  # fmt: skip

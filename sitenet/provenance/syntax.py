@@ -1,0 +1,109 @@
+"""What counts of a source file: its syntax without comments, docstrings and layout; its imports."""
+
+import ast
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MODULE = re.compile(r"sitenet(\.\w+)+")
+FILE = re.compile(r"[\w*-][\w.*-]*\.\w+")
+NOT_CODE = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+
+VERSION = "-".join(
+    [*map(str, sys.version_info[:2]), hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]]
+)
+"""Of Python's syntax trees and of this module: what is kept of files is valid for one version."""
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """What counts of a Python file.
+
+    `fingerprint` is that of its syntax tree. Modules are named as in import statements (a leading
+    dot for relative ones), with every imported name as if it were a module: `imports` at the top
+    level and in classes, `later` in functions and in literals such as "sitenet.crystal". `files`
+    are literals that look like names of files or patterns of them, such as "*.cpp".
+    """
+
+    fingerprint: str
+    imports: list[str] = field(default_factory=list)
+    later: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, source: bytes, path: Path) -> "Syntax":
+        """Parse a Python file; `path` is for messages. Raises SyntaxError."""
+        tree = _Essence().visit(ast.parse(source, str(path)))
+        syntax = cls(digest("\0".join(_tokens(tree))))
+        _collect(tree, syntax, inside=False)
+        return syntax
+
+
+class _Essence(ast.NodeTransformer):
+    """Drops statements without effect: literals such as docstrings, imports for type checkers."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        return None
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        test = node.test
+        name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
+        return node.orelse if name == "TYPE_CHECKING" else node
+
+
+def _tokens(node: Any) -> Iterator[str]:
+    """The tree as text, without positions and empty fields, which differ between Pythons."""
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for name, value in ast.iter_fields(node):
+            if value is not None and value != []:
+                yield name
+                yield from _tokens(value)
+        yield ")"
+    elif isinstance(node, list):
+        for item in node:
+            yield from _tokens(item)
+    else:
+        yield repr(node)
+
+
+def _collect(node: ast.AST, syntax: Syntax, *, inside: bool) -> None:
+    """Add the imports and literals below `node`, which is inside a function or not."""
+    imports = syntax.later if inside else syntax.imports
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            imports += [alias.name for alias in child.names]
+        elif isinstance(child, ast.ImportFrom):
+            base = "." * child.level + (child.module or "")
+            dot = "" if base.endswith(".") else "."
+            imports += [base, *(f"{base}{dot}{alias.name}" for alias in child.names)]
+        elif isinstance(child, ast.Constant) and isinstance(child.value, str):
+            if MODULE.fullmatch(child.value):
+                syntax.later.append(child.value)
+            elif FILE.fullmatch(child.value):
+                syntax.files.append(child.value)
+        function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        _collect(child, syntax, inside=inside or function)
+
+
+def data_fingerprint(path: Path) -> str:
+    """Of a file of data; of C++ without comments and blank lines."""
+    content = path.read_bytes()
+    if path.suffix in (".cpp", ".h"):
+        code = NOT_CODE.sub(lambda match: match[1] or " ", content.decode())
+        lines = (" ".join(line.split()) for line in code.splitlines())
+        content = "\n".join(filter(None, lines)).encode()
+    return digest(content)
+
+
+def digest(content: str | bytes) -> str:
+    """SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()

@@ -1,0 +1,236 @@
+"""The plan of a configuration: what its entries are made from, and how they are found by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitenet.options.config import overlaid
+from sitenet.plan.configuration import complete
+from sitenet.plan.names import UnknownName
+from sitenet.plan.plan import Plan
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def planned(**overlay: Any) -> Plan:
+    """The plan of the default configuration with changes."""
+    return Plan(complete(overlay, ROOT, []))
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return planned()
+
+
+def test_a_variant_changes_the_base_and_nothing_else(plan: Plan) -> None:
+    base = plan.run("prototypes", "100", "ewald_energy", "sitenet", "0")
+    cutoff = plan.run("prototypes", 100, "ewald_energy", "cutoff5", 0)
+    few = plan.run("prototypes", 100, "ewald_energy", "crystals400", 0)
+    assert cutoff.model == {**base.model, "cutoff": 5.0}
+    assert cutoff.training == base.training == {**plan.config["training"], "seed": 0}
+    assert few.training == {**base.training, "train_size": 400}
+    assert few.model == base.model
+    assert base.model["output"] == "linear"
+    assert base.model["site_feature_scaling"] == "standard"
+
+
+def test_the_encoder_is_a_variant_of_its_own(plan: Plan) -> None:
+    run = plan.run("prototypes", 50, "nearest_distance", "encoder", 0)
+    infomax = plan.config["infomax"]
+    scaling = {"site_feature_scaling": "dim", "output": "linear"}
+    assert run.model == {**infomax["model"], **scaling}
+    assert run.training == {**infomax["supervised"], "seed": 0}
+
+
+def test_a_search_starts_from_its_variant() -> None:
+    """The same overlay as for a run of this variant."""
+    search = {"variant": "small", "max_epochs": None, "seed": 3}
+    plan = planned(
+        variants={"small": {"model": {"heads": 2}, "training": {"devices": 4, "eps": 1e-3}}},
+        tuning={"ewald_energy": search},
+    )
+    run = plan.run("prototypes", 50, "ewald_energy", "small", 3)
+    found = plan.search("ewald_energy")
+    assert found.model == run.model
+    assert found.model["heads"] == 2
+    assert found.training == {**run.training, "devices": 1}
+    assert found.settings["max_epochs"] == run.training["max_epochs"]
+    assert not {"dataset", "n", "task", "variant"} & found.settings.keys()
+    assert found.purpose["overlay"] == {
+        "model": {"heads": 2},
+        "training": {"devices": 4, "eps": 1e-3},
+    }
+    shorter = planned(tuning={"ewald_energy": {"max_epochs": 7}}).search("ewald_energy")
+    assert shorter.training["max_epochs"] == shorter.settings["max_epochs"] == 7
+
+
+def test_gpus_are_those_of_all_machines() -> None:
+    plan = planned(training={"devices": 4, "nodes": 2})
+    assert plan.run("prototypes", 50, "ewald_energy", "sitenet", 0).gpus == 8
+    assert plan.run("prototypes", 50, "ewald_energy", "encoder", 0).gpus == 1
+    assert planned(infomax={"training": {"devices": 3}}).pretraining("crystals").gpus == 3
+
+
+def run(**changes: Any) -> dict[str, Any]:
+    one = {"dataset": "prototypes", "n": 50, "tasks": ["ewald_energy"], "seeds": [0]}
+    return {**one, **changes}
+
+
+def test_each_setting_is_trained_once_with_all_its_seeds() -> None:
+    plan = planned(runs=[run(seeds=[3, 1]), run(seeds=[1, 2], figures=False), run(n=100)])
+    seeds = {one.setting.crystals.n: one.seeds for one in plan.trained}
+    assert seeds == {50: (3, 1, 2), 100: (0,)}
+    runs = [(one.setting.crystals.n, one.seed) for one in plan.runs]
+    assert runs == [(50, 3), (50, 1), (50, 2), (100, 0)]
+    assert [one.setting.crystals.n for one in plan.ensembles] == [50]
+    assert [(one.setting.crystals.n, one.seed) for one in plan.shown] == [(50, 3), (100, 0)]
+    ensemble = plan.ensemble("prototypes", "50", "ewald_energy", "sitenet")
+    assert ensemble.predictions == [
+        f"results/prototypes/n50/ewald_energy/sitenet/seed{seed}/predictions.parquet"
+        for seed in (3, 1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("runs", "titles"),
+    [
+        ([run()], ["ewald energy, N = 50"]),
+        ([run(), run(variant="cutoff5")],
+         ["ewald energy, N = 50, sitenet", "ewald energy, N = 50, cutoff5"]),
+        ([run(), run(variant="cutoff5", figures=False)], ["ewald energy, N = 50"]),
+        ([run(), run(dataset="other")],
+         ["prototypes, ewald energy, N = 50", "other, ewald energy, N = 50"]),
+    ],
+)  # fmt: skip
+def test_titles_are_as_short_as_they_stay_different(runs: list, titles: list[str]) -> None:
+    label = {"column": "ewald_energy", "unit": "eV"}
+    other = {"source": {"kind": "prototypes"}, "tasks": {"ewald_energy": label}}
+    assert planned(runs=runs, datasets={"other": other}).shown.titles == titles
+
+
+def test_what_decides_the_shards_is_what_featurising_reads(plan: Plan) -> None:
+    crystals = plan.featurised("prototypes", "50")
+    assert crystals.features.pop("n_atoms") == 50
+    assert "site_feature_scaling" not in crystals.features
+    assert crystals.shards == [f"results/prototypes/n50/shards/part-00{part}.parquet"
+                               for part in range(2)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ({"kind": "prototypes"}, []),
+        ({"kind": "table", "path": "a.csv"}, ["a.csv"]),
+        ({"kind": "table", "path": "a.csv", "ids": {"path": "ids.csv", "id": "id"}},
+         ["a.csv", "ids.csv"]),
+        ({"kind": "cif_folder", "path": "cifs"}, ["cifs", "cifs/id_prop.csv"]),
+        ({"kind": "cif_folder", "path": "cifs", "labels": "b.csv"}, ["cifs", "b.csv"]),
+    ],
+)  # fmt: skip
+def test_a_data_set_is_made_from_the_files_of_its_source(source: dict, files: list[str]) -> None:
+    tasks = {"e": {"column": "e", "unit": "eV"}}
+    dataset = planned(datasets={"mine": {"source": source, "tasks": tasks}}).dataset("mine")
+    assert dataset.source_files == files
+    assert dataset.module == f"sitenet.sources.{source['kind']}"
+    assert dataset.source["tasks"] == tasks  # not `output`, which labels do not depend on
+
+
+def test_a_pretraining_may_have_false_samples_of_its_own(plan: Plan) -> None:
+    common, own = plan.pretraining("crystals"), plan.pretraining("only_other_crystals")
+    assert common.settings["loss"]["false_samples"] == plan.config["infomax"]["loss"][
+        "false_samples"
+    ]  # fmt: skip
+    assert own.settings["loss"] == {**common.settings["loss"], "false_samples": ["other_crystal"]}
+    assert own.settings["training"] == {**plan.config["infomax"]["training"], "seed": 0}
+    held_out = {"pretrainings": {"crystals": {"hold_out": ["prototypes"]}}}
+    assert planned(infomax=held_out).pretraining("crystals").held_out_structures == [
+        "results/prototypes/structures.parquet"
+    ]
+
+
+def test_the_arms_of_a_transfer_differ_in_their_encoder(plan: Plan) -> None:
+    encoders = {arm: plan.transfer("ewald_energy", arm, "50").encoder
+                for arm in ("random", "infomax", "supervised")}  # fmt: skip
+    assert encoders == {
+        "random": [],
+        "infomax": [f"results/prototypes/n50/pretraining/crystals/model.{kind}"
+                    for kind in ("safetensors", "json")],
+        "supervised": [f"results/prototypes/n50/nearest_distance/encoder/seed0/model.{kind}"
+                       for kind in ("safetensors", "json")],
+    }  # fmt: skip
+    settings = plan.transfer("ewald_energy", "random", "50").settings
+    assert settings["labels"] == 50
+    assert settings["model"]["output"] == "linear"
+    tables = plan.experiment("ewald_energy").transfers
+    assert len(tables) == 3 * 2
+    assert tables[0] == "results/transfer/ewald_energy/random/labels50.parquet"
+
+
+EXPERIMENT = {"name": "alone", "dataset": "prototypes", "n": 50, "task": "ewald_energy",
+              "pretraining": "crystals", "figure": "phonons"}  # fmt: skip
+
+
+def test_an_experiment_without_another_task_has_two_arms() -> None:
+    plan = planned(infomax={"experiments": [EXPERIMENT]})
+    assert len(plan.experiment("alone").transfers) == 2 * 2
+    with pytest.raises(UnknownName, match="alone has no other task to train an encoder on"):
+        _ = plan.transfer("alone", "supervised", 50).encoder
+    with pytest.raises(UnknownName, match="alone has no ablation"):
+        _ = plan.representation("alone", "without_synthetic").vectors
+    assert not plan.main
+    assert not plan.ablated
+    assert [one.name for one in plan.phonons] == ["alone"]
+    assert [one.name for one in plan.pretrainings] == ["crystals"]
+
+
+def test_vectors_are_of_the_crystals_of_the_experiment(plan: Plan) -> None:
+    folder = "results/prototypes/n50/embeddings"
+    expected = {
+        "infomax": [f"{folder}/crystals.parquet"],
+        "untrained": [f"{folder}/crystals.untrained.parquet"],
+        "without_synthetic": [f"{folder}/only_other_crystals.parquet"],
+        "xrd": [f"results/prototypes/descriptors/xrd/part-00{part}.parquet" for part in range(2)],
+    }
+    found = {name: plan.representation("ewald_energy", name).vectors for name in expected}
+    assert found == expected
+
+
+def test_rejections_are_those_of_everything_that_is_used_each_once(plan: Plan) -> None:
+    lists = plan.rejections
+    assert len(lists) == len(set(lists)) == 1 + 2 * 2 + 1 + 2 * 2
+    assert {"results/prototypes/rejected.csv", "results/prototypes/complexity.rejected.csv",
+            "results/prototypes/n100/shards/part-001.rejected.csv",
+            "results/prototypes/descriptors/ofm/part-000.rejected.csv"} <= set(lists)  # fmt: skip
+    without = planned(infomax={"experiments": []}, runs=[run()]).rejections
+    assert not any("descriptors" in path or "n100" in path for path in without)
+
+
+@pytest.mark.parametrize(
+    ("find", "names", "message"),
+    [
+        ("dataset", ["foo"], "foo is not in the configuration; it has prototypes"),
+        ("run", ["prototypes", "50", "gap", "sitenet", "0"],
+         "gap is not in the configuration; it has ewald_energy, nearest_distance"),
+        ("run", ["prototypes", "50", "ewald_energy", "big", "0"],
+         "big is not in the configuration; it has sitenet, cutoff5, crystals400"),
+        ("ensemble", ["prototypes", "70", "ewald_energy", "sitenet"],
+         r"\('prototypes', 70, 'ewald_energy', 'sitenet'\) is not in the configuration; it has "),
+        ("pretraining", ["all"], "all is not in the configuration; it has crystals, only_other"),
+        ("transfer", ["gap", "random", "50"], "gap is not in the configuration; it has ewald"),
+        ("search", ["gap"], "gap is not in the configuration; it has ewald_energy"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_configured_is_told(
+    plan: Plan, find: str, names: list[str], message: str
+) -> None:
+    with pytest.raises(UnknownName, match=f"^{message}"):
+        getattr(plan, find)(*names)
+
+
+def test_entries_are_equal_if_their_names_are(plan: Plan) -> None:
+    other = Plan(overlaid(plan.config, {"training": {"eps": 1.0}}))
+    names = ("prototypes", 50, "ewald_energy", "sitenet", 0)
+    assert plan.run(*names) == other.run(*names)
+    assert len({plan.run(*names), other.run(*names)}) == 1
+    assert plan.run(*names) != plan.run("prototypes", 100, *names[2:])
