@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 
 RIDGE = 1e-3
-"""Penalty of the composition model; only there to keep elements apart that always go together."""
+"""Penalty of the composition model, needed only for elements that always occur together."""
 
 
 def baselines(

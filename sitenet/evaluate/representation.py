@@ -1,8 +1,8 @@
-"""How much of a property can be read from a representation, given few labels.
+"""Errors of simple models on fixed representations, trained on few labels.
 
-Representation learning of doi:10.1039/d4dd00202d, Fig. 8: linear regression and a small network on
-one vector a crystal, trained on `count` labels drawn by a mask, tested on the test set. Every
-representation sees the same masks and is standardised alike, on its training rows.
+As in doi:10.1039/d4dd00202d, Fig. 8: linear regression and a small neural network on one vector per
+crystal, trained on the labels that a mask selects and evaluated on the test set. All
+representations use the same masks, and each is standardised on its training rows.
 """
 
 import warnings
@@ -32,17 +32,17 @@ Float = NDArray[np.float64]
 
 MODELS = ("linear", "mlp")
 ROUNDING = 1e-6
-"""A column that varies by less than this share of the most varying one is constant to rounding."""
+"""Columns whose deviation is below this fraction of the largest one are constant to rounding."""
 
 FLOOR = 0.1
-"""Least deviation that a column is divided by, as a share of the largest. Most numbers of orbital
-field matrices hardly vary over 50 crystals; in units of that, others would be thousands away. It
-also holds back columns of a learned Z that the KL term has made small."""
+"""Smallest divisor of a column, as a fraction of the largest deviation. Most elements of orbital
+field matrices hardly vary over 50 crystals; divided by their deviation, other crystals would have
+values in the thousands. It also limits columns of a learned Z that the KL term has made small."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Crystals with a label: `ids` (n,), `target` (n,)."""
+    """Labelled crystals: `ids` (n,) and `target` (n,)."""
 
     ids: list[str]
     target: Float
@@ -50,7 +50,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Probe:
-    """Vectors and labels of the pool and of the test set."""
+    """Vectors and labels of the pool, from which labels are selected, and of the test set."""
 
     pool: Labelled
     test: Labelled
@@ -91,10 +91,10 @@ def labelled(
 
 
 def standardised(train: Float, test: Float) -> tuple[Float, Float]:
-    """Columns of `train` (n, d) and `test` (m, d) in standard deviations of `train` from its mean.
+    """Columns of `train` (n, d) and `test` (m, d), standardised with mean and deviation of `train`.
 
-    The deviation counts as FLOOR times the largest where it is smaller. Columns that are constant
-    on `train`, to rounding, say nothing there and are left out; ValueError if all are.
+    Deviations below FLOOR times the largest one are replaced by that value. Columns that are
+    constant on `train` up to rounding are left out; ValueError if all are.
     """
     deviation = train.std(axis=0)
     if not deviation.max():
@@ -108,13 +108,13 @@ def standardised(train: Float, test: Float) -> tuple[Float, Float]:
 def evaluate(
     probe: Probe, settings: RepresentationSettings, workers: int = 1, name: str = "representation"
 ) -> pd.DataFrame:
-    """Test error of each model, count of labels and mask: columns model, labels, mask, test_mae.
+    """Test error for each model, number of labels and mask: model, labels, mask, test_mae.
 
-    Fits run in `workers` processes, each on one thread so that their number changes no digit;
-    `name` is told with the progress.
+    Fits run in `workers` processes with one thread each, so that results do not depend on their
+    number. `name` appears in progress messages.
 
     Raises:
-        ValueError: the pool has fewer crystals than a count of labels.
+        ValueError: the pool has fewer crystals than labels are requested.
     """
     if max(settings.label_counts) > len(probe.pool.ids):
         raise ValueError(
@@ -139,7 +139,7 @@ def evaluate(
 def _fit_mask(
     probe: Probe, settings: RepresentationSettings, count: int, mask: int
 ) -> list[dict[str, Any]]:
-    """Errors of all models trained on one draw of labels."""
+    """Errors of all models trained with one mask."""
     chosen = label_mask(probe.pool.ids, count, mask)
     train, test = standardised(probe.pool_vectors[chosen], probe.test_vectors)
     label = probe.pool.target[chosen]
