@@ -67,15 +67,15 @@ def labelled(
     rejected: Sequence[Path],
     settings: RepresentationSettings,
 ) -> tuple[Labelled, Labelled]:
-    """The pool that labels are drawn from and the test set, the same for every representation.
+    """The pool from which labels are selected, and the test set, equal for all representations.
 
-    Crystals that one representation cannot describe are left out for all. As in training, the pool
-    has only crystals whose primitive cell fits into `n_atoms`.
+    Crystals without one of the representations are left out for all of them. As in training, the
+    pool contains only crystals whose primitive cell has at most `n_atoms` sites.
 
     Args:
         structures: table of structures, with the label in `column`.
         split: CSV of id, split.
-        shards: of the featurised crystals; others have no Z.
+        shards: featurised crystals; other crystals have no Z.
         rejected: lists (CSV, id) of crystals without a descriptor.
     """
     dropped = {name for path in rejected for name in pd.read_csv(path, dtype=str).id}
