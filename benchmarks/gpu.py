@@ -7,8 +7,9 @@ hyperparameters): the time of a step (forward, backward, clipping, optimiser) la
 kernel and replayed as a CUDA graph, each back to back with the making of its batch; what the making
 of a batch takes of that; the peak memory; the error of the gradient against float64; and an epoch
 of `--epoch-sites` unique sites, the second of a training over crystals that repeat. They are random
-with the row lengths of Materials Project crystals at that N, or with --shards those of featurised
-shards. Then the pair block alone for other tile sizes, and the kernels that take the time.
+with the row lengths and pair types of Materials Project crystals at that N, or with --shards those
+of featurised shards. Then the pair block alone for other tile sizes, and the kernels that take the
+time.
 """
 
 import argparse
@@ -28,7 +29,8 @@ import numpy as np
 import torch
 
 from sitenet.model import kernels
-from sitenet.model.pair_block import Pairs, PairWeights
+from sitenet.model.evaluations import Evaluations, PairIndex
+from sitenet.model.pair_block import PairWeights
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
@@ -46,9 +48,11 @@ from sitenet.train.task import LabelTask
 
 DEVICE = torch.device("cuda", 0)
 SITES = 1200
-# Rows and mean pairs of a row in 1200 unique sites of random Materials Project crystals by N.
-STATISTICS = {50: (499, 31), 100: (483, 68), 500: (658, 388)}
+# Rows and mean pairs of a row in 1200 unique sites of random Materials Project crystals by N, and
+# distances of a crystal with which random pairs have as many types as theirs.
+STATISTICS = {50: (499, 31, 39), 100: (483, 68, 54), 500: (658, 388, 182)}
 SPREAD, ROWS_OF_CRYSTAL = 0.32, 12  # deviation of row lengths / their mean
+SPECIES_OF_CRYSTAL = 4
 BATCHES = 8  # of random crystals
 PATHS = {"triton": "compiled", "plain": "plain"}  # value of SITENET_ENGINE
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -57,24 +61,27 @@ TILES = ((16, 4), (16, 8), (32, 8), (32, 16))  # pairs, warps
 
 def random_crystals(n: int) -> CrystalStore:
     """Crystals of BATCHES batches."""
-    rows, mean = STATISTICS[n]
+    rows, mean, distances = STATISTICS[n]
     random = np.random.default_rng(0)
     crystals, sites = BATCHES * rows // ROWS_OF_CRYSTAL, round(ROWS_OF_CRYSTAL * SITES / rows)
     spread = 1 + SPREAD * random.standard_normal(crystals * ROWS_OF_CRYSTAL)
     lengths = (mean * spread).round().clip(1, n).astype(np.int64)
     pairs = int(lengths.sum())
+    classes = np.tile(np.arange(sites) % ROWS_OF_CRYSTAL, crystals)
+    elements = np.repeat(random.integers(1, 20, crystals), sites)
+    numbers = elements + 20 * (classes % SPECIES_OF_CRYSTAL)
     return CrystalStore([{
         "id": np.arange(crystals).astype(str),
         "n_sites": np.full(crystals, sites),
         "n_atoms": np.full(crystals, n),
-        "numbers": random.integers(1, 90, crystals * sites),
-        "oxidation": random.integers(-3, 5, crystals * sites).astype(np.float32),
-        "site_class": np.tile(np.arange(sites) % ROWS_OF_CRYSTAL, crystals),
+        "numbers": numbers,
+        "oxidation": (numbers % 7 - 3).astype(np.float32),
+        "site_class": classes,
         "site_class.length": np.full(crystals, sites),
         "row_length": lengths,
         "row_length.length": np.full(crystals, ROWS_OF_CRYSTAL),
         "pair_class": random.integers(0, ROWS_OF_CRYSTAL, pairs),
-        "pair_distance": (15 * random.random(pairs)).astype(np.float32),
+        "pair_distance": (15 / distances * random.integers(0, distances, pairs)).astype(np.float32),
         "pair_count": random.integers(1, 5, pairs),
     }])  # fmt: skip
 
@@ -217,19 +224,21 @@ def epoch(training: Training) -> dict[str, object]:
 
 def block_alone(n: int) -> tuple[list[torch.Tensor], Callable[[], object]]:
     """Leaves of the first block's pair networks for a random batch, and forward + backward."""
-    from sitenet.model.kernels import gpu
+    from sitenet.model.kernels import pair_block_gpu
 
     store = random_crystals(n).to(DEVICE)
     batch = store.batch(torch.arange(len(store) // BATCHES))
-    rows, pairs, widths = batch.numbers.numel(), batch.pair_row.numel(), (225, 30, 48)
-    shapes = [(rows, 303), (rows, 303), (pairs, 48), (303, 48), (303,), (303,), (3, 225), (3,)]
+    rows, types, widths = batch.numbers.numel(), batch.type_first.numel(), (225, 30, 48)
+    shapes = [(rows, 303), (rows, 303), (types, 48), (303, 48), (303,), (303,), (3, 225), (3,)]
     leaves = [torch.randn(shape, device=DEVICE).div_(4).requires_grad_() for shape in shapes]
     weights = PairWeights(*leaves[3:], widths)
-    indices = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, batch.pair_count.log())
-    given = [torch.randn(rows, 90, device=DEVICE), torch.randn(pairs, 48, device=DEVICE)]
+    log_count = batch.pair_count.log()
+    pairs = PairIndex(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
+    evaluations = Evaluations.of_types(pairs, batch.pair_type, batch.type_first)
+    given = [torch.randn(rows, 90, device=DEVICE), torch.randn(types, 48, device=DEVICE)]
 
     def work() -> None:
-        outputs = gpu.pair_block(*leaves[:3], weights, indices)[:2]
+        outputs = pair_block_gpu.pair_block(*leaves[:3], weights, pairs, evaluations)[:2]
         torch.autograd.grad(outputs, leaves, given)
 
     return leaves, work

@@ -24,7 +24,6 @@ from sitenet.crystal.greedy_supercell import greedy_supercell
 from sitenet.crystal.merging import MergedPairs, merge_pairs
 from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
 from sitenet.crystal.supercell import optimal_supercell
-from sitenet.model.pair_types import pair_types
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.batch import ragged_batch
 from sitenet.sources.structure_table import iter_crystals
@@ -56,7 +55,7 @@ def merged_pairs(cell: PrimitiveCell, matrix: NDArray, tolerance: float) -> tupl
 def types(cell: PrimitiveCell, merged: MergedPairs) -> int:
     """Evaluations of the first block's networks, with distances in float32 as for the model."""
     batch = ragged_batch([(cell.numbers, cell.oxidation, merged)]).cast(torch.float32)
-    return len(pair_types(batch).first)
+    return len(batch.type_first)
 
 
 def count(crystal: Crystal, n_atoms: int, settings: FeatureSettings) -> dict[str, int] | None:

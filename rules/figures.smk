@@ -3,7 +3,7 @@
 
 rule metrics:
     input:
-        metrics=[run.file("metrics.json") for run in plan.runs],
+        metrics=plan.runs.files("metrics.json"),
         ensembles=[ensemble.file("metrics.json") for ensemble in plan.ensembles],
     output:
         csv=table("metrics", "errors of all runs", "metrics"),
@@ -20,7 +20,7 @@ rule metrics:
 
 rule table1:
     input:
-        descriptions=[run.file("model.json") for run in plan.shown],
+        descriptions=plan.shown.files("model.json"),
     output:
         csv=table("table1", "table 1, settings", "table1"),
         markdown=f"{paths.TABLES}/table1.md",
@@ -30,14 +30,14 @@ rule table1:
         "../envs/cpu.yaml"
     params:
         code=code("table1"),
-        titles=plan.titles,
+        titles=plan.shown.titles,
     script:
         "../workflow/scripts/table1.py"
 
 
 rule table2:
     input:
-        metrics=[run.file("metrics.json") for run in plan.runs],
+        metrics=plan.runs.files("metrics.json"),
     output:
         csv=table("table2", "table 2, errors by supercell", "table2"),
         markdown=f"{paths.TABLES}/table2.md",
@@ -53,7 +53,7 @@ rule table2:
 
 rule table3:
     input:
-        metrics=[run.file("metrics.json") for run in plan.runs],
+        metrics=plan.runs.files("metrics.json"),
     output:
         csv=table("table3", "table 3, errors by training set", "table3"),
         markdown=f"{paths.TABLES}/table3.md",
@@ -69,9 +69,9 @@ rule table3:
 
 rule fig5:
     input:
-        history=[run.file("history.csv") for run in plan.shown],
-        predictions=[run.file("predictions.parquet") for run in plan.shown],
-        metrics=[run.file("metrics.json") for run in plan.shown],
+        history=plan.shown.files("history.csv"),
+        predictions=plan.shown.files("predictions.parquet"),
+        metrics=plan.shown.files("metrics.json"),
     output:
         **figure("fig5", "5, learning and parity"),
     log:
@@ -80,16 +80,16 @@ rule fig5:
         "../envs/cpu.yaml"
     params:
         code=code("fig5"),
-        titles=plan.titles,
-        units=[run.unit for run in plan.shown],
+        titles=plan.shown.titles,
+        units=plan.shown.units,
     script:
         "../workflow/scripts/fig5.py"
 
 
 rule fig6:
     input:
-        histograms=[run.file("attention.parquet") for run in plan.shown],
-        tables=[run.file("attention.csv") for run in plan.shown],
+        histograms=plan.shown.files("attention.parquet"),
+        tables=plan.shown.files("attention.csv"),
     output:
         **figure("fig6", "6, attention and distance"),
         table=table("fig6", "figure 6, what each head attends to", "fig6_table"),
@@ -99,15 +99,15 @@ rule fig6:
         "../envs/cpu.yaml"
     params:
         code=code("fig6"),
-        titles=plan.titles,
+        titles=plan.shown.titles,
     script:
         "../workflow/scripts/fig6.py"
 
 
 rule fig7:
     input:
-        long_range=[run.file("long_range.parquet") for run in plan.shown],
-        complexity=[run.complexity for run in plan.shown],
+        long_range=plan.shown.files("long_range.parquet"),
+        complexity=plan.shown.complexity,
     output:
         **figure("fig7", "7, range of attention"),
         table=table("fig7", "figure 7, correlations", "fig7_table"),
@@ -118,14 +118,14 @@ rule fig7:
         "../envs/cpu.yaml"
     params:
         code=code("fig7"),
-        titles=plan.titles,
+        titles=plan.shown.titles,
     script:
         "../workflow/scripts/fig7.py"
 
 
 rule invariance_figure:
     input:
-        changes=[run.file("invariance.parquet") for run in plan.shown],
+        changes=plan.shown.files("invariance.parquet"),
     output:
         **figure("invariance", "other descriptions of a crystal"),
         table=table("invariance", "other descriptions of a crystal", "invariance_table"),
@@ -135,8 +135,8 @@ rule invariance_figure:
         "../envs/cpu.yaml"
     params:
         code=code("invariance_figure"),
-        titles=plan.titles,
-        units=[run.unit for run in plan.shown],
+        titles=plan.shown.titles,
+        units=plan.shown.units,
     script:
         "../workflow/scripts/invariance_figure.py"
 

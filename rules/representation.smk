@@ -73,9 +73,7 @@ rule map:
 
 rule dim_fig8:
     input:
-        errors=[
-            path for experiment in plan.main for path in experiment.errors(plan.representations)
-        ],
+        errors=plan.main.errors(plan.representations),
     output:
         **figure("dim_fig8", "DIM  8, representations"),
         table=table("dim_fig8", "figure DIM  8, representations", "dim_fig8_table"),
@@ -85,8 +83,8 @@ rule dim_fig8:
         "../envs/cpu.yaml"
     params:
         code=code("dim_fig8"),
-        titles=[experiment.title for experiment in plan.main],
-        units=[experiment.unit for experiment in plan.main],
+        titles=plan.main.titles,
+        units=plan.main.units,
         representations=len(plan.representations),
         control="untrained",
     script:
@@ -95,27 +93,23 @@ rule dim_fig8:
 
 use rule dim_fig8 as dim_fig11 with:
     input:
-        errors=[
-            path
-            for experiment in plan.ablated
-            for path in experiment.errors(["infomax", "without_synthetic", "untrained"])
-        ],
+        errors=plan.ablated.errors(["infomax", "without_synthetic", "untrained"]),
     output:
         **figure("dim_fig11", "DIM 11, without synthetic falses"),
         table=table("dim_fig11", "figure DIM 11, without synthetic falses", "dim_fig11_table"),
     log:
         "logs/figures/dim_fig11.log",
     params:
-        titles=[experiment.title for experiment in plan.ablated],
-        units=[experiment.unit for experiment in plan.ablated],
+        titles=plan.ablated.titles,
+        units=plan.ablated.units,
         representations=3,
         control="without_synthetic",
 
 
 rule dim_fig9:
     input:
-        maps=[path for experiment in plan.main for path in experiment.maps],
-        scores=[path for experiment in plan.main for path in experiment.silhouettes],
+        maps=plan.main.maps,
+        scores=plan.main.silhouettes,
     output:
         **figure("dim_fig9", "DIM  9, maps: halogen and metal"),
         table=table("dim_fig9", "figure DIM  9, silhouettes", "dim_fig9_table"),
@@ -125,14 +119,14 @@ rule dim_fig9:
         "../envs/cpu.yaml"
     params:
         code=code("dim_fig9"),
-        titles=[experiment.title for experiment in plan.main],
+        titles=plan.main.titles,
     script:
         "../workflow/scripts/dim_fig9.py"
 
 
 rule dim_fig10:
     input:
-        maps=[path for experiment in plan.main for path in experiment.maps],
+        maps=plan.main.maps,
     output:
         **figure("dim_fig10", "DIM 10, maps: property"),
     log:
@@ -141,9 +135,9 @@ rule dim_fig10:
         "../envs/cpu.yaml"
     params:
         code=code("dim_fig10"),
-        titles=[experiment.title for experiment in plan.main],
-        labels=[experiment.property_name for experiment in plan.main],
-        units=[experiment.unit for experiment in plan.main],
+        titles=plan.main.titles,
+        labels=plan.main.properties,
+        units=plan.main.units,
     script:
         "../workflow/scripts/dim_fig10.py"
 

@@ -29,7 +29,7 @@ rule transfer:
 
 rule dim_fig7:
     input:
-        errors=[path for experiment in plan.main for path in experiment.transfers],
+        errors=plan.main.transfers,
     output:
         **figure("dim_fig7", "DIM  7, transfer"),
         table=table("dim_fig7", "figure DIM  7, transfer", "dim_fig7_table"),
@@ -39,18 +39,16 @@ rule dim_fig7:
         "../envs/cpu.yaml"
     params:
         code=code("dim_fig7"),
-        titles=[experiment.title for experiment in plan.main],
-        units=[experiment.unit for experiment in plan.main],
+        titles=plan.main.titles,
+        units=plan.main.units,
     script:
         "../workflow/scripts/dim_fig7.py"
 
 
 rule dim_figS1:
     input:
-        transfer=[path for experiment in plan.main for path in experiment.transfers],
-        representations=[
-            path for experiment in plan.main for path in experiment.errors(plan.representations)
-        ],
+        transfer=plan.main.transfers,
+        representations=plan.main.errors(plan.representations),
     output:
         **figure("dim_figS1", "DIM S1, transfer and representations"),
         table=table("dim_figS1", "figure DIM S1, transfer and representations", "dim_joined_table"),
@@ -60,26 +58,24 @@ rule dim_figS1:
         "../envs/cpu.yaml"
     params:
         code=code("dim_joined"),
-        titles=[experiment.title for experiment in plan.main],
-        units=[experiment.unit for experiment in plan.main],
+        titles=plan.main.titles,
+        units=plan.main.units,
     script:
         "../workflow/scripts/dim_joined.py"
 
 
 use rule dim_figS1 as dim_fig13 with:
     input:
-        transfer=[path for experiment in plan.phonons for path in experiment.transfers],
-        representations=[
-            path for experiment in plan.phonons for path in experiment.errors(plan.representations)
-        ],
+        transfer=plan.phonons.transfers,
+        representations=plan.phonons.errors(plan.representations),
     output:
         **figure("dim_fig13", "DIM 13, phonons"),
         table=table("dim_fig13", "figure DIM 13, phonons", "dim_joined_table"),
     log:
         "logs/figures/dim_fig13.log",
     params:
-        titles=[experiment.title for experiment in plan.phonons],
-        units=[experiment.unit for experiment in plan.phonons],
+        titles=plan.phonons.titles,
+        units=plan.phonons.units,
 
 
 rule transfer_figures:

@@ -79,6 +79,27 @@ def source(**values: object) -> dict:
         (source(kind="table"), "datasets.mine.source.path is missing"),
         (source(kind="table", path="a.csv", seed=1), "datasets.mine.source.seed is unknown"),
         (source(kind="table", path="a.csv", max_sites=9), "datasets.mine.source.max_sites is unk"),
+        (
+            {"datasets": {"prototypes": {"source": "files"}}},
+            "datasets.prototypes.source must be a section of options, not 'files'",
+        ),
+        (
+            {
+                "infomax": {
+                    "experiments": [
+                        {
+                            "name": "a",
+                            "dataset": "prototypes",
+                            "n": 50,
+                            "task": "ewald_energy",
+                            "pretraining": "crystals",
+                            "supervised": {"dataset": "prototypes", "task": "gap"},
+                        }
+                    ]
+                }
+            },
+            "infomax.experiments[0].supervised.task: there is no 'gap'; tasks of prototypes: ewald",
+        ),
         (source(kind="cif"), "datasets.mine.source.kind must be one of prototypes, matbench,"),
         (
             {"datasets": {"prototypes": {"split": {"test": 1.0}}}},
@@ -170,6 +191,13 @@ def test_a_mistake_is_told_with_its_option_and_what_is_allowed(overlay: dict, me
 def test_all_mistakes_are_told_at_once() -> None:
     lines = mistakes({"training": {"patience": 0, "device": 2}, "features": {"oxidation": "no"}})
     assert len(lines) == 3
+
+
+def test_a_mistake_is_told_once() -> None:
+    assert mistakes({"runs": [{"dataset": "prototypes"}]}) == [
+        "config.yaml: runs[0].n is missing",
+        "config.yaml: runs[0].tasks is missing",
+    ]
 
 
 REFUSED = {

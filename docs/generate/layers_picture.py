@@ -3,10 +3,10 @@
 from html import escape
 from pathlib import Path
 
-from package_imports import edges, lines, purpose, rooms
+from package_imports import edges, purpose, rooms
 
 PICTURE = Path(__file__).resolve().parents[1] / "images" / "layers.svg"
-ROW, LEFT, CELL = 26, 680, 24
+ROW, LEFT, CELL = 26, 640, 24
 STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #222; }
     .name { font-weight: 600; fill: #1a237e; }
@@ -27,32 +27,26 @@ def column_titles(names: list[str], top: int) -> list[str]:
 
 
 def row(names: list[str], number: int, top: int) -> list[str]:
-    """One room: its name, purpose and size, and a dot for each room that it imports."""
-    name, y = names[number], top + ROW * number
-    count, length = lines(name)
-    width = LEFT + CELL * len(names)
+    """One room: its name, its purpose, and a dot for each room that it imports."""
+    name, y, width = names[number], top + ROW * number, LEFT + CELL * len(names)
     parts = [
         f'<rect class="band" x="8" y="{y}" width="{width}" height="{ROW}"/>' * (number % 2),
         f'<text class="name" x="16" y="{y + 17}">{name}</text>',
         f'<text x="112" y="{y + 17}" class="small">{escape(_short(purpose(name)))}</text>',
-        f'<text class="small" x="{LEFT - 10}" y="{y + 17}" text-anchor="end">{count} / '
-        f"{length:,}</text>",
         f'<rect class="own" x="{LEFT + CELL * number + 4}" y="{y + 5}" width="16" height="16"/>',
     ]
-    counts = edges()
     for k, other in enumerate(names):
-        if counts[name, other]:
-            radius = min(8, 2.5 + counts[name, other] ** 0.5)
+        if (name, other) in edges():
             centre = (LEFT + CELL * k + 12, y + ROW // 2)
             parts.append(
-                f'<circle class="dot" cx="{centre[0]}" cy="{centre[1]}" r="{radius:.1f}">'
-                f"<title>{name} imports {other} {counts[name, other]} times</title></circle>"
+                f'<circle class="dot" cx="{centre[0]}" cy="{centre[1]}" r="5">'
+                f"<title>{name} imports {other}</title></circle>"
             )
     return parts
 
 
-def _short(text: str, limit: int = 80) -> str:
-    words = text.rstrip(".")
+def _short(text: str, limit: int = 90) -> str:
+    words = text.rstrip(".").replace("`", "")
     return words if len(words) <= limit else words[:limit].rsplit(" ", 1)[0] + " …"
 
 
@@ -64,8 +58,6 @@ def picture() -> str:
     body = [
         f'<rect class="card" x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="8"/>',
         f'<text class="small" x="16" y="{top - 8}">room</text>',
-        f'<text class="small" x="{LEFT - 10}" y="{top - 8}" text-anchor="end">modules / lines'
-        "</text>",
         *column_titles(names, top),
     ]
     for number in range(len(names)):

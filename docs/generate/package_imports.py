@@ -1,7 +1,6 @@
 """Imports between the rooms of the package, in the order in which they may import."""
 
 import ast
-from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -55,12 +54,12 @@ def rooms() -> list[str]:
 
 
 @cache
-def edges() -> Counter[tuple[str, str]]:
-    """Number of imports from one room into another: (importing, imported)."""
-    counts: Counter[tuple[str, str]] = Counter()
-    for module, path in modules().items():
-        counts.update((room(module), room(name)) for name in imported(path))
-    return Counter({pair: count for pair, count in counts.items() if pair[0] != pair[1]})
+def edges() -> set[tuple[str, str]]:
+    """Which room imports which other one: (importing, imported)."""
+    found = {
+        (room(module), room(name)) for module, path in modules().items() for name in imported(path)
+    }
+    return {(one, other) for one, other in found if one != other}
 
 
 def purpose(name: str) -> str:
@@ -68,9 +67,3 @@ def purpose(name: str) -> str:
     path = PACKAGE / name / "__init__.py" if (PACKAGE / name).is_dir() else PACKAGE / f"{name}.py"
     text = ast.get_docstring(ast.parse(path.read_text())) if path.exists() else BASE
     return (text or "").split("\n")[0]
-
-
-def lines(name: str) -> tuple[int, int]:
-    """Number of modules of a room, and of their lines."""
-    own = [path for module, path in modules().items() if room(module) == name]
-    return len(own), sum(len(path.read_text().splitlines()) for path in own)

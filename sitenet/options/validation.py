@@ -29,7 +29,8 @@ LIMITS = {BOUNDS[name]: name.replace("_", " ") for name in COMPARISONS}
 def mistakes(config: Mapping[str, Any]) -> list[str]:
     """What does not conform to the schema: the dotted name of the option and what is allowed."""
     errors = Draft202012Validator(config_schema()).iter_errors(config)
-    return [problem for error in sorted(errors, key=_place) for problem in _in_words(error)]
+    found = [problem for error in sorted(errors, key=_place) for problem in _in_words(error)]
+    return list(dict.fromkeys(found))  # several rules may meet one mistake
 
 
 def _place(error: ValidationError) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from sitenet.options.config import ENCODER
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
-from sitenet.plan.infomax import Experiment, Pretraining, Representation, Transfer
+from sitenet.plan.experiments import Experiment, Experiments, Representation, Transfer
 from sitenet.plan.names import Options, entry
-from sitenet.plan.runs import Ensemble, Run, Setting, Variant, titles
+from sitenet.plan.pretraining import Pretraining
+from sitenet.plan.runs import Ensemble, Run, Runs, Setting, Variant
 from sitenet.plan.search import Search
 
 
@@ -70,8 +71,8 @@ class Plan:
         return self._ensembles(self.config["runs"])
 
     @cached_property
-    def runs(self) -> list[Run]:
-        return [run for ensemble in self.trained for run in ensemble.runs]
+    def runs(self) -> Runs:
+        return Runs(run for ensemble in self.trained for run in ensemble.runs)
 
     @cached_property
     def ensembles(self) -> list[Ensemble]:
@@ -79,15 +80,10 @@ class Plan:
         return [ensemble for ensemble in self.trained if len(ensemble.seeds) > 1]
 
     @cached_property
-    def shown(self) -> list[Run]:
+    def shown(self) -> Runs:
         """The runs that figures show: the first seed of each of their settings."""
         runs = [run for run in self.config["runs"] if run["figures"]]
-        return [ensemble.runs[0] for ensemble in self._ensembles(runs)]
-
-    @property
-    def titles(self) -> list[str]:
-        """Headings of the runs that figures show."""
-        return titles([run.setting for run in self.shown])
+        return Runs(ensemble.runs[0] for ensemble in self._ensembles(runs))
 
     @cached_property
     def featurised_sets(self) -> list[FeaturisedSet]:
@@ -95,21 +91,21 @@ class Plan:
         return list(dict.fromkeys(ensemble.setting.crystals for ensemble in self.trained))
 
     @cached_property
-    def experiments(self) -> list[Experiment]:
-        return [self._experiment(options) for options in self._infomax["experiments"]]
+    def experiments(self) -> Experiments:
+        return Experiments(map(self._experiment, self._infomax["experiments"]))
 
     @property
-    def main(self) -> list[Experiment]:
+    def main(self) -> Experiments:
         """Experiments of figures 7 to 11 of Deep InfoMax."""
         return self._shown_in("main")
 
     @property
-    def ablated(self) -> list[Experiment]:
+    def ablated(self) -> Experiments:
         """Those with a pre-training without synthetic false samples."""
-        return [experiment for experiment in self.main if experiment.ablation]
+        return Experiments(experiment for experiment in self.main if experiment.ablation)
 
     @property
-    def phonons(self) -> list[Experiment]:
+    def phonons(self) -> Experiments:
         """Experiments of figure 13 of Deep InfoMax."""
         return self._shown_in("phonons")
 
@@ -165,7 +161,7 @@ class Plan:
         tables = [
             *(one.dataset.structures for one in sets),
             *(shard for one in sets for shard in one.shards),
-            *(run.complexity for run in self.shown),
+            *self.shown.complexity,
             *(
                 part
                 for dataset in described
@@ -204,8 +200,8 @@ class Plan:
             infomax=self._infomax,
         )
 
-    def _shown_in(self, figure: str) -> list[Experiment]:
-        return [experiment for experiment in self.experiments if experiment.figure == figure]
+    def _shown_in(self, figure: str) -> Experiments:
+        return Experiments(one for one in self.experiments if one.figure == figure)
 
     def _used_sets(self) -> list[FeaturisedSet]:
         """Crystals that something is computed from, each set once."""

@@ -1,6 +1,6 @@
 """What is trained with all labels: variants, settings, runs and ensembles."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,10 +85,6 @@ class Run:
         return self.setting.crystals.shards
 
     @property
-    def complexity(self) -> str:
-        return self.setting.crystals.dataset.complexity
-
-    @property
     def features(self) -> dict[str, Any]:
         return self.setting.crystals.features
 
@@ -131,8 +127,8 @@ class Ensemble:
     seeds: tuple[int, ...]
 
     @property
-    def runs(self) -> list[Run]:
-        return [Run(self.setting, seed) for seed in self.seeds]
+    def runs(self) -> "Runs":
+        return Runs(Run(self.setting, seed) for seed in self.seeds)
 
     def file(self, name: str) -> str:
         return f"{paths.ENSEMBLE}/{name}".format(**self.setting.names)
@@ -140,24 +136,43 @@ class Ensemble:
     @property
     def predictions(self) -> list[str]:
         """Predictions of each run."""
-        return [run.file("predictions.parquet") for run in self.runs]
+        return self.runs.files("predictions.parquet")
 
     @property
     def metrics(self) -> list[str]:
         """Errors of each run."""
-        return [run.file("metrics.json") for run in self.runs]
+        return self.runs.files("metrics.json")
 
 
-def titles(settings: Sequence[Setting]) -> list[str]:
-    """Headings of settings in figures: as short as they stay different."""
-    columns = [[setting.names[name] for setting in settings] for name in ("dataset", "variant")]
-    several_sets, several_variants = (len(set(column)) > 1 for column in columns)
-    return [
-        ", ".join([
-            *([setting.crystals.dataset.name] if several_sets else []),
-            setting.task.replace("_", " "),
-            f"N = {setting.crystals.n}",
-            *([setting.variant.name] if several_variants else []),
-        ])
-        for setting in settings
-    ]  # fmt: skip
+class Runs(tuple[Run, ...]):
+    """Runs that a table or figure is made from, in order."""
+
+    def files(self, name: str) -> list[str]:
+        """One file of each."""
+        return [run.file(name) for run in self]
+
+    @property
+    def complexity(self) -> list[str]:
+        """The complexity of each one's crystals."""
+        return [run.setting.crystals.dataset.complexity for run in self]
+
+    @property
+    def units(self) -> list[str]:
+        return [run.unit for run in self]
+
+    @property
+    def titles(self) -> list[str]:
+        """Headings in figures: as short as they stay different."""
+        names = [run.setting.names for run in self]
+        several_sets, several_variants = (
+            len({one[name] for one in names}) > 1 for name in ("dataset", "variant")
+        )
+        return [
+            ", ".join([
+                *([one["dataset"]] if several_sets else []),
+                one["task"].replace("_", " "),
+                f"N = {one['n']}",
+                *([one["variant"]] if several_variants else []),
+            ])
+            for one in names
+        ]  # fmt: skip

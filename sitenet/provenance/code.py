@@ -148,7 +148,7 @@ class Code:
         content = path.read_bytes()
         key = digest(content)
         if key not in self._parsed:
-            self._parsed[key] = Syntax.of(content)
+            self._parsed[key] = Syntax.of(content, path)
             self._new = True
         return self._parsed[key]
 

@@ -35,9 +35,9 @@ class Syntax:
     files: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, source: bytes) -> "Syntax":
-        """Parse a Python file. Raises SyntaxError."""
-        tree = _Essence().visit(ast.parse(source))
+    def of(cls, source: bytes, path: Path) -> "Syntax":
+        """Parse a Python file; `path` is for messages. Raises SyntaxError."""
+        tree = _Essence().visit(ast.parse(source, str(path)))
         syntax = cls(digest("\0".join(_tokens(tree))))
         _collect(tree, syntax, inside=False)
         return syntax

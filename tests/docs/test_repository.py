@@ -89,6 +89,7 @@ def test_catalog_finds_what_it_needs() -> None:
     assert usage["report"] is True
     assert set(usage["software-stack-deployment"]) <= {"conda", "singularity", "singularity+conda"}
     assert (ROOT / "config/README.md").exists()
+    assert (ROOT / "workflow/Snakefile").exists()
     assert usage["software-stack-deployment"]["conda"] == any((ROOT / "envs").glob("*.yaml"))
 
 

@@ -34,6 +34,9 @@ SMALL = ModelSettings(embedding_size=3, site_features_per_head=3, interaction_fe
                       heads=2, attention_layers=(5,), pre_pool_layers=(4,), post_pool_layers=(6,)
                       )  # fmt: skip
 PATHS = ("plain", "compiled")
+CONTRAST = Crystal(np.diag([4.1, 4.1, 5.3]), np.array([38, 22, 8]),
+                   np.array([[0, 0, 0], [0.5, 0.5, 0.47], [0.5, 0, 0.1]]), np.array([2.0, 4, -2])
+                   )  # fmt: skip
 
 quick = settings(max_examples=25, deadline=None, derandomize=True)
 numbers = st.sampled_from([1, 6, 8, 8, 11, 26, 57, 94])
@@ -122,6 +125,8 @@ def assert_same(found, expected, tolerance):
 @given(chosen=st.lists(crystals(), min_size=1, max_size=3))
 @quick
 def test_engine_is_the_dense_reference(name, changes, chosen):
+    # Of crystals that are all alike, batch norm would show the rounding: it divides by 0 + 1e-5.
+    chosen = [*chosen, CONTRAST] if "norm" in changes else chosen
     parts = [tables(crystal) for crystal in chosen]
     engine, reference = models(**changes)
     expected = outputs(reference, dense_batch([part[:3] for part in parts]))

@@ -1,11 +1,13 @@
 """Search for hyperparameters: its space, its outcome, and one search that is killed on the way."""
 
+import importlib
 import pickle
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,7 @@ from test_training import (
 
 from sitenet.options.config import checked, overlaid
 from sitenet.options.model import ModelSettings
-from sitenet.options.search import RANGES, SearchSettings
+from sitenet.options.search import RANGES, SearchRanges, SearchSettings
 from sitenet.plots.search import draw_search
 from sitenet.train.supervised import RunInputs
 from sitenet.tune import search as searching
@@ -123,6 +125,45 @@ def test_the_table_says_how_trials_ended_and_the_best_is_a_valid_configuration(t
     ]
 
 
+class StubRay(ModuleType):
+    """What a trial asks of Ray, in its place: `reports` is what it was told."""
+
+    def __init__(self, trial: str) -> None:
+        super().__init__("ray")
+        self.reports: list[dict[str, float]] = []
+        self.tune = SimpleNamespace(
+            get_context=lambda: SimpleNamespace(get_trial_id=lambda: trial),
+            report=self.reports.append,
+        )
+
+
+@pytest.mark.parametrize("rate", [5e-3, 1e30])
+def test_a_trial_reports_its_lowest_error_after_every_epoch(
+    inputs: RunInputs,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: float,
+) -> None:
+    """One that diverges fails, and is not marked as finished."""
+    ray = StubRay("t1")
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delitem(sys.modules, "sitenet.tune.trial", raising=False)
+    trial = importlib.import_module("sitenet.tune.trial")
+    job, _ = small_search(inputs, tmp_path)
+    drawn = {name: low for name, (low, _) in RANGES.items()} | {"learning_rate": rate}
+    folder = job.folder / "trials" / "t1"
+    if rate > 1:
+        with pytest.raises(ValueError, match="the validation error is nan"):
+            trial.run_trial(drawn, job, cpus=1)
+        assert not (folder / FINISHED).exists()
+        return
+    trial.run_trial(drawn, job, cpus=1)
+    errors = pd.read_csv(folder / "history.csv").val_mae
+    assert [report["epoch"] for report in ray.reports] == list(range(1, 10))
+    np.testing.assert_allclose([r["best_mae"] for r in ray.reports], errors.cummin(), rtol=1e-12)
+    assert (folder / FINISHED).exists()
+
+
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "sitenet.tune.engine", raising=False)
@@ -140,7 +181,15 @@ def small_search(given: RunInputs, folder: Path) -> tuple[SearchJob, SearchSetti
     ranges = {name: free.get(name, (low, low)) for name, (low, _) in RANGES.items()}
     training = replace(TRAINING, max_epochs=9).to_dict()
     job = SearchJob(given, MODEL.to_dict(), training, folder / ".search", "cpu")
-    return job, SearchSettings(3, "hyperopt", 1, 9, 1, 3, 0, ranges, 1, 1, None)
+    settings = SearchSettings(
+        trials=3,
+        concurrent=1,
+        max_epochs=9,
+        grace_epochs=1,
+        reduction_factor=3,
+        ranges=SearchRanges(**ranges),
+    )
+    return job, settings
 
 
 PROGRAM = """

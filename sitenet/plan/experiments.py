@@ -1,75 +1,20 @@
-"""Deep InfoMax: pre-trainings, and experiments on what they are worth where labels are few."""
+"""Experiments on what representations are worth where labels are few."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sitenet.plan import paths
-from sitenet.plan.datasets import DataSet, FeaturisedSet
+from sitenet.plan.datasets import FeaturisedSet
 from sitenet.plan.names import Options, UnknownName
+from sitenet.plan.pretraining import Pretraining
 from sitenet.plan.runs import Run
 
 ARMS = ("random", "infomax", "supervised")
 """Weights that a training on few labels starts from."""
 
-
-@dataclass(frozen=True)
-class Pretraining:
-    """An encoder trained without labels.
-
-    `options` is its entry in the configuration, `infomax` the section that it is part of.
-    """
-
-    name: str
-    crystals: FeaturisedSet
-    held_out: tuple[DataSet, ...]
-    options: Options = field(repr=False, compare=False)
-    infomax: Options = field(repr=False, compare=False)
-
-    def file(self, name: str) -> str:
-        return f"{paths.PRETRAINING}/{name}".format(
-            dataset=self.crystals.dataset.name, n=self.crystals.n, pretraining=self.name
-        )
-
-    @property
-    def weights(self) -> str:
-        return self.file("model.safetensors")
-
-    @property
-    def description(self) -> str:
-        return self.file("model.json")
-
-    @property
-    def split(self) -> str:
-        """The split whose training and validation parts are used."""
-        return self.crystals.dataset.split(self.options["split"])
-
-    @property
-    def held_out_structures(self) -> list[str]:
-        """Tables of structures whose ids are left out."""
-        return [dataset.structures for dataset in self.held_out]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What decides it, other than its crystals."""
-        scaling = {"site_feature_scaling": self.infomax["site_feature_scaling"]}
-        loss = {**self.infomax["loss"], **scaling}
-        if self.options["false_samples"] is not None:
-            loss["false_samples"] = self.options["false_samples"]
-        return {
-            "model": {**self.infomax["model"], **scaling},
-            "loss": loss,
-            "training": {**self.infomax["training"], "seed": self.options["seed"]},
-        }
-
-    @property
-    def nodes(self) -> int:
-        return int(self.infomax["training"]["nodes"])
-
-    @property
-    def gpus(self) -> int:
-        """GPUs on all its machines."""
-        return self.nodes * int(self.infomax["training"]["devices"])
+MAPPED = ("infomax", "untrained")
+"""Representations that are mapped on a plane."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +33,6 @@ class Experiment:
     supervised: Run | None
     figure: str
     infomax: Options = field(repr=False, compare=False)
-
-    @property
-    def title(self) -> str:
-        """Its heading in figures."""
-        return self.name.replace("_", " ")
-
-    @property
-    def property_name(self) -> str:
-        return self.task.replace("_", " ")
 
     @property
     def label(self) -> Options:
@@ -144,20 +80,6 @@ class Experiment:
             for descriptor in self.infomax["representation"]["descriptors"]
             for table in self.crystals.dataset.descriptors(descriptor)
         ]
-
-    def errors(self, representations: Sequence[str]) -> list[str]:
-        """Errors of simple models on these representations."""
-        return [Representation(self, name).errors for name in representations]
-
-    @property
-    def maps(self) -> list[str]:
-        """Maps of the trained and of the untrained representation."""
-        return [Representation(self, name).map for name in ("infomax", "untrained")]
-
-    @property
-    def silhouettes(self) -> list[str]:
-        """Scores of these maps."""
-        return [Representation(self, name).silhouettes for name in ("infomax", "untrained")]
 
 
 @dataclass(frozen=True)
@@ -241,3 +163,40 @@ class Representation:
 
     def _path(self, pattern: str) -> str:
         return pattern.format(experiment=self.experiment.name, representation=self.name)
+
+
+class Experiments(tuple[Experiment, ...]):
+    """Experiments that a figure shows, in order; lists of files go experiment by experiment."""
+
+    @property
+    def titles(self) -> list[str]:
+        """Headings in figures."""
+        return [one.name.replace("_", " ") for one in self]
+
+    @property
+    def properties(self) -> list[str]:
+        """Names of the labels in figures."""
+        return [one.task.replace("_", " ") for one in self]
+
+    @property
+    def units(self) -> list[str]:
+        return [one.unit for one in self]
+
+    @property
+    def transfers(self) -> list[str]:
+        """Errors of all arms and numbers of labels."""
+        return [path for one in self for path in one.transfers]
+
+    def errors(self, representations: Sequence[str]) -> list[str]:
+        """Errors of simple models on these representations."""
+        return [Representation(one, name).errors for one in self for name in representations]
+
+    @property
+    def maps(self) -> list[str]:
+        """Maps of the trained and of the untrained representation."""
+        return [Representation(one, name).map for one in self for name in MAPPED]
+
+    @property
+    def silhouettes(self) -> list[str]:
+        """Scores of these maps."""
+        return [Representation(one, name).silhouettes for one in self for name in MAPPED]

@@ -1,0 +1,67 @@
+"""Encoders that are trained without labels, by Deep InfoMax."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sitenet.plan import paths
+from sitenet.plan.datasets import DataSet, FeaturisedSet
+from sitenet.plan.names import Options
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """An encoder trained without labels.
+
+    `options` is its entry in the configuration, `infomax` the section that it is part of.
+    """
+
+    name: str
+    crystals: FeaturisedSet
+    held_out: tuple[DataSet, ...]
+    options: Options = field(repr=False, compare=False)
+    infomax: Options = field(repr=False, compare=False)
+
+    def file(self, name: str) -> str:
+        return f"{paths.PRETRAINING}/{name}".format(
+            dataset=self.crystals.dataset.name, n=self.crystals.n, pretraining=self.name
+        )
+
+    @property
+    def weights(self) -> str:
+        return self.file("model.safetensors")
+
+    @property
+    def description(self) -> str:
+        return self.file("model.json")
+
+    @property
+    def split(self) -> str:
+        """The split whose training and validation parts are used."""
+        return self.crystals.dataset.split(self.options["split"])
+
+    @property
+    def held_out_structures(self) -> list[str]:
+        """Tables of structures whose ids are left out."""
+        return [dataset.structures for dataset in self.held_out]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides it, other than its crystals."""
+        scaling = {"site_feature_scaling": self.infomax["site_feature_scaling"]}
+        loss = {**self.infomax["loss"], **scaling}
+        if self.options["false_samples"] is not None:
+            loss["false_samples"] = self.options["false_samples"]
+        return {
+            "model": {**self.infomax["model"], **scaling},
+            "loss": loss,
+            "training": {**self.infomax["training"], "seed": self.options["seed"]},
+        }
+
+    @property
+    def nodes(self) -> int:
+        return int(self.infomax["training"]["nodes"])
+
+    @property
+    def gpus(self) -> int:
+        """GPUs on all its machines."""
+        return self.nodes * int(self.infomax["training"]["devices"])
