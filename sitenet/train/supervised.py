@@ -121,21 +121,11 @@ def train(
     task = training.load_task()
     trained = train_task(training, task)
     task.model.load_state_dict(trained.weights)
-    model, data = task.model.float(), task.data  # as saved
-    data.store.to(torch_device(accelerator))
-    values = predict(model, data.store, settings.batch_sites)
-    predictions = _predictions(data, values, inputs.structures)
-    write_table(outputs.predictions, predictions)
-    record: dict[str, Any] = {
-        "splits": _split_metrics(predictions, settings.seed),
-        "baselines": _baselines(predictions),
-        "unit": inputs.unit,
-        "model": model_settings.to_dict(),
-        "training": settings.to_dict(),
-        **training_record(trained, task, accelerator),
-    }
+    task.model.float()  # as it is saved
+    record = _evaluation(training, task, outputs.predictions)
+    record |= training_record(trained, task, accelerator)
     save_model(
-        model,
+        task.model,
         model_settings,
         outputs.weights,
         outputs.description,
@@ -196,6 +186,22 @@ def _new_model(
     if settings.label_scaling == "standard":
         model.scale_labels(torch.tensor(data.target[fitting.numpy()]))
     return model
+
+
+def _evaluation(training: SupervisedTraining, task: LabelTask, table: Path) -> dict[str, Any]:
+    """Write predictions of all labelled crystals to `table`; their errors, beside baselines."""
+    inputs, settings, data = training.inputs, training.settings, task.data
+    data.store.to(torch_device(training.accelerator))
+    values = predict(task.model, data.store, settings.batch_sites)
+    predictions = _predictions(data, values, inputs.structures)
+    write_table(table, predictions)
+    return {
+        "splits": _split_metrics(predictions, settings.seed),
+        "baselines": _baselines(predictions),
+        "unit": inputs.unit,
+        "model": training.model.to_dict(),
+        "training": settings.to_dict(),
+    }
 
 
 def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) -> pd.DataFrame:
