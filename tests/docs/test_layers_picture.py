@@ -1,15 +1,7 @@
-"""The rooms of the package import in one direction; their picture is that of the code."""
+"""The picture of the layers is that of the code."""
 
 import layers_picture
 import package_imports
-
-
-def test_rooms_import_only_earlier_rooms() -> None:
-    order = package_imports.ORDER
-    wrong = [
-        pair for pair in package_imports.edges() if order.index(pair[0]) < order.index(pair[1])
-    ]
-    assert not wrong
 
 
 def test_every_room_says_what_it_is_for() -> None:
