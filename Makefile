@@ -3,6 +3,7 @@
 # make tune    the same set-up with Ray, and the searches for hyperparameters in `tuning`
 # make slurm   the same set-up with what submits jobs to Slurm
 # make test    set up, then all checks and tests
+# make docs    set up, then the documentation in site/
 # make bench   set up, then the benchmarks, on the crystals of TABLE (a Parquet file with CIFs)
 # make wheels  packages of every set-up into the folder wheels/, for machines without a network
 # make lock    write the lock files anew from pyproject.toml
@@ -18,7 +19,7 @@ BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --resources gpu=$(GPUS) --cores $(CORES)
 CREATE_VENV = $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Say which one to use: make PYTHON=python3.12 ...")' && $(PYTHON) -m venv
 
-.PHONY: run report tune slurm test check bench wheels lock setup
+.PHONY: run report tune slurm test check docs bench wheels lock setup
 
 run: setup
 	$(SNAKEMAKE)
@@ -31,7 +32,7 @@ tune: .venv/.tune
 
 slurm: .venv/.slurm
 
-# Packages of one of the extras of pyproject.toml, tune or slurm.
+# Packages of one of the extras of pyproject.toml: tune, slurm or docs.
 .venv/.%: requirements-%.lock .venv/.installed
 	$(BIN)/pip install --quiet -c requirements.lock -r $<
 	@touch $@
@@ -48,9 +49,9 @@ setup: .venv/.installed
 
 # For machines without a network: the packages of every set-up.
 wheels: setup
-	$(BIN)/pip wheel --quiet --wheel-dir $@ -r requirements.lock -r requirements-tune.lock -r requirements-slurm.lock 'setuptools>=69' 'triton==$(TRITON); sys_platform == "linux"'
+	$(BIN)/pip wheel --quiet --wheel-dir $@ -r requirements.lock -r requirements-tune.lock -r requirements-slurm.lock -r requirements-docs.lock 'setuptools>=69' 'triton==$(TRITON); sys_platform == "linux"'
 
-test: setup check .venv/.triton .venv/.slurm
+test: setup check .venv/.triton .venv/.slurm .venv/.docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # The GPU kernels are tested in Triton's interpreter; CUDA builds of torch bring it themselves.
@@ -64,6 +65,11 @@ check: setup
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+
+# MkDocs is told not to advertise its successors.
+docs: .venv/.docs
+	$(BIN)/python docs/generate/layers_picture.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: setup
 	test -e $(TABLE) || $(SNAKEMAKE) $(TABLE)
@@ -84,7 +90,7 @@ lock:
 	$(LOCK)/venv/bin/pip install --quiet -r $(LOCK)/wanted.txt
 	$(LOCK)/venv/bin/pip freeze | sed -E 's/\+[a-z0-9.]+$$//' | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
 	@$(LOCK)/venv/bin/pip freeze > $(LOCK)/before.txt
-	@set -e; for extra in tune slurm; do \
+	@set -e; for extra in tune slurm docs; do \
 		$(LOCK)/venv/bin/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['$$extra'], sep='\n')" > $(LOCK)/$$extra.txt; \
 		$(LOCK)/venv/bin/pip install --quiet -c $(LOCK)/before.txt -r $(LOCK)/$$extra.txt; \
 		$(LOCK)/venv/bin/pip freeze | grep -vxFf $(LOCK)/before.txt > requirements-$$extra.lock; \

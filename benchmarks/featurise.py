@@ -18,13 +18,14 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from sitenet.crystal import featurise as pipeline
-from sitenet.crystal.greedy import greedy
+from sitenet.crystal.greedy_supercell import greedy_supercell
 from sitenet.crystal.supercell import cubicness
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.structure.cif import Crystal, read_cif
 from sitenet.structure.rejection import RejectedCrystal
 
-STAGES = ("guess_oxidation", "primitive_cell", "optimal", "atom_distances", "merge")
+STAGES = ("guess_oxidation", "primitive_cell", "optimal_supercell", "atom_distances",
+          "merge_pairs")  # fmt: skip
 
 
 def write_shard(crystals: list[pipeline.MergedCrystal]) -> int:
@@ -86,7 +87,7 @@ def report(crystals: list[Crystal], n_atoms: int, seconds: dict[str, float]) -> 
 
     fitting = [m for m in merged if len(m.numbers) <= n_atoms]
     ours = [(m.lattice, m.supercell, len(m.numbers)) for m in fitting]
-    theirs = [(a, greedy(a, sites, n_atoms), sites) for a, _, sites in ours]
+    theirs = [(a, greedy_supercell(a, sites, n_atoms), sites) for a, _, sites in ours]
     for name, cells in (("optimal", ours), ("greedy", theirs)):
         filling = [sites * abs(np.linalg.det(m)) / n_atoms for _, m, sites in cells]
         shape = [cubicness(m @ a) for a, m, _ in cells]

@@ -7,8 +7,9 @@ hyperparameters): the time of a step (forward, backward, clipping, optimiser) la
 kernel and replayed as a CUDA graph, each back to back with the making of its batch; what the making
 of a batch takes of that; the peak memory; the error of the gradient against float64; and an epoch
 of `--epoch-sites` unique sites, the second of a training over crystals that repeat. They are random
-with the row lengths of Materials Project crystals at that N, or with --shards those of featurised
-shards. Then the pair block alone for other tile sizes, and the kernels that take the time.
+with the row lengths and pair types of Materials Project crystals at that N, or with --shards those
+of featurised shards. Then the pair block alone for other tile sizes, and the kernels that take the
+time.
 """
 
 import argparse
@@ -25,28 +26,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from sitenet.model import kernels
-from sitenet.model.pair_block import Pairs, PairWeights
+from sitenet.model.evaluations import Evaluations, PairIndex
+from sitenet.model.pair_block import PairWeights
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.progress import setup_logging
+from sitenet.shards.featurised import Featurised
 from sitenet.shards.store import CrystalStore
-from sitenet.train.callbacks import History
-from sitenet.train.data import Batches, TaskData
-from sitenet.train.fit import fit
-from sitenet.train.graphs import CHECKED, absolute_error, obstacle, replayed_error
-from sitenet.train.module import SupervisedModule
-from sitenet.train.optimiser import make_optimiser
+from sitenet.train.batches import Batches
+from sitenet.train.data import TaskData
+from sitenet.train.devices import prepare_device
+from sitenet.train.distributed import ALONE
+from sitenet.train.loop import Stepper, train_batch, train_epochs
+from sitenet.train.precision import Precision
+from sitenet.train.replay import CHECKED, absolute_error, obstacle, replayed_error
+from sitenet.train.task import LabelTask
 
-DEVICE = torch.device("cuda")
+DEVICE = torch.device("cuda", 0)
 SITES = 1200
-# Rows and mean pairs of a row in 1200 unique sites of random Materials Project crystals by N.
-STATISTICS = {50: (499, 31), 100: (483, 68), 500: (658, 388)}
+# Rows and mean pairs of a row in 1200 unique sites of random Materials Project crystals by N, and
+# distances of a crystal with which random pairs have as many types as theirs.
+STATISTICS = {50: (499, 31, 39), 100: (483, 68, 54), 500: (658, 388, 182)}
 SPREAD, ROWS_OF_CRYSTAL = 0.32, 12  # deviation of row lengths / their mean
+SPECIES_OF_CRYSTAL = 4
 BATCHES = 8  # of random crystals
 PATHS = {"triton": "compiled", "plain": "plain"}  # value of SITENET_ENGINE
 PRECISIONS = ("float32", "tf32", "bf16")
@@ -55,37 +61,41 @@ TILES = ((16, 4), (16, 8), (32, 8), (32, 16))  # pairs, warps
 
 def random_crystals(n: int) -> CrystalStore:
     """Crystals of BATCHES batches."""
-    rows, mean = STATISTICS[n]
+    rows, mean, distances = STATISTICS[n]
     random = np.random.default_rng(0)
     crystals, sites = BATCHES * rows // ROWS_OF_CRYSTAL, round(ROWS_OF_CRYSTAL * SITES / rows)
     spread = 1 + SPREAD * random.standard_normal(crystals * ROWS_OF_CRYSTAL)
     lengths = (mean * spread).round().clip(1, n).astype(np.int64)
     pairs = int(lengths.sum())
-    return CrystalStore(iter([{
+    classes = np.tile(np.arange(sites) % ROWS_OF_CRYSTAL, crystals)
+    elements = np.repeat(random.integers(1, 20, crystals), sites)
+    numbers = elements + 20 * (classes % SPECIES_OF_CRYSTAL)
+    return CrystalStore([{
         "id": np.arange(crystals).astype(str),
         "n_sites": np.full(crystals, sites),
         "n_atoms": np.full(crystals, n),
-        "numbers": random.integers(1, 90, crystals * sites),
-        "oxidation": random.integers(-3, 5, crystals * sites).astype(np.float32),
-        "site_class": np.tile(np.arange(sites) % ROWS_OF_CRYSTAL, crystals),
+        "numbers": numbers,
+        "oxidation": (numbers % 7 - 3).astype(np.float32),
+        "site_class": classes,
         "site_class.length": np.full(crystals, sites),
         "row_length": lengths,
         "row_length.length": np.full(crystals, ROWS_OF_CRYSTAL),
         "pair_class": random.integers(0, ROWS_OF_CRYSTAL, pairs),
-        "pair_distance": (15 * random.random(pairs)).astype(np.float32),
+        "pair_distance": (15 / distances * random.integers(0, distances, pairs)).astype(np.float32),
         "pair_count": random.integers(1, 5, pairs),
-    }]), None)  # fmt: skip
+    }])  # fmt: skip
 
 
 def task(n: int, shards: list[Path]) -> TaskData:
     """Crystals with random labels."""
     store = CrystalStore.from_shards(shards) if shards else random_crystals(n)
     target = np.random.default_rng(0).standard_normal(len(store))
-    return TaskData(store, pd.DataFrame({"target": target}))
+    ids, parts = np.array(store.ids, dtype=object), np.full(len(store), "train", dtype=object)
+    return TaskData(store, Featurised(Path(), ids, parts, store.sites.numpy()), target)
 
 
 class Training:
-    """A module as it is trained; `step` makes one step without the trainer.
+    """A task as it is trained; `step` makes one step.
 
     `sites`: unique sites of an epoch, for which crystals repeat (None: each once).
     """
@@ -93,14 +103,15 @@ class Training:
     def __init__(self, data: TaskData, precision: str, sites: float | None = None) -> None:
         torch.manual_seed(0)
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
-        self.low = precision == "bf16"
         self.settings = TrainingSettings(
-            batch_sites=SITES, max_epochs=2, precision="bf16-mixed" if self.low else "32-true"
+            batch_sites=SITES,
+            max_epochs=2,
+            precision="bf16-mixed" if precision == "bf16" else "32-true",
         )
         everyone = torch.arange(len(data.store))
         repeats = 1 if sites is None else round(sites / int(data.store.sites.sum()))
         self.batches = Batches(data, everyone.repeat(repeats), SITES, shuffle=0)
-        self.module = SupervisedModule(
+        self.task = LabelTask(
             SiteNet(ModelSettings()),
             self.settings,
             self.batches,
@@ -108,24 +119,18 @@ class Training:
         )
 
     def start(self) -> None:
-        """Move everything to the GPU; settings of PyTorch as `fit` has them."""
-        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False
-        self.batches.to(DEVICE)
-        self.module.to(DEVICE)
-        self.optimiser = make_optimiser(self.module.model, self.settings)
+        """Have everything on the GPU, as a training has it; steps are launched one by one."""
+        prepare_device(DEVICE)
+        self.task.start(DEVICE, ALONE)
+        self.task.stop()
+        self.precision = Precision(self.settings.precision, DEVICE)
+        steps = len(self.batches)
+        self.stepper = Stepper(self.task.model, self.settings, steps, self.precision, ALONE)
         self.endless = itertools.chain.from_iterable(itertools.repeat(self.batches))
 
     def step(self) -> None:
         """One step on the next batch."""
-        batch = next(self.endless)
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=self.low, cache_enabled=False):
-            loss = self.module.training_step(batch, 0)
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.module.configure_gradient_clipping(self.optimiser, self.settings.gradient_clip)
-        self.optimiser.step()
+        train_batch(self.task, self.stepper, next(self.endless), 0, 0)
 
 
 def time_ms(work: Callable[[], object], repeats: int) -> float:
@@ -144,19 +149,19 @@ def time_ms(work: Callable[[], object], repeats: int) -> float:
 def gradient_error(training: Training) -> float:
     """Relative error of a batch's whole gradient against the plain path in float64."""
     batch, target, *_ = next(training.endless)
-    model = training.module.model
+    model = training.task.model
 
-    def gradient(low: bool) -> torch.Tensor:
-        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=low, cache_enabled=False):
+    def gradient(precision: Precision) -> torch.Tensor:
+        with precision.forward():
             error = absolute_error(model, batch, target)
         parts = torch.autograd.grad(error, list(model.parameters()))
         return torch.cat([part.double().flatten() for part in parts])
 
-    found, engine = gradient(training.low), os.environ["SITENET_ENGINE"]
+    found, engine = gradient(training.precision), os.environ["SITENET_ENGINE"]
     choose("plain")
     model.double()
     batch, target = batch.cast(torch.float64), target.double()
-    expected = gradient(low=False)
+    expected = gradient(Precision("32-true", DEVICE))
     choose(engine)
     model.float()
     return float((found - expected).norm() / expected.norm())
@@ -195,12 +200,12 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
 
 def replayed(training: Training, repeats: int) -> dict[str, object]:
     """Time of a replayed step and memory with the graph, or why there is none."""
-    module, settings = training.module, training.settings
-    module.replayed = replayed_error(module.model, settings, DEVICE, training.batches)
-    if module.replayed is None:
-        return {"no_graph": obstacle(module.model, settings, DEVICE)}
+    task, settings = training.task, training.settings
+    task.replayed = replayed_error(task.model, settings, DEVICE, training.batches)
+    if task.replayed is None:
+        return {"no_graph": obstacle(task.model, settings, DEVICE)}
     took = time_ms(training.step, repeats)
-    if module.replayed.failed or module.replayed.checked < CHECKED:
+    if task.replayed.failed or task.replayed.checked < CHECKED:
         return {"no_graph": "failed, see the log"}
     return {"graph_ms": took, "graph_gib": torch.cuda.max_memory_allocated() / 2**30}
 
@@ -208,12 +213,10 @@ def replayed(training: Training, repeats: int) -> dict[str, object]:
 def epoch(training: Training) -> dict[str, object]:
     """Seconds of the second epoch of a training as the pipeline runs it, without the validation."""
     with tempfile.TemporaryDirectory() as folder:
-        history = History(Path(folder) / "history.csv", "epoch", "mae", "MAE")
-        checkpoints = Path(folder) / "checkpoints"
-        fit(training.module, training.settings, history, checkpoints, DEVICE.type)
-    crystals = training.module.trained_crystals
+        trained = train_epochs(training.task, training.settings, DEVICE, Path(folder))
+    crystals = len(training.batches.indices)
     return {
-        "epoch_s": crystals / history.rows[-1]["structures_per_second"],
+        "epoch_s": crystals / trained.history.rows[-1]["structures_per_second"],
         "epoch_crystals": crystals,
         "epoch_steps": len(training.batches),
     }
@@ -221,19 +224,21 @@ def epoch(training: Training) -> dict[str, object]:
 
 def block_alone(n: int) -> tuple[list[torch.Tensor], Callable[[], object]]:
     """Leaves of the first block's pair networks for a random batch, and forward + backward."""
-    from sitenet.model.kernels import gpu
+    from sitenet.model.kernels import pair_block_gpu
 
     store = random_crystals(n).to(DEVICE)
     batch = store.batch(torch.arange(len(store) // BATCHES))
-    rows, pairs, widths = batch.numbers.numel(), batch.pair_row.numel(), (225, 30, 48)
-    shapes = [(rows, 303), (rows, 303), (pairs, 48), (303, 48), (303,), (303,), (3, 225), (3,)]
+    rows, types, widths = batch.numbers.numel(), batch.type_first.numel(), (225, 30, 48)
+    shapes = [(rows, 303), (rows, 303), (types, 48), (303, 48), (303,), (303,), (3, 225), (3,)]
     leaves = [torch.randn(shape, device=DEVICE).div_(4).requires_grad_() for shape in shapes]
     weights = PairWeights(*leaves[3:], widths)
-    indices = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, batch.pair_count.log())
-    given = [torch.randn(rows, 90, device=DEVICE), torch.randn(pairs, 48, device=DEVICE)]
+    log_count = batch.pair_count.log()
+    pairs = PairIndex(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
+    evaluations = Evaluations.of_types(pairs, batch.pair_type, batch.type_first)
+    given = [torch.randn(rows, 90, device=DEVICE), torch.randn(types, 48, device=DEVICE)]
 
     def work() -> None:
-        outputs = gpu.pair_block(*leaves[:3], weights, indices)[:2]
+        outputs = pair_block_gpu.pair_block(*leaves[:3], weights, pairs, evaluations)[:2]
         torch.autograd.grad(outputs, leaves, given)
 
     return leaves, work

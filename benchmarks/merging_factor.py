@@ -20,11 +20,10 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.greedy import greedy
-from sitenet.crystal.merging import MergedPairs, merge
+from sitenet.crystal.greedy_supercell import greedy_supercell
+from sitenet.crystal.merging import MergedPairs, merge_pairs
 from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
-from sitenet.crystal.supercell import optimal
-from sitenet.model.pair_types import pair_types
+from sitenet.crystal.supercell import optimal_supercell
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.batch import ragged_batch
 from sitenet.sources.structure_table import iter_crystals
@@ -49,14 +48,14 @@ def merged_pairs(cell: PrimitiveCell, matrix: NDArray, tolerance: float) -> tupl
     """Pairs of unique site and supercell atom, and the merged ones."""
     distances = atom_distances(cell.lattice, cell.frac, matrix)
     images = distances.shape[1] // len(cell.numbers)
-    merged = merge(cell.numbers, cell.oxidation, distances, images, tolerance)
+    merged = merge_pairs(cell.numbers, cell.oxidation, distances, images, tolerance)
     return distances.size, merged
 
 
 def types(cell: PrimitiveCell, merged: MergedPairs) -> int:
     """Evaluations of the first block's networks, with distances in float32 as for the model."""
     batch = ragged_batch([(cell.numbers, cell.oxidation, merged)]).cast(torch.float32)
-    return len(pair_types(batch).first)
+    return len(batch.type_first)
 
 
 def count(crystal: Crystal, n_atoms: int, settings: FeatureSettings) -> dict[str, int] | None:
@@ -67,8 +66,8 @@ def count(crystal: Crystal, n_atoms: int, settings: FeatureSettings) -> dict[str
     if len(cell.numbers) > n_atoms:
         return None
     tolerance = settings.merge_tolerance
-    pairs, merged = merged_pairs(cell, optimal(cell, n_atoms).matrix, tolerance)
-    theirs = greedy(cell.lattice, len(cell.numbers), n_atoms)
+    pairs, merged = merged_pairs(cell, optimal_supercell(cell, n_atoms).matrix, tolerance)
+    theirs = greedy_supercell(cell.lattice, len(cell.numbers), n_atoms)
     greedy_pairs, greedy_merged = merged_pairs(cell, theirs, tolerance)
     kept = len(merged.pair_class), greedy_pairs, len(greedy_merged.pair_class)
     values = (1, pairs, *kept, types(cell, merged))

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import torch
 
+from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.kernels import load
-from sitenet.model.pair_block import Pairs, PairWeights, pair_block
+from sitenet.model.pair_block import PairWeights, pair_block
 
 SIZES = {"N=50": (20_000, 1_100), "N=100": (40_000, 600), "N=500": (80_000, 480)}  # pairs, rows
 WIDTHS = (225, 30, 48)
@@ -38,7 +39,7 @@ def peak(repeats: int) -> float:
     return 2 * 2048**3 / best(lambda: a @ a, repeats)
 
 
-def problem(pairs: int, rows: int) -> tuple[list[torch.Tensor], Pairs]:
+def problem(pairs: int, rows: int) -> tuple[list[torch.Tensor], PairIndex]:
     """Random site parts, interactions and weights; each pair's column is of the row's crystal."""
     offsets = torch.arange(rows + 1) * pairs // rows
     row = torch.repeat_interleave(torch.arange(rows), offsets.diff())
@@ -48,21 +49,21 @@ def problem(pairs: int, rows: int) -> tuple[list[torch.Tensor], Pairs]:
     tensors += [torch.randn(channels, INPUTS) / 7, torch.ones(channels), torch.zeros(channels)]
     tensors += [torch.randn(HEADS, WIDTHS[0]) / 15, torch.zeros(HEADS)]
     leaves = [tensor.requires_grad_() for tensor in tensors]
-    return leaves, Pairs(offsets, row, column.clamp(max=rows - 1), torch.zeros(pairs))
+    return leaves, PairIndex(offsets, row, column.clamp(max=rows - 1), torch.zeros(pairs))
 
 
 def times(block: Callable, pairs: int, rows: int, repeats: int) -> tuple[float, float]:
     """Seconds of forward without a graph and of forward + backward."""
     leaves, indices = problem(pairs, rows)
-    weights = PairWeights(*leaves[3:], WIDTHS)
+    weights, evaluations = PairWeights(*leaves[3:], WIDTHS), Evaluations.of_pairs(indices)
     cotangents = [torch.ones(rows, WIDTHS[1] * HEADS), torch.ones(pairs, WIDTHS[2])]
 
     def forward() -> None:
         with torch.no_grad():
-            block(*leaves[:3], weights, indices)
+            block(*leaves[:3], weights, indices, evaluations)
 
     def both() -> None:
-        outputs = block(*leaves[:3], weights, indices)[:2]
+        outputs = block(*leaves[:3], weights, indices, evaluations)[:2]
         torch.autograd.grad(outputs, leaves, cotangents)
 
     return best(forward, repeats), best(both, repeats)

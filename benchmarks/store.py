@@ -19,9 +19,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
+from sitenet.shards.open_store import open_both
+from sitenet.shards.passes import Tables
 from sitenet.shards.store import CrystalStore
-from sitenet.shards.streaming import Store, StreamedStore
-from sitenet.train.data import Packs
+from sitenet.shards.streaming import StreamedStore
+from sitenet.train.batches import Packs
 
 
 def peak_bytes() -> int:
@@ -43,8 +45,12 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     keep = first_ids(options.shards, options.crystals[0]) if options.crystals else None
     shards = options.shards * options.repeat
     before, start = peak_bytes(), time.perf_counter()
-    if options.path == "memory":
-        store: Store = CrystalStore.from_shards(shards, keep)
+    store: Tables
+    if options.sites_apart is not None:
+        limit = options.limit if options.path == "streamed" else 2**20
+        store = open_both(shards, keep, round(limit * 2**30), options.sites_apart)
+    elif options.path == "memory":
+        store = CrystalStore.from_shards(shards, keep)
     else:
         store = StreamedStore(shards, keep, round(options.limit * 2**30))
     loaded = time.perf_counter()
@@ -67,6 +73,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--limit", type=float, default=1.0, help="GiB of a streamed store")
     parser.add_argument("--sites", type=int, default=1200)
+    parser.add_argument("--sites-apart", type=float, help="both tables of a pre-training, with "
+                        "this tolerance (A), instead of merged pairs")  # fmt: skip
     parser.add_argument("--path", choices=["memory", "streamed"], help="only this, as JSON")
     options = parser.parse_args()
     if options.path:
@@ -77,6 +85,8 @@ def main() -> None:
     for number in [*map(str, options.crystals), None]:
         for path in ("memory", "streamed"):
             same = ["--repeat", str(options.repeat), "--limit", str(options.limit)]
+            if options.sites_apart is not None:
+                same += ["--sites-apart", str(options.sites_apart)]
             same += ["--sites", str(options.sites), "--crystals", *([number] if number else [])]
             command = [sys.executable, __file__, "--path", path, *same, "--shards"]
             line = json.loads(

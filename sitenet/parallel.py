@@ -35,13 +35,13 @@ def ordered_map(
         yield from map(work, items)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
     try:
         waiting = iter(items)
         pending: deque[Future[Result]] = deque()
         while True:
             for item in islice(waiting, 4 * workers - len(pending)):
-                with _no_main_script():
+                with no_main_script():
                     pending.append(pool.submit(work, item))
             if not pending:
                 return
@@ -50,7 +50,7 @@ def ordered_map(
         pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let this process end when its parent does: else those of a killed job would wait for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -63,7 +63,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _no_main_script() -> Iterator[None]:
+def no_main_script() -> Iterator[None]:
     """Hide the main script from new processes, which would else import it.
 
     A script of a workflow has no `if __name__ == "__main__"` and would start over in each.

@@ -21,7 +21,10 @@ def setup_logging(log_path: str | Path | None = None, append: bool = False) -> N
     log.addHandler(terminal)
     if log_path is not None:
         Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(log_path, mode="a" if append else "w")
+        if not append:
+            Path(log_path).write_text("")
+        # Opened to append in any case: otherwise processes with one log overwrite their lines.
+        file = logging.FileHandler(log_path, mode="a")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(file)
 

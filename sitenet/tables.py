@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from sitenet.files import atomic_path
+
+if TYPE_CHECKING:  # pandas is slow to import, and shards are read without it
+    import pandas as pd
 
 
 class DamagedTable(ValueError):
@@ -68,9 +71,31 @@ def read_arrow(
 
 def read_table(
     path: str | Path, columns: Sequence[str] | None = None, filters: Any = None
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The same as `read_arrow`, for pandas."""
     return read_arrow(path, columns, filters).to_pandas()
+
+
+def read_ids(path: str | Path) -> list[str]:
+    """Column id of a Parquet table, and nothing else of it. Raises DamagedTable."""
+    return read_arrow(path, ["id"])["id"].to_pylist()
+
+
+def read_rows(
+    path: str | Path, ids: Sequence[str], columns: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Columns (n,) of a Parquet table, of the rows whose column id is `ids` (n,), in that order.
+
+    Raises:
+        DamagedTable: the file cannot be read.
+        ValueError: an id is not in the table.
+    """
+    table = read_arrow(path, ["id", *columns])
+    row = {name: k for k, name in enumerate(table["id"].to_pylist())}
+    if missing := [name for name in ids if name not in row]:
+        raise ValueError(f"{path} lacks {len(missing):,} crystals, the first is {missing[0]}")
+    chosen = table.take(pa.array([row[name] for name in ids], pa.int64()))
+    return {name: chosen[name].to_numpy() for name in columns}
 
 
 def read_batches(path: str | Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -79,7 +104,7 @@ def read_batches(path: str | Path, rows: int, columns: Sequence[str]) -> Iterato
         yield from file.iter_batches(rows, columns=list(columns))
 
 
-def write_table(path: str | Path, table: pd.DataFrame, **options: Any) -> None:
+def write_table(path: str | Path, table: "pd.DataFrame", **options: Any) -> None:
     """Write a table without its index, as CSV if `path` ends so, else as Parquet with checksums."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".csv":

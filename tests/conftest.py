@@ -14,11 +14,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="session")
+def reference() -> Path:
+    """Folder of values computed with the original implementations (see its README)."""
+    return ROOT / "tests" / "data" / "reference"
+
+
+@pytest.fixture(scope="session")
 def shared() -> Path:
-    """Folder of reference values and real data; tests that need it skip without it."""
+    """Folder of larger real data sets (SITENET_SHARED); tests that need it skip without it."""
     folder = Path(os.environ.get("SITENET_SHARED", ROOT.parent / "shared"))
-    if not (folder / "reference").is_dir():
-        pytest.skip("no shared reference folder (SITENET_SHARED)")
+    if not (folder / "data").is_dir():
+        pytest.skip("no folder of real data (SITENET_SHARED)")
     return folder
 
 

@@ -12,7 +12,7 @@ from sitenet.cli import main
 from sitenet.model.saving import save_model
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
-from sitenet.sources.p1 import write_cif
+from sitenet.sources.cif_writer import write_cif
 from sitenet.train.pretrain import initial_encoder
 
 ROCK_SALT = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5],
@@ -20,19 +20,19 @@ ROCK_SALT = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5],
 
 
 @pytest.fixture
-def imported(shared: Path, tmp_path: Path) -> Path:
+def imported(reference: Path, tmp_path: Path) -> Path:
     weights = tmp_path / "model.safetensors"
-    source = shared / "reference" / "model_seed0_state_dict.npz"
+    source = reference / "model_seed0_state_dict.npz"
     assert main(["import-checkpoint", str(source), str(weights), "--output", "linear",
                  "--unit", "eV", "--n", "50"]) == 0  # fmt: skip
     return weights
 
 
 def test_imported_weights_predict_what_the_original_predicts(
-    shared: Path, imported: Path, tmp_path: Path
+    reference: Path, imported: Path, tmp_path: Path
 ):
     names = {"crystit_NaCl": -0.3530107, "crystit_TiO2_rutile": -0.27029512}
-    cifs = [str(shared / "reference" / "structures" / f"{name}.cif") for name in names]
+    cifs = [str(reference / "structures" / f"{name}.cif") for name in names]
     out = tmp_path / "predictions.csv"
     assert main(["predict", str(imported), *cifs, "--out", str(out)]) == 0
     table = pd.read_csv(out)

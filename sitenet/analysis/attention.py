@@ -1,11 +1,11 @@
-"""Attention against distance over many crystals, batch by batch (Fig 6 of 10.1039/d3dd00005b).
+"""Attention against distance, accumulated over batches (Fig 6 of doi:10.1039/d3dd00005b).
 
-Always over ordered pairs of a unique site i and a supercell atom j, and the attention of ONE atom:
-a merged pair of `count` atoms in a row of `site_weight` sites stands for site_weight x count such
-pairs, each with 1 / count of its attention. Blocks and heads are numbered from 1.
+All counts and sums run over ordered pairs of a unique site i and a supercell atom j. A merged pair
+of `count` atoms in a row of `site_weight` sites represents site_weight x count such pairs, and
+each of them has 1 / count of the merged pair's attention. Blocks and heads are numbered from 1.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,28 +15,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sitenet.model.saving import load_model
+from sitenet.analysis.distance_ranges import FAR, REACH
+from sitenet.model.inference import batches_in_order
+from sitenet.model.saving import load_model, memory_limit
 from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.packing import pack
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.open_store import open_store
 from sitenet.tables import write_table
 
-FAR = 5.0
-"""A, beyond which attention counts as long-ranged: the cutoff of the paper's comparison."""
-
-REACH = 15.0
-"""A, where the histograms end."""
-
 FINE = 0.005
-"""A, width of the distance bins that are counted; they are joined to columns afterwards."""
+"""A, width of the distance bins that are counted; they are merged into columns afterwards."""
 
 COLUMNS = 100
-"""Columns of (nearly) equal numbers of pairs."""
+"""Number of columns, which hold (nearly) equal numbers of pairs."""
 
 LOWEST = -6
-"""Power of ten of the smallest attention told apart; less is counted in the lowest bin."""
+"""log10 of the lower edge of the lowest attention bin; smaller values are counted in it."""
 
 BINS_PER_DECADE = 10
 
@@ -44,14 +39,14 @@ NAMES = ["self_share", "near_share", "far_share", "mean_distance", "effective_at
 
 
 def atom_attention(model: SiteNet, batch: RaggedBatch) -> Tensor:
-    """Attention of one atom of each merged pair, in each block and head: (E, blocks, H)."""
+    """Attention to a single atom of each merged pair: (E, blocks, H)."""
     attention: list[Tensor] = []
     model.crystals(batch, attention)
     return torch.stack(attention, 1) / batch.pair_count[:, None, None]
 
 
 class AttentionHistogram:
-    """Counts of pairs by distance (0 < d < 15 A) and attention, for each block and head."""
+    """Numbers of pairs by distance (0 < d < 15 A) and attention, for each block and head."""
 
     def __init__(self, blocks: int, heads: int, device: str = "cpu") -> None:
         self.blocks, self.heads = blocks, heads
@@ -60,8 +55,13 @@ class AttentionHistogram:
         self._counts = torch.zeros(size, dtype=torch.int64, device=device)
 
     def add(self, distance: Tensor, pairs: Tensor, attention: Tensor) -> None:
-        """Count merged pairs: distance (E,) in A, pairs (E,) that each stands for, attention of
-        one atom (E, blocks, H)."""
+        """Count the merged pairs of a batch.
+
+        Args:
+            distance: (E,) in A.
+            pairs: (E,) number of pairs that each merged pair represents.
+            attention: (E, blocks, H) to a single atom.
+        """
         panels, columns, rows = self._shape
         column = (distance / FINE).long()
         kept = (distance > 0) & (column < columns)
@@ -73,10 +73,10 @@ class AttentionHistogram:
         self._counts.index_add_(0, index.flatten(), count.flatten())
 
     def table(self) -> pd.DataFrame:
-        """One row for each block, head, column of distances (A) and bin of attention.
+        """One row for each block, head, distance bin (A) and attention bin.
 
         Columns: block, head, distance_low, distance_high, attention_low, attention_high, pairs.
-        The columns hold equal numbers of pairs, as far as bins of 0.005 A allow it.
+        Distance bins hold equal numbers of pairs, as far as steps of 0.005 A permit.
         """
         fine = self._counts.cpu().numpy().reshape(self._shape)
         cuts = equal_count_cuts(fine[0].sum(axis=1), COLUMNS)
@@ -98,10 +98,13 @@ class AttentionHistogram:
 
 
 def equal_count_cuts(counts: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
-    """Indices that cut bins with these counts (n,) into at most `groups` runs of equal sum.
+    """Indices that divide bins with these counts (n,) into at most `groups` runs of equal sum.
 
-    The first run starts at the first bin that is not empty, the last ends after the last one. A
-    bin is never split, so runs are unequal, and fewer, where single bins hold much.
+    The first run starts at the first non-empty bin, the last one ends after the last non-empty bin.
+    Bins are not split: where single bins hold large counts, runs are unequal and fewer.
+
+    Raises:
+        ValueError: all bins are empty.
     """
     filled = np.flatnonzero(counts)
     if not len(filled):
@@ -114,7 +117,7 @@ def equal_count_cuts(counts: NDArray[np.int64], groups: int) -> NDArray[np.int64
 
 @dataclass
 class HeadSums:
-    """Sums over unique sites of what each head attends to, for their means."""
+    """Sums over unique sites of the measures of each head, from which their means follow."""
 
     blocks: int
     heads: int
@@ -125,7 +128,7 @@ class HeadSums:
         self._uniform = torch.zeros(len(NAMES), 1, 1, dtype=torch.float64)
 
     def add(self, batch: RaggedBatch, attention: Tensor) -> None:
-        """Add all sites of a batch; attention of one atom (E, blocks, H)."""
+        """Add all sites of a batch; attention (E, blocks, H) is that to a single atom."""
         atoms = batch.pair_count.new_zeros(len(batch.numbers))
         atoms = atoms.index_add(0, batch.pair_row, batch.pair_count)
         even = (1 / atoms)[batch.pair_row][:, None, None]
@@ -134,12 +137,13 @@ class HeadSums:
         self.sites += float(batch.site_weight.sum())
 
     def table(self) -> pd.DataFrame:
-        """Means over unique sites, one row for each block and head, and one of even attention.
+        """Means over unique sites: a row for each block and head, and one for even attention.
 
-        self_share, near_share (0 < d <= 5 A), far_share: of the attention, they add up to 1;
-        mean_distance: in A, of the attention to other atoms (0 for a site that sees only itself);
-        effective_atoms: exp of the entropy, how many atoms share it as if evenly.
-        Block and head are 0 in the row of even attention: every atom of the supercell alike.
+        self_share, near_share (0 < d <= 5 A), far_share: fractions of the attention, which sum to
+        1. mean_distance: in A, weighted by the attention to other atoms (0 for a site that attends
+        only to itself). effective_atoms: exp of the entropy, the number of atoms that would share
+        the attention evenly. Block and head are 0 in the last row, where the attention to every
+        atom of the supercell is equal.
         """
         rows = [
             {"block": b + 1, "head": h + 1}
@@ -152,7 +156,7 @@ class HeadSums:
 
 
 def _site_sums(batch: RaggedBatch, attention: Tensor) -> Tensor:
-    """The measures `NAMES` of every site, summed over the batch: (5, blocks, H)."""
+    """The measures `NAMES`, summed over the sites of the batch: (5, blocks, H)."""
     distance, row = batch.pair_distance.double(), batch.pair_row
     mass = attention * batch.pair_count[:, None, None]
     itself, far = distance == 0, distance > FAR
@@ -169,7 +173,7 @@ def _site_sums(batch: RaggedBatch, attention: Tensor) -> Tensor:
     return torch.einsum("krbh,r->kbh", per_row, batch.site_weight.double())
 
 
-def write(
+def write_attention(
     weights: Path,
     shards: Sequence[Path],
     ids: Sequence[str],
@@ -178,29 +182,23 @@ def write(
     batch_sites: int = 1200,
     device: str = "cpu",
 ) -> None:
-    """Attention of a trained model over the crystals `ids`, in one pass over them.
+    """Write the attention statistics of a trained model over the crystals `ids`.
 
     `histogram_out` (Parquet) is `AttentionHistogram.table`, `table_out` (CSV) `HeadSums.table`.
-    Raises ValueError if no pairs of atoms are found.
+    Raises ValueError if the crystals have no pairs of atoms.
     """
     model = load_model(weights).to(device)
-    store = CrystalStore.from_shards(shards, keep=set(ids)).to(device)
+    store = open_store(shards, set(ids), memory_limit(weights.with_suffix(".json"))).to(device)
     blocks, heads = len(model.blocks), model.settings.heads
     histogram, sums = AttentionHistogram(blocks, heads, device), HeadSums(blocks, heads)
     progress = Progress(len(store), "attention", "crystals")
     with torch.inference_mode():
-        for crystals in _batches(store, batch_sites):
-            batch = store.batch(crystals)
+        for batch in batches_in_order(store, batch_sites):
             attention = atom_attention(model, batch)
             pairs = batch.site_weight[batch.pair_row] * batch.pair_count
             histogram.add(batch.pair_distance, pairs, attention)
             sums.add(batch, attention)
-            progress.advance(len(crystals))
+            progress.advance(batch.sizes.numel())
     progress.finish()
     write_table(histogram_out, histogram.table())
     write_table(table_out, sums.table())
-
-
-def _batches(store: CrystalStore, sites: int) -> Iterator[Tensor]:
-    for indices in pack(store.sites.numpy(), sites, None):
-        yield torch.from_numpy(indices)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -79,7 +78,7 @@ def _weighted_rho(x: Float, y: Float, counts: Int) -> Float:
 
 def _centred_mid_ranks(values: Float, counts: Int) -> Float:
     """Mean rank of each value among its sample, less the mean over the sample: (R, n)."""
-    group = rankdata(values, method="dense") - 1
+    group = np.unique(values, return_inverse=True)[1]
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     sizes = np.add.reduceat(counts[:, order], starts, axis=1)

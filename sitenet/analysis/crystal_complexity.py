@@ -17,7 +17,7 @@ COLUMNS = ["id", *(field.name for field in fields(Complexity))]
 CHUNK = 64  # crystals sent to a process at once
 
 
-def write(structures: Path, out: Path, rejected: Path, workers: int = 1) -> None:
+def write_complexity(structures: Path, out: Path, rejected: Path, workers: int = 1) -> None:
     """Write the measures of all crystals of `structures` to Parquet `out`, in their order.
 
     Columns: id and the fields of `sitenet.crystal.complexity.Complexity` (bits, A^3, A).

@@ -1,9 +1,10 @@
-"""How much a prediction changes when the same crystal is described otherwise.
+"""Change of a prediction when the same crystal is described differently.
 
-The claim of Fig 9 of 10.1039/d3dd00005b, for our supercells and for the rule of its published code.
+Tests the claim of Fig 9 of doi:10.1039/d3dd00005b, for our supercells and for those of the
+published code.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,15 +12,13 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-import torch
 
-from sitenet.analysis import sample
-from sitenet.crystal.featurise import (
-    MergedCrystal,
-    featurise,
-)
-from sitenet.files import read_json
-from sitenet.model.saving import load_model
+from sitenet.analysis.crystal_sample import choose_ids, crystal_chunks
+from sitenet.analysis.equivalent_descriptions import CHANGES
+from sitenet.analysis.supercell_rules import RULES
+from sitenet.crystal.featurise import MergedCrystal, featurise
+from sitenet.model.inference import predict
+from sitenet.model.saving import features_of, load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.parallel import ordered_map
@@ -29,54 +28,8 @@ from sitenet.structure.cif import Crystal
 from sitenet.structure.rejection import RejectedCrystal
 from sitenet.tables import write_table
 
-RULES = ("optimal", "greedy")
-TOLERANCE = 1e-4
-"""Largest change, in the unit of the label, that counts as none."""
 
-
-def another_basis(crystal: Crystal, random: np.random.Generator) -> Crystal:
-    """The same lattice in other vectors: a random unimodular matrix, |components| <= 2."""
-    while True:
-        change = random.integers(-2, 3, (3, 3))
-        if round(float(np.linalg.det(change))) == 1:
-            break
-    frac = crystal.frac @ np.linalg.inv(change)
-    return replace(crystal, lattice=change @ crystal.lattice, frac=frac % 1.0)
-
-
-def another_origin(crystal: Crystal, random: np.random.Generator) -> Crystal:
-    """All sites moved by one random vector."""
-    return replace(crystal, frac=(crystal.frac + random.random(3)) % 1.0)
-
-
-def another_orientation(crystal: Crystal, random: np.random.Generator) -> Crystal:
-    """Turned at random."""
-    turn, triangle = np.linalg.qr(random.normal(size=(3, 3)))
-    turn = turn * np.sign(triangle.diagonal())
-    return replace(crystal, lattice=crystal.lattice @ (turn * np.sign(np.linalg.det(turn))))
-
-
-def another_order(crystal: Crystal, random: np.random.Generator) -> Crystal:
-    """Sites in random order."""
-    order = random.permutation(len(crystal.numbers))
-    return replace(
-        crystal,
-        numbers=crystal.numbers[order],
-        frac=crystal.frac[order],
-        oxidation=crystal.oxidation[order],
-    )
-
-
-CHANGES: dict[str, Callable[[Crystal, np.random.Generator], Crystal]] = {
-    "lattice vectors": another_basis,
-    "origin": another_origin,
-    "orientation": another_orientation,
-    "order of sites": another_order,
-}
-"""What is changed in a description, by name."""
-
-
-def write(
+def write_invariance(
     weights: Path,
     structures: Path,
     ids: Sequence[str],
@@ -85,23 +38,32 @@ def write(
     seed: int = 0,
     workers: int = 1,
 ) -> None:
-    """Predict some crystals and other descriptions of them, in float32, into Parquet `out`.
+    """Predict a sample of crystals and equivalent descriptions of them; write Parquet `out`.
+
+    Columns of `out`: id, supercell (rule), change (of the description), prediction (of the
+    original description), delta (prediction of the changed description minus `prediction`), both
+    in the label's unit. Predictions are in float32. Crystals that cannot be featurised with both
+    rules are left out.
 
     Args:
-        weights: a trained model, with its JSON beside it.
-        structures: table that has the crystals.
-        ids: crystals to choose from; crystals: how many are chosen, by seed.
+        weights: a trained model, with its JSON next to it.
+        structures: table of structures.
+        ids: crystals to sample from.
+        crystals: sample size.
+        out: Parquet file to write.
+        seed: of the sample and of the changes.
+        workers: number of processes.
 
-    Columns: id, supercell (rule), change (of the description), prediction, delta (of the changed
-    description less that; unit of the label). A crystal that either rule rejects is left out.
+    Raises:
+        ValueError: none of `ids` is in the table or can be featurised.
     """
-    settings = FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
+    settings = features_of(weights)
     model = load_model(weights)
-    chosen = sample.choose(structures, crystals, seed, ids)
+    chosen = choose_ids(structures, crystals, seed, ids)
     progress = Progress(len(chosen), "invariance", "crystals")
     tables = []
     work = partial(_describe_all, settings=settings, seed=seed)
-    for described in ordered_map(work, sample.chunks(structures, chosen), workers):
+    for described in ordered_map(work, crystal_chunks(structures, chosen), workers):
         tables += [_changes(name, versions, model) for name, versions in described if versions]
         progress.advance(len(described))
     progress.finish()
@@ -110,21 +72,6 @@ def write(
     if len(tables) < len(chosen):
         log.info(f"invariance: {len(chosen) - len(tables):,} crystals could not be featurised")
     write_table(out, pd.concat(tables, ignore_index=True))
-
-
-def summary(changes: pd.DataFrame) -> pd.DataFrame:
-    """Of each rule and change: crystals, largest and mean |delta|, share above 1e-4."""
-    rows = changes.assign(size=changes.delta.abs()).groupby(["supercell", "change"], sort=False)
-    return (
-        rows["size"]
-        .agg(
-            crystals="size",
-            largest="max",
-            mean="mean",
-            changed_share=lambda size: (size > TOLERANCE).mean(),
-        )
-        .reset_index()
-    )
 
 
 Versions = dict[str, list[MergedCrystal]]
@@ -140,7 +87,7 @@ def _describe_all(
 
 
 def _describe(crystal: Crystal, settings: FeatureSettings, random: np.random.Generator) -> Versions:
-    """By rule: the crystal and its other descriptions, featurised; empty if that fails."""
+    """The featurised crystal and its equivalent descriptions, by rule; empty if that fails."""
     given = [crystal, *(change(crystal, random) for change in CHANGES.values())]
     try:
         return {
@@ -152,11 +99,10 @@ def _describe(crystal: Crystal, settings: FeatureSettings, random: np.random.Gen
 
 
 def _changes(name: str, versions: Versions, model: SiteNet) -> pd.DataFrame:
-    """Predictions of one crystal's descriptions, as rows of the table."""
+    """Rows of the output for one crystal."""
     crystals = [crystal for rule in RULES for crystal in versions[rule]]
     store = CrystalStore.from_crystals([str(k) for k in range(len(crystals))], crystals)
-    with torch.inference_mode():
-        predictions = model(store.batch(torch.arange(len(crystals)))).double().numpy()
+    predictions = predict(model, store).astype(np.float64)
     table = predictions.reshape(len(RULES), -1)
     return pd.DataFrame(
         {

@@ -1,21 +1,23 @@
 """The long-range coefficient of every crystal (eq 8 of 10.1039/d3dd00005b), batch by batch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from sitenet.model.inference import infer
 from sitenet.model.layers import segment_max
-from sitenet.model.saving import load_model
+from sitenet.model.saving import load_model, memory_limit
 from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.packing import pack
-from sitenet.shards.store import CrystalStore
-from sitenet.splits.draws import ranked
-from sitenet.tables import read_table, write_table
+from sitenet.shards.open_store import open_store
+from sitenet.splits.draws import drawn
+from sitenet.splits.parts import parts_of_run
+from sitenet.tables import write_table
 
 
 def long_range_per_head(model: SiteNet, batch: RaggedBatch) -> Tensor:
@@ -48,18 +50,13 @@ def tested_and_trained(predictions: Path, trained: int) -> dict[str, str]:
 
     `predictions` is the run's table with columns id and split.
     """
-    table = read_table(predictions, columns=["id", "split"])
-    seen = table.id[table.split == "train"].tolist()
-    chosen = [seen[k] for k in ranked(seen, "long-range coefficients")[:trained]]
-    return dict.fromkeys(table.id[table.split == "test"], "test") | dict.fromkeys(chosen, "train")
+    parts = parts_of_run(predictions)
+    seen = parts.ids("train")
+    chosen = [seen[k] for k in drawn(seen, trained, "long-range coefficients")]
+    return dict.fromkeys(parts.ids("test"), "test") | dict.fromkeys(chosen, "train")
 
 
-def _batches(store: CrystalStore, chosen: Tensor, sites: int) -> Iterator[Tensor]:
-    for indices in pack(store.sites[chosen].numpy(), sites, None):
-        yield chosen[torch.from_numpy(indices)]
-
-
-def write(
+def write_long_range(
     weights: Path,
     shards: Sequence[Path],
     parts: Mapping[str, str],
@@ -73,28 +70,33 @@ def write(
     (sum over the heads of the last block, in A), even_coefficient (the same of even attention),
     and block1_head1, ... with each head's largest a_ijh d_ij in A.
     """
-    model = load_model(weights).to(device)
-    store = CrystalStore.from_shards(shards, keep=parts.keys()).to(device)
+    model = load_model(weights)
+    heads = model.settings.heads
+    store = open_store(shards, parts.keys(), memory_limit(weights.with_suffix(".json"))).to(device)
     progress = Progress(len(store), "long-range coefficients", "crystals")
-    reaches, evens = [], []
-    with torch.inference_mode():
-        for crystals in _batches(store, torch.arange(len(store)), batch_sites):
-            batch = store.batch(crystals)
-            reaches.append(long_range_per_head(model, batch).cpu())
-            evens.append(even_long_range(batch, model.settings.heads).cpu())
-            progress.advance(len(crystals))
+
+    def coefficients(batch: RaggedBatch) -> Tensor:
+        """Those of each block and head, and last that of even attention."""
+        per_head = long_range_per_head(model, batch).flatten(1)
+        return torch.cat([per_head, even_long_range(batch, heads)[:, None]], 1)
+
+    found = []
+    for rows in infer(model, coefficients, store, batch_sites):
+        found.append(rows)
+        progress.advance(len(rows))
     progress.finish()
-    reach = torch.cat(reaches)
+    reach, even = np.split(np.concatenate(found), [-1], axis=1)
+    reach = reach.reshape(len(reach), -1, heads)
     columns = {
-        f"block{b + 1}_head{h + 1}": reach[:, b, h].numpy()
+        f"block{b + 1}_head{h + 1}": reach[:, b, h]
         for b in range(reach.shape[1])
         for h in range(reach.shape[2])
     }
     head = {
         "id": store.ids,
         "split": [parts[name] for name in store.ids],
-        "long_range_coefficient": reach[:, -1].sum(1).numpy(),
-        "even_coefficient": torch.cat(evens).numpy(),
+        "long_range_coefficient": reach[:, -1].sum(1),
+        "even_coefficient": even[:, 0],
     }
     table = pd.DataFrame({**head, **columns})
     write_table(out, table)

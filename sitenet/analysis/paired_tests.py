@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import wilcoxon
 
 Float = NDArray[np.float64]
 
@@ -68,6 +67,8 @@ def signed_rank(difference: ArrayLike) -> float:
     Exact up to 50 differences without ties, else by the normal approximation; 1 where nothing
     differs.
     """
+    from scipy.stats import wilcoxon  # imported on use: takes most of a second
+
     values = np.asarray(difference, dtype=np.float64)
     return float(wilcoxon(values).pvalue) if values.any() else 1.0
 

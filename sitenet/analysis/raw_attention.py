@@ -1,4 +1,4 @@
-"""The attention of one crystal with nothing merged: every unique site, every supercell atom."""
+"""The attention of one crystal without merging: every unique site to every supercell atom."""
 
 from pathlib import Path
 
@@ -6,23 +6,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sitenet.analysis.explain import Explanation, places_around, site_names
+from sitenet.analysis.explanation import Explanation, site_names
+from sitenet.analysis.surroundings import images_around
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.structure.elements import symbols
 from sitenet.tables import write_table
 
 
 def every_pair(explanation: Explanation) -> pd.DataFrame:
-    """One row for each of the P unique sites and A supercell atoms of a crystal.
+    """One row for each pair of the P unique sites and A supercell atoms of a crystal.
 
-    Columns: site (1 to P) and kind (its name in the other tables); atom (1 to A; the images of a
-    site follow one another), atom_kind, element; x, y, z from the site to the nearest place of the
-    atom, and their length distance (A; 0 for the site itself); block1_head1, ...: attention of the
-    site to the atom, which adds up to 1 over the atoms.
+    Columns: site (1 to P) and kind (name of its site class); atom (1 to A; images of a site are
+    consecutive), atom_kind, element; x, y, z from the site to the nearest image of the atom, and
+    the length of that vector, distance (A; 0 for the site itself); block1_head1, ...: attention of
+    the site to the atom, which sums to 1 over the atoms.
     """
     crystal = explanation.crystal
     sites, images = len(crystal.numbers), crystal.images
-    nearest = np.stack([_nearest(crystal, site) for site in range(sites)])
+    nearest = np.stack([_nearest_images(crystal, site) for site in range(sites)])
     distance = np.linalg.norm(nearest, axis=2)
     site, atom = (index.ravel() for index in np.indices(distance.shape))
     names = np.array(site_names(crystal))[crystal.site_class]
@@ -49,33 +50,33 @@ def every_pair(explanation: Explanation) -> pd.DataFrame:
     return pd.DataFrame(columns | heads)
 
 
-def _nearest(crystal: MergedCrystal, site: int) -> NDArray[np.float64]:
-    """From a site to the nearest place of each atom (A, 3)."""
-    places = places_around(crystal, site)
-    chosen = np.linalg.norm(places, axis=2).argmin(axis=1)
-    return places[np.arange(len(places)), chosen]
+def _nearest_images(crystal: MergedCrystal, site: int) -> NDArray[np.float64]:
+    """Vectors (A, 3) in A from a site to the nearest image of each atom."""
+    images = images_around(crystal, site)
+    chosen = np.linalg.norm(images, axis=2).argmin(axis=1)
+    return images[np.arange(len(images)), chosen]
 
 
 def _merged_pair(crystal: MergedCrystal, site: int, distance: NDArray) -> NDArray[np.int64]:
-    """The merged pair (A,) that each atom, `distance` (A,) from a site, is part of.
+    """Index (A,) of the merged pair that each atom, at `distance` (A,) from a site, belongs to.
 
-    That is the one of the atom's class whose distance is nearest: merging moves no distance as far
-    as halfway to the next one.
+    Among the merged pairs with the atom's site class it is the one with the nearest distance:
+    merging shifts a distance by less than half of its separation from the next one.
     """
     ends = np.cumsum(crystal.row_length)
     last = ends[crystal.site_class[site]]
     first = last - crystal.row_length[crystal.site_class[site]]
-    kinds = np.repeat(crystal.site_class, crystal.images)
+    classes = np.repeat(crystal.site_class, crystal.images)
     pair = np.empty(len(distance), dtype=np.int64)
-    for kind in np.unique(kinds):
-        atoms = np.flatnonzero(kinds == kind)
-        ours = first + np.flatnonzero(crystal.pair_class[first:last] == kind)
+    for site_class in np.unique(classes):
+        atoms = np.flatnonzero(classes == site_class)
+        ours = first + np.flatnonzero(crystal.pair_class[first:last] == site_class)
         ours = ours[np.argsort(crystal.pair_distance[ours])]
         known = crystal.pair_distance[ours]
         pair[atoms] = ours[np.searchsorted((known[1:] + known[:-1]) / 2, distance[atoms])]
     return pair
 
 
-def write(explanation: Explanation, path: Path) -> None:
+def write_raw_attention(explanation: Explanation, path: Path) -> None:
     """Write `every_pair` as Parquet."""
     write_table(path, every_pair(explanation))

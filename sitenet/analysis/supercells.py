@@ -1,4 +1,4 @@
-"""Sizes of primitive cells, and how full and how cubic their supercells are, for both rules."""
+"""Size of primitive cells, and filling and shape of their supercells, for both supercell rules."""
 
 from functools import partial
 from pathlib import Path
@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sitenet.analysis import sample
-from sitenet.crystal.greedy import greedy, pymatgen_primitive
+from sitenet.analysis.crystal_sample import NamedCrystals, choose_ids, crystal_chunks
+from sitenet.analysis.supercell_rules import RULES
+from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.primitive import primitive_cell
-from sitenet.crystal.reduction import minkowski
-from sitenet.crystal.supercell import cubicness, optimal
+from sitenet.crystal.supercell import cubicness, optimal_supercell
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.structure.cif import Crystal
@@ -20,10 +21,8 @@ from sitenet.tables import write_table
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-RULES = ("optimal", "greedy")
 
-
-def write(
+def write_supercells(
     structures: Path,
     n_atoms: int,
     crystals: int,
@@ -32,49 +31,42 @@ def write(
     seed: int = 0,
     workers: int = 1,
 ) -> None:
-    """Measure the supercells of at most `n_atoms` atoms of some crystals, into Parquet `out`.
+    """Measure the supercells of a sample of crystals; write Parquet `out`.
+
+    Columns of `out`: id, supercell (rule), n_sites (of that rule's primitive cell), images,
+    filling (atoms of the supercell / `n_atoms`; above 1 if a single cell is too large), cubicness
+    (1 for a cube) and elongation (longest / shortest vector) of the supercell's reduced basis.
 
     Args:
-        structures: table of structures; crystals: how many are chosen, by seed.
-        tolerance: of the primitive cell, in A (the published rule has its own).
+        structures: table of structures.
+        n_atoms: largest number of atoms of a supercell.
+        crystals: sample size.
+        tolerance: of the primitive cell, in A; the published rule has a tolerance of its own.
+        out: Parquet file to write.
+        seed: of the sample.
+        workers: number of processes.
 
-    Columns: id, supercell (rule), n_sites (of that rule's primitive cell), images, filling (atoms
-    per `n_atoms`; above 1 where the cell alone is too large), cubicness (1 for a cube) and
-    elongation (longest by shortest vector) of the supercell's shortest basis.
+    Raises:
+        ValueError: no supercell could be constructed.
     """
-    chosen = sample.choose(structures, crystals, seed)
+    chosen = choose_ids(structures, crystals, seed)
     progress = Progress(len(chosen), f"supercells N={n_atoms}", "crystals")
     work = partial(_measure_all, n_atoms=n_atoms, tolerance=tolerance)
     rows: list[dict[str, object]] = []
-    for measured in ordered_map(work, sample.chunks(structures, chosen), workers):
+    for measured in ordered_map(work, crystal_chunks(structures, chosen), workers):
         rows += [row for pair in measured for row in pair]
         progress.advance(len(measured))
     progress.finish()
     if not rows:
-        raise ValueError(f"{structures} has no crystal whose supercells could be found")
+        raise ValueError(f"{structures} has no crystal whose supercells could be constructed")
     if len(rows) < len(RULES) * len(chosen):
         missing = len(chosen) - len(rows) // len(RULES)
-        log.info(f"supercells: {missing:,} crystals could not be done; left out")
+        log.info(f"supercells: {missing:,} crystals failed and were left out")
     write_table(out, pd.DataFrame(rows))
 
 
-def summary(cells: pd.DataFrame) -> pd.DataFrame:
-    """Of each rule, over crystals that fit (filling <= 1): means and worst values."""
-    rows = cells[cells.filling <= 1].groupby("supercell", sort=False)
-    return rows.agg(
-        crystals=("id", "size"),
-        median_sites=("n_sites", "median"),
-        mean_filling=("filling", "mean"),
-        worst_filling=("filling", "min"),
-        mean_cubicness=("cubicness", "mean"),
-        worst_cubicness=("cubicness", "min"),
-        mean_elongation=("elongation", "mean"),
-        worst_elongation=("elongation", "max"),
-    ).reset_index()
-
-
 def _measure_all(
-    crystals: sample.Named, n_atoms: int, tolerance: float
+    crystals: NamedCrystals, n_atoms: int, tolerance: float
 ) -> list[list[dict[str, object]]]:
     return [_measure(name, crystal, n_atoms, tolerance) for name, crystal in crystals]
 
@@ -82,13 +74,13 @@ def _measure_all(
 def _measure(
     name: str, crystal: Crystal, n_atoms: int, tolerance: float
 ) -> list[dict[str, object]]:
-    """A row for each rule; none if one of them fails."""
+    """A row for each rule; no rows if one of them fails."""
     given = crystal.lattice, crystal.numbers, crystal.frac, np.zeros(len(crystal.numbers))
     try:
         cell = primitive_cell(*given, tolerance)
-        ours = cell.lattice, len(cell.numbers), optimal(cell, n_atoms).matrix
+        ours = cell.lattice, len(cell.numbers), optimal_supercell(cell, n_atoms).matrix
         lattice, numbers, *_ = pymatgen_primitive(*given)
-        theirs = lattice, len(numbers), greedy(lattice, len(numbers), n_atoms)
+        theirs = lattice, len(numbers), greedy_supercell(lattice, len(numbers), n_atoms)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError):
         return []
     return [

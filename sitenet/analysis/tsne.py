@@ -6,32 +6,23 @@ at a perplexity of hundreds the time goes to the attraction between neighbours, 
 shorten the repulsion by Fourier transforms are no faster (0.4 s an iteration of 20,000 points).
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sitenet.options.representation import MapSettings
 from sitenet.progress import log
 from sitenet.shards.vectors import read_vectors
-from sitenet.splits.draws import draw
+from sitenet.splits.parts import read_parts
 from sitenet.structure.elements import symbols
-from sitenet.tables import read_table, write_table
+from sitenet.tables import read_ids, read_rows, write_table
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 HALOGENS = frozenset({9, 17, 35, 53, 85})
-
-
-@dataclass(frozen=True)
-class MapSettings:
-    """points: test crystals on the map, drawn by `seed` (None: all); perplexity: share of them."""
-
-    points: int | None = None
-    perplexity: float = 0.05
-    seed: int = 0
 
 
 def halogen_and_metal(numbers: list[NDArray[np.integer]]) -> Bool:
@@ -73,7 +64,7 @@ def apartness(points: Float, label: Bool) -> float:
     return float(silhouette_score(points, label)) if 0 < label.sum() < len(label) else np.nan
 
 
-def write(
+def write_map(
     structures: Path,
     split: Path,
     column: str,
@@ -92,11 +83,12 @@ def write(
         scores: CSV to write, a row for each space, z and map: space, points, halogen_metal (how
             many of them), silhouette.
     """
-    known = set(read_table(embeddings, ["id"]).id.tolist())
-    ids = [name for name in draw(split, "test", settings.points, settings.seed) if name in known]
+    known = set(read_ids(embeddings))
+    tested = read_parts(split).drawn("test", settings.points, settings.seed)
+    ids = [name for name in tested if name in known]
     vectors = read_vectors([embeddings], ids).astype(np.float64)
-    table = read_table(structures, columns=["id", "numbers", column]).set_index("id").loc[ids]
-    label = halogen_and_metal(table.numbers.tolist())
+    table = read_rows(structures, ids, ["numbers", column])
+    label = halogen_and_metal(list(table["numbers"]))
     log.info(f"t-SNE of {len(ids):,} crystals, {label.sum():,} of them of a halogen and a metal")
     points = plane(vectors, settings)
     found = pd.DataFrame({
@@ -107,6 +99,6 @@ def write(
     })  # fmt: skip
     log.info(f"silhouette: {found.silhouette[0]:.3f} in Z, {found.silhouette[1]:.3f} on the map")
     result = pd.DataFrame({"id": ids, "x": points[:, 0], "y": points[:, 1],
-                           "halogen_metal": label, "target": table[column].to_numpy()})  # fmt: skip
+                           "halogen_metal": label, "target": table[column]})  # fmt: skip
     write_table(out, result)
     write_table(scores, found)

@@ -25,7 +25,7 @@ SIZES = {"ofm": 1024, "xrd": 128}
 """Numbers of each descriptor."""
 
 
-def describe(crystal: Crystal, kind: str) -> Float:
+def matminer_descriptor(crystal: Crystal, kind: str) -> Float:
     """The descriptor `kind` (a key of SIZES) of a crystal: (SIZES[kind],).
 
     Raises:

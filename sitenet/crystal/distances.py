@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.crystal.reduction import HALF_OF_NEIGHBOURS, hermite, minkowski
+from sitenet.crystal.lattice_reduction import HALF_OF_NEIGHBOURS, hermite, minkowski
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.element_features import HEAVIEST, missing_property
-from sitenet.crystal.greedy import greedy, pymatgen_primitive
-from sitenet.crystal.merging import merge
+from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive
+from sitenet.crystal.merging import merge_pairs
 from sitenet.crystal.primitive import primitive_cell
-from sitenet.crystal.supercell import optimal
+from sitenet.crystal.supercell import optimal_supercell
 from sitenet.options.features import FeatureSettings
 from sitenet.structure.cif import Crystal
 from sitenet.structure.elements import symbols
@@ -58,17 +58,17 @@ def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
     given = crystal.lattice, crystal.numbers, crystal.frac, oxidation
     if settings.supercell == "greedy":
         lattice, numbers, frac, oxidation = pymatgen_primitive(*given)
-        matrix = greedy(lattice, len(numbers), settings.n_atoms)
+        matrix = greedy_supercell(lattice, len(numbers), settings.n_atoms)
         rows = orbits = np.arange(len(numbers))
     else:
         cell = primitive_cell(*given, settings.primitive_tolerance)
         lattice, numbers, frac, oxidation = cell.lattice, cell.numbers, cell.frac, cell.oxidation
-        supercell = optimal(cell, settings.n_atoms)
+        supercell = optimal_supercell(cell, settings.n_atoms)
         matrix = supercell.matrix
         rows, orbits, _ = supercell.orbits(cell)
     distances = atom_distances(lattice, frac, matrix, rows)
     images = distances.shape[1] // len(numbers)
-    merged = merge(numbers, oxidation, distances, images, settings.merge_tolerance, orbits)
+    merged = merge_pairs(numbers, oxidation, distances, images, settings.merge_tolerance, orbits)
     return MergedCrystal(lattice, numbers, frac, oxidation, matrix, images, **vars(merged))
 
 

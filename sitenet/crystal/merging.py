@@ -29,7 +29,7 @@ class MergedPairs:
     pair_count: Int
 
 
-def merge(
+def merge_pairs(
     numbers: Int,
     oxidation: Float,
     distances: Float,
@@ -60,21 +60,21 @@ def merge(
     _, first, number = np.unique(row_class[orbits], return_index=True, return_inverse=True)
     site_class = np.argsort(np.argsort(first))[number]
     rows = orbits[np.sort(first)]
-    return MergedPairs(site_class, *_merge_pairs(distances[rows], site_class, images, tolerance))
+    return MergedPairs(site_class, *_merge_rows(distances[rows], site_class, images, tolerance))
 
 
 def sites_apart(distances: Float, images: int, tolerance: float) -> MergedPairs:
-    """Each site a class of its own, and of its neighbours only images of one site merged.
+    """Every site a class of its own; only pairs with images of the same neighbour are merged.
 
-    For other elements on the same sites, which `merge` could not tell apart any more. Arguments
-    as for `merge`, with all P rows of `distances`.
+    For crystals whose sites get other elements later, for which the classes of `merge_pairs` would
+    not hold. Arguments as for `merge_pairs`, with all P rows of `distances`.
     """
     sites = np.arange(len(distances))
-    return MergedPairs(sites, *_merge_pairs(distances, sites, images, tolerance))
+    return MergedPairs(sites, *_merge_rows(distances, sites, images, tolerance))
 
 
 def unmerged(numbers: Int, oxidation: Float, distances: Float, images: int) -> MergedPairs:
-    """The table of `merge` with nothing merged: each site a class, each supercell atom a pair."""
+    """`MergedPairs` with nothing merged: every site is a class, every supercell atom a pair."""
     sites = np.arange(len(numbers))
     return MergedPairs(
         site_class=sites,
@@ -129,7 +129,7 @@ def _step(longest: float) -> float:
     return float(2.0 ** np.ceil(np.log2(2 * longest + 2)))
 
 
-def _merge_pairs(
+def _merge_rows(
     distances: Float, site_class: Int, images: int, tolerance: float
 ) -> tuple[Int, Int, Float, Int]:
     """row_length, pair_class, pair_distance, pair_count of `MergedPairs` for the rows (R, P K)."""

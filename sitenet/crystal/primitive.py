@@ -6,7 +6,7 @@ import numpy as np
 import spglib
 from numpy.typing import NDArray
 
-from sitenet.crystal.reduction import hermite, minkowski
+from sitenet.crystal.lattice_reduction import hermite, minkowski
 from sitenet.crystal.symmetry import IDENTITY, SHRINK, is_group, point_operations, site_maps
 
 Float = NDArray[np.float64]

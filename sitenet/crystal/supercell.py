@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.primitive import PrimitiveCell
-from sitenet.crystal.reduction import minkowski
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -55,7 +55,7 @@ class Supercell:
         return np.unique(smallest, return_inverse=True, return_counts=True)
 
 
-def optimal(cell: PrimitiveCell, n_atoms: int) -> Supercell:
+def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
     """The supercell with the best score among all integer matrices of at most `n_atoms` atoms.
 
     score = filling x cubicness; filling = P K / N for K primitive cells of P atoms;
@@ -176,7 +176,7 @@ def _search(
 
 
 def _choose(cell: PrimitiveCell, matrices: Int) -> Supercell:
-    """Of equally good supercells, the one named in `optimal`."""
+    """Of equally good supercells, the one named in `optimal_supercell`."""
     keeps = _maps_onto(matrices, matrices, cell.rotations)
     rank = keeps.sum(axis=1) * 10**6 + _cells(matrices)
     left = np.flatnonzero(rank == rank.max())

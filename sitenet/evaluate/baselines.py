@@ -1,13 +1,14 @@
-"""What a model has to beat: predictions that know nothing of the structure."""
+"""Baselines that a model has to beat: predictions that know nothing of the structure."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pymatgen.core import Composition
-from scipy import sparse
-from sklearn.linear_model import Ridge
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Float = NDArray[np.float64]
 
@@ -28,6 +29,9 @@ def baselines(
     composition: ridge regression on the fractions of the elements. Formulas are reduced ones.
     Raises ValueError without training or test crystals.
     """
+    # Imported here: at the start of a training it would take as long as PyTorch's.
+    from sklearn.linear_model import Ridge
+
     if len(train_targets) == 0 or len(test_targets) == 0:
         raise ValueError("baselines need training and test crystals")
     train_targets = np.asarray(train_targets, dtype=np.float64)
@@ -47,8 +51,11 @@ def baselines(
     }
 
 
-def element_fractions(formulas: Sequence[str]) -> sparse.csr_matrix:
+def element_fractions(formulas: Sequence[str]) -> "sparse.csr_matrix":
     """(n, 119) share of each element among the atoms of each formula; columns by atomic number."""
+    from pymatgen.core import Composition
+    from scipy import sparse
+
     unique, of_unique = np.unique(list(formulas), return_inverse=True)
     rows, columns, values = [], [], []
     for row, formula in enumerate(unique):

@@ -11,7 +11,7 @@ from sitenet.progress import log
 from sitenet.tables import read_table, write_table
 
 
-def write(
+def write_ensemble(
     predictions: Sequence[Path],
     metrics: Sequence[Path],
     out_predictions: Path,

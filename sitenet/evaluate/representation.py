@@ -6,7 +6,7 @@ representation sees the same masks and is standardised alike, on its training ro
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
+from sitenet.options.representation import RepresentationSettings
 from sitenet.progress import Progress, log
+from sitenet.shards.featurised import read_featurised
 from sitenet.shards.vectors import read_vectors
-from sitenet.splits.draws import draw
 from sitenet.splits.label_masks import label_mask
-from sitenet.tables import read_table, write_table
+from sitenet.splits.parts import read_parts
+from sitenet.tables import read_rows, write_table
 
 Float = NDArray[np.float64]
 
@@ -36,28 +38,6 @@ FLOOR = 0.1
 """Least deviation that a column is divided by, as a share of the largest. Most numbers of orbital
 field matrices hardly vary over 50 crystals; in units of that, others would be thousands away. It
 also holds back columns of a learned Z that the KL term has made small."""
-
-
-@dataclass(frozen=True)
-class RepresentationSettings:
-    """How representations are compared."""
-
-    label_counts: tuple[int, ...] = (50, 100, 250, 1000)
-    masks: int = 100
-    """Draws of the labels for each count."""
-    pool: int | None = None
-    """Training crystals that the labels are drawn from; None: all."""
-    test: int | None = None
-    """Test crystals; None: all."""
-    seed: int = 0
-    """Of the choice of pool and test crystals."""
-    mlp_width: int = 64
-    mlp_max_iter: int = 5000
-
-    @classmethod
-    def from_config(cls, section: Mapping[str, Any]) -> "RepresentationSettings":
-        """Settings of the options of `infomax.representation` that decide the comparison."""
-        return cls(**{**section, "label_counts": tuple(section["label_counts"])})
 
 
 @dataclass(frozen=True)
@@ -98,15 +78,16 @@ def labelled(
         shards: of the featurised crystals; others have no Z.
         rejected: lists (CSV, id) of crystals without a descriptor.
     """
-    sites = pd.concat([read_table(s, ["id", "n_sites"]) for s in shards])
     dropped = {name for path in rejected for name in pd.read_csv(path, dtype=str).id}
-    sites = sites[~sites.id.isin(dropped)]
-    fits = set(sites.id[sites.n_sites <= n_atoms])
-    pool = [name for name in draw(split, "train", settings.pool, settings.seed) if name in fits]
-    known = set(sites.id)
-    test = [name for name in draw(split, "test", settings.test, settings.seed) if name in known]
-    target = read_table(structures, columns=["id", column]).set_index("id")[column]
-    return Labelled(pool, target[pool].to_numpy()), Labelled(test, target[test].to_numpy())
+    parts = read_parts(split)
+    featurised = read_featurised(shards, parts.without(dropped))
+
+    def chosen(part: str, count: int | None, largest: int | None) -> Labelled:
+        usable = set(featurised.ids[featurised.indices(part, largest)])
+        ids = [name for name in parts.drawn(part, count, settings.seed) if name in usable]
+        return Labelled(ids, read_rows(structures, ids, [column])[column])
+
+    return chosen("train", settings.pool, n_atoms), chosen("test", settings.test, None)
 
 
 def standardised(train: Float, test: Float) -> tuple[Float, Float]:
@@ -192,7 +173,7 @@ def _models(settings: RepresentationSettings, seed: int) -> Iterator[tuple[str, 
     )
 
 
-def write(
+def write_representation_errors(
     crystals: tuple[Labelled, Labelled],
     vectors: Sequence[Path],
     names: tuple[str, str],

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.model import ModelSettings
+from sitenet.options.model import ModelSettings, Norm, Output
 
 # Original parameter name (regular expression) -> ours. Norms carry ".Norm", except after pooling.
 NAMES = [
@@ -70,7 +70,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return content.get("state_dict", content)
 
 
-def infer_settings(state: dict[str, Tensor], output: str, cutoff: float | None) -> ModelSettings:
+def infer_settings(state: dict[str, Tensor], output: Output, cutoff: float | None) -> ModelSettings:
     """Settings that fit weights under our names; the originals use raw site features."""
 
     def widths(stack: str) -> tuple[int, ...]:
@@ -78,7 +78,7 @@ def infer_settings(state: dict[str, Tensor], output: str, cutoff: float | None) 
         return tuple(state[f"{stack}.{k}.linear.weight"].shape[0] for k in range(len(found)))
 
     heads = state["blocks.0.logits.weight"].shape[0]
-    norm = "layer" if "site_input.norm.weight" in state else "none"
+    norm: Norm = "layer" if "site_input.norm.weight" in state else "none"
     return ModelSettings(
         embedding_size=state["features.embedding.weight"].shape[1],
         site_features_per_head=state["blocks.0.values.linear.weight"].shape[0],
@@ -95,7 +95,7 @@ def infer_settings(state: dict[str, Tensor], output: str, cutoff: float | None) 
     )
 
 
-def import_original(path: Path, output: str, cutoff: float | None = None) -> SiteNet:
+def import_original(path: Path, output: Output, cutoff: float | None = None) -> SiteNet:
     """Site-Net with the weights of an original checkpoint, its settings read off the shapes.
 
     `output` is `nonnegative` for band gaps, `linear` for formation energies; `cutoff` (A) if the

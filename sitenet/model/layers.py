@@ -59,16 +59,17 @@ class LMN(nn.Module):
         kinds = {"layer": nn.LayerNorm, "batch": BatchNorm}
         self.norm = kinds[norm](outputs) if norm != "none" else None
 
-    def forward(self, x: Tensor, entry_weight: Tensor) -> Tensor:
-        """x (E, inputs), entry_weight (E,) used by batch norm only -> (E, outputs)."""
+    def forward(self, x: Tensor, entry_weight: Tensor | None) -> Tensor:
+        """x (E, inputs), entry_weight (E,) for batch norm, else unused -> (E, outputs)."""
         linear = self.linear(x)
         if self.activated_norm is not None and isinstance(self.norm, nn.LayerNorm):
             return self.activated_norm(linear, self.norm)
         return self.normalise(self.activation(linear), entry_weight)
 
-    def normalise(self, activated: Tensor, entry_weight: Tensor) -> Tensor:
+    def normalise(self, activated: Tensor, entry_weight: Tensor | None) -> Tensor:
         """The norm alone, for activations (E, outputs) computed elsewhere."""
         if isinstance(self.norm, BatchNorm):
+            assert entry_weight is not None
             return self.norm(activated, entry_weight)
         return activated if self.norm is None else self.norm(activated)
 
@@ -83,8 +84,8 @@ class Stack(nn.ModuleList):
         super().__init__(LMN(a, b, norm, activation) for a, b in zip(sizes, widths, strict=False))
         self.outputs = sizes[-1]
 
-    def forward(self, x: Tensor, entry_weight: Tensor) -> Tensor:
-        """x (E, inputs), entry_weight (E,) -> (E, outputs)."""
+    def forward(self, x: Tensor, entry_weight: Tensor | None) -> Tensor:
+        """x (E, inputs), entry_weight (E,) for batch norm, else unused -> (E, outputs)."""
         for layer in self:
             x = layer(x, entry_weight)
         return x

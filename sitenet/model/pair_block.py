@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.layers import segment_softmax
 
-CHUNK = 4096  # pairs
+CHUNK = 4096  # evaluations, or pairs
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class PairWeights:
 
     `weight` (C, K) acts on I_ij; `norm_weight`, `norm_bias` (C,) belong to the three layer norms;
     `logit_weight` (H, hidden), `logit_bias` (H,). `widths` = (hidden, value, interaction);
-    interaction is 0 in the last block, whose new interactions nobody reads.
+    interaction is 0 in the last block, which needs no new interactions.
     """
 
     weight: Tensor
@@ -37,58 +38,35 @@ class PairWeights:
     widths: tuple[int, int, int]
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Merged pairs of a batch, grouped by row.
-
-    `row_offsets` (R + 1,) int64, `row` (E,) int64, `column` (E,) int64 (site-class rows of the
-    batch), `log_count` (E,) ln of the number of atoms merged, -inf where a cutoff masks them.
-    `source` (E,) int64: the row of the interactions that each pair has, where equal ones are kept
-    once; None: each its own. `first` (T,) int64, with `source`: pairs of one source have equal
-    sites too, those of the first of them, so that the networks are evaluated once for all.
-    """
-
-    row_offsets: Tensor
-    row: Tensor
-    column: Tensor
-    log_count: Tensor
-    source: Tensor | None = None
-    first: Tensor | None = None
-
-    @property
-    def evaluated(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """What the networks are evaluated for: rows, columns and interactions (None: in order).
-
-        The last is the evaluation that each pair has (None: its own).
-        """
-        if self.first is None:
-            return self.row, self.column, self.source, None
-        return self.row[self.first], self.column[self.first], None, self.source
-
-
 def pair_block(
-    project_i: Tensor, project_j: Tensor, interactions: Tensor, weights: PairWeights, pairs: Pairs
+    project_i: Tensor,
+    project_j: Tensor,
+    interactions: Tensor,
+    weights: PairWeights,
+    pairs: PairIndex,
+    evaluations: Evaluations,
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Attention over the pairs of each row.
 
     project_i, project_j (R, C): site parts of the pre-activations, biases included in the first.
-    interactions (E, K), or fewer with `pairs.source`. Returns the mixed values X (R, value * H)
-    with index H * e + h, the new interactions (E, interaction), or (T, interaction) with
-    `pairs.first`, or None, and the attention (E, H) summed over merged atoms.
+    interactions (M, K), or another number of rows with `evaluations.source`. Returns the mixed
+    values X (R, value * H) with index H * e + h, the new interactions (M, interaction) or None,
+    and the attention (E, H) summed over merged atoms.
 
     Works through a few thousand pairs at a time, which stay in the cache, and computes them again
     in the backward pass instead of storing the [E, C] tensors.
     """
-    row, column, source, evaluation = pairs.evaluated
-    if source is not None:
-        interactions = interactions.index_select(0, source)
+    row, column = evaluations.row, evaluations.column
+    if evaluations.source is not None:
+        interactions = interactions.index_select(0, evaluations.source)
     logits, values, new = _in_chunks(
         _networks,
         _chunks(len(row)),
         lambda part: (project_i, project_j, interactions[part], weights, row[part], column[part]),
     )
-    if evaluation is not None:
-        logits, values = logits.index_select(0, evaluation), values.index_select(0, evaluation)
+    if evaluations.of_pair is not None:
+        logits = logits.index_select(0, evaluations.of_pair)
+        values = values.index_select(0, evaluations.of_pair)
 
     def of_rows(rows: slice) -> tuple[Tensor, Tensor, Tensor, int]:
         ends = pairs.row_offsets[[rows.start, rows.stop]].tolist()
@@ -106,15 +84,19 @@ def _in_chunks(
     arguments: Callable[[slice], tuple],
 ) -> tuple[Tensor, ...]:
     """Concatenated results, whose intermediate values are computed again in the backward pass."""
-    chunks = [
-        checkpoint(function, *arguments(part), use_reentrant=False, preserve_rng_state=False)
-        for part in parts
-    ]
+
+    def compute(part: slice) -> tuple[Tensor, ...]:
+        given = arguments(part)
+        if torch.is_grad_enabled():
+            return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=False)
+        return function(*given)  # `checkpoint` would import torch._dynamo, which takes seconds
+
+    chunks = map(compute, parts)
     return tuple(torch.cat(results) for results in zip(*chunks, strict=True))
 
 
 def _chunks(count: int) -> list[slice]:
-    """Ranges of `CHUNK`; at least one, so that none is fine."""
+    """Ranges of `CHUNK`; at least one, which is empty for a count of zero."""
     return [slice(start, min(start + CHUNK, count)) for start in range(0, max(count, 1), CHUNK)]
 
 

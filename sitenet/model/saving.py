@@ -9,7 +9,9 @@ from torch import nn
 
 from sitenet.files import atomic_path, read_json, write_json
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 
 HEAD = ("head_layers", "decoder", "label_shift", "label_scale")
 """What of a model belongs to a label; the rest is the encoder."""
@@ -36,6 +38,20 @@ def load_model(weights: Path, description: Path | None = None) -> SiteNet:
     model = SiteNet(ModelSettings.from_dict(settings))
     model.load_state_dict(load_file(weights))
     return model.eval()
+
+
+def features_of(weights: Path) -> FeatureSettings:
+    """How the training data of a model were featurised, from the JSON beside its weights."""
+    return FeatureSettings(**read_json(weights.with_suffix(".json"))["features"])
+
+
+def memory_limit(description: Path) -> int:
+    """Bytes that the training of a model allowed itself for crystals.
+
+    The default where the model was not trained here.
+    """
+    training = read_json(description).get("training", {})
+    return round(training.get("memory_gib", TrainingSettings.memory_gib) * 2**30)
 
 
 def load_encoder(model: SiteNet, weights: Path) -> None:

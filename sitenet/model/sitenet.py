@@ -1,21 +1,21 @@
 """The engine: the same Site-Net over merged site classes and merged pairs, factorised.
 
 Equal to `DenseSiteNet` on the unmerged crystal up to rounding: sites of one class have equal
-features in every block, and merged pairs enter softmax and pooling with their counts.
+features in every block, and merged pairs enter softmax and pooling with their counts. The networks
+of the first block are evaluated once for each pair type (`sitenet.shards.pair_types`), and so are
+the interactions that it reads and gives.
 """
-
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sitenet.model.base import Block, SiteNetParameters
+from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.input_features import pair_features
 from sitenet.model.kernels import fast_path, use_compiled_norm
 from sitenet.model.layers import LMN, segment_softmax
-from sitenet.model.pair_block import Pairs, PairWeights, pair_block
-from sitenet.model.pair_types import PairTypes, pair_types
+from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 
@@ -45,45 +45,50 @@ class SiteNet(SiteNetParameters):
         cutoff, kept = self.settings.cutoff, None
         if cutoff is not None and self.settings.norm != "batch":  # which counts all pairs
             batch, kept = batch.within(cutoff)
-        sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
-        pair_weight = batch.site_weight[batch.pair_row] * batch.pair_count
-        types = self._types(batch)
-        interactions = self._interactions(batch, types, pair_weight, sites.dtype)
         log_count = torch.log(batch.pair_count)
         if cutoff is not None and kept is None:
             log_count = log_count.masked_fill(batch.pair_distance > cutoff, -torch.inf)
-        pairs = Pairs(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
-        if types is not None:
-            pairs = replace(pairs, source=types.source, first=types.first)
+        pairs = PairIndex(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
+        evaluations = Evaluations.of_types(pairs, batch.pair_type, batch.type_first)
+        sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
+        weight = self._entry_weight(batch, evaluations)
+        interactions = self._interactions(batch, evaluations, sites.dtype, weight)
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
-            step = self._fused if self.fusable else self._general
-            mixed, new_interactions, weights = step(block, sites, interactions, pairs, pair_weight)
+            if self.fusable:
+                results = self._fused(block, sites, interactions, pairs, evaluations)
+            else:
+                weight = self._entry_weight(batch, evaluations)
+                results = self._general(block, sites, interactions, pairs, evaluations, weight)
+            mixed, new_interactions, weights = results
             sites = block.sites(mixed, batch.site_weight)
             layers.append(sites)
             if new_interactions is not None:
-                source = None if pairs.first is None else pairs.source  # new ones: one a type
-                interactions, pairs = new_interactions, replace(pairs, source=source, first=None)
+                interactions, evaluations = new_interactions, evaluations.following(pairs)
             if attention is not None:
                 attention.append(weights if kept is None else _spread(weights, kept))
         return torch.cat(layers, 1)
 
-    def _types(self, batch: RaggedBatch) -> PairTypes | None:
-        """Pairs that the first block's networks are evaluated once for; None: each pair."""
-        # On a GPU to find them would stop the launching of kernels until their number is known.
-        on_cpu = batch.numbers.device.type == "cpu"
-        return pair_types(batch) if self.fusable and on_cpu else None
+    def _entry_weight(self, batch: RaggedBatch, evaluations: Evaluations) -> Tensor | None:
+        """Pairs of sites and atoms (M,) that each evaluation stands for, which batch norm needs."""
+        if self.settings.norm != "batch":
+            return None
+        weight = batch.site_weight[batch.pair_row] * batch.pair_count
+        if evaluations.of_pair is None:
+            return weight
+        return weight.new_zeros(len(evaluations.row)).index_add(0, evaluations.of_pair, weight)
 
     def _interactions(
-        self, batch: RaggedBatch, types: PairTypes | None, weight: Tensor, dtype: torch.dtype
+        self,
+        batch: RaggedBatch,
+        evaluations: Evaluations,
+        dtype: torch.dtype,
+        weight: Tensor | None,
     ) -> Tensor:
-        """First features of the pairs, or of the types."""
-        row, column, distance = batch.pair_row, batch.pair_column, batch.pair_distance
-        if types is not None:
-            row, column, distance = (x[types.first] for x in (row, column, distance))
-            weight = weight[types.first]
-        z_i, z_j = batch.numbers[row], batch.numbers[column]
+        """First features (T, K) of the pair types."""
+        z_i, z_j = batch.numbers[evaluations.row], batch.numbers[evaluations.column]
+        distance = batch.pair_distance[batch.type_first]
         inputs = pair_features(self.settings.interaction_features, z_i, z_j, distance)
         return self.interaction_input(inputs.to(dtype), weight)
 
@@ -95,8 +100,14 @@ class SiteNet(SiteNetParameters):
         return one_layer and settings.norm == "layer" and settings.local_activation == "mish"
 
     def _fused(
-        self, block: Block, sites: Tensor, interactions: Tensor, pairs: Pairs, _: Tensor
+        self,
+        block: Block,
+        sites: Tensor,
+        interactions: Tensor,
+        pairs: PairIndex,
+        evaluations: Evaluations,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Mixed values, new interactions and attention, in the kernel for the device if any."""
         networks = _networks(block)
         norms = [network.norm for network in networks if network.norm is not None]
         weight = torch.cat([network.linear.weight for network in networks])
@@ -112,20 +123,33 @@ class SiteNet(SiteNetParameters):
         )
         compute = fast_path(sites.device) or pair_block
         return compute(
-            F.linear(sites, own, bias), F.linear(sites, other), interactions, weights, pairs
+            F.linear(sites, own, bias),
+            F.linear(sites, other),
+            interactions,
+            weights,
+            pairs,
+            evaluations,
         )
 
     def _general(
-        self, block: Block, sites: Tensor, interactions: Tensor, pairs: Pairs, weight: Tensor
+        self,
+        block: Block,
+        sites: Tensor,
+        interactions: Tensor,
+        pairs: PairIndex,
+        evaluations: Evaluations,
+        weight: Tensor | None,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Any norm and depth: the linear layers on B_ij are factorised, the rest is plain."""
+        row, column = evaluations.row, evaluations.column
+        interactions = _chosen(interactions, evaluations.source)
 
         def first(network: LMN) -> Tensor:
             own, other, pair = network.linear.weight.split(
                 [*[sites.shape[1]] * 2, interactions.shape[1]], 1
             )
-            site_part = F.linear(sites, own, network.linear.bias)[pairs.row]
-            linear = F.linear(interactions, pair) + site_part + F.linear(sites, other)[pairs.column]
+            site_part = F.linear(sites, own, network.linear.bias)[row]
+            linear = F.linear(interactions, pair) + site_part + F.linear(sites, other)[column]
             return network.normalise(network.activation(linear), weight)
 
         layers = [layer for layer in block.attention if isinstance(layer, LMN)]
@@ -134,13 +158,19 @@ class SiteNet(SiteNetParameters):
             for layer in layers[1:]:
                 hidden = layer(hidden, weight)
         else:
-            hidden = torch.cat([sites[pairs.row], sites[pairs.column], interactions], 1)
-        logits = block.logits(hidden) + pairs.log_count[:, None]
+            hidden = torch.cat([sites[row], sites[column], interactions], 1)
+        logits = _chosen(block.logits(hidden), evaluations.of_pair) + pairs.log_count[:, None]
         attention = segment_softmax(logits, pairs.row, sites.shape[0])
-        weighted = (first(block.values)[:, :, None] * attention[:, None, :]).flatten(1)
+        values = _chosen(first(block.values), evaluations.of_pair)
+        weighted = (values[:, :, None] * attention[:, None, :]).flatten(1)
         mixed = weighted.new_zeros(sites.shape[0], weighted.shape[1])
         mixed = mixed.index_add(0, pairs.row, weighted)
         return mixed, None if block.interactions is None else first(block.interactions), attention
+
+
+def _chosen(rows: Tensor, index: Tensor | None) -> Tensor:
+    """rows[index]; without an index all rows."""
+    return rows if index is None else rows.index_select(0, index)
 
 
 def _spread(weights: Tensor, kept: Tensor) -> Tensor:

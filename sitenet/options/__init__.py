@@ -1,1 +1,1 @@
-"""Every option of the configuration: typed, checked, documented in one place."""
+"""Every option of the configuration: type, default, limits and description in one place."""

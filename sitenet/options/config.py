@@ -1,117 +1,48 @@
-"""The pipeline's configuration: checked against a JSON schema, defaults filled, overlays applied.
+"""The pipeline's configuration: checked, defaults filled in, overlays applied.
 
-Mistakes are told with the name of the option and what is allowed there, all at once.
+Mistakes are reported with the name of the option and what is allowed there, all at once.
 """
 
-import copy
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
-
-KINDS = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "text",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a section of options",
-    "null": "null",
-}
-"""JSON types in words."""
+from sitenet.options.configuration import Configuration
+from sitenet.options.datasets import CifFolderSource, TableSource
+from sitenet.options.validation import mistakes, with_defaults, with_text_read
 
 ENCODER = "encoder"
 """The variant that trains the encoder of Deep InfoMax with labels; no other may have its name."""
 
 FOLDERS = ("figures", "maps", "representation", "tables", "transfer", "tuning")
-"""Folders of `results` that are no data set's; none may have such a name."""
-
-BOUNDS = {
-    "minimum": "at least",
-    "maximum": "at most",
-    "exclusiveMinimum": "more than",
-    "exclusiveMaximum": "less than",
-}
+"""Folders of `results` that belong to no data set; none may have such a name."""
 
 
 class ConfigError(Exception):
     """The configuration has mistakes; the message lists them, one a line."""
 
 
-def checked(config: Mapping[str, Any], schema: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """A copy of `config` that conforms to `schema`, with the schema's defaults filled in.
+def checked(config: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """A valid copy of `config` with all defaults, except in `variants`, which are overlays.
+
+    Text is read as a number, truth value or null where one is wanted.
 
     Args:
         config: as read from the files.
-        schema: JSON schema (draft 2020-12) whose objects are closed.
         origin: where the configuration is from, for messages.
 
     Raises:
         ConfigError: a key is unknown or missing, a value is of a wrong kind or out of bounds, or a
-            run names a data set, task or variant that is not there.
+            section names a data set, task or variant that does not exist.
     """
-    config = _with_text_read(config, schema)
-    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda e: str(e.path))
-    problems = [problem for error in errors for problem in _in_words(error)]
+    given = with_text_read(config)
+    problems = mistakes(given)
     if not problems:
-        config = with_defaults(config, schema)
-        problems = list(_dangling(config))
+        given = with_defaults(given)
+        problems = list(_contradictions(Configuration.from_dict(given)))
     if problems:
         raise ConfigError("\n".join(f"{origin}: {problem}" for problem in problems))
-    return dict(config)
-
-
-def _with_text_read(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with text read as a number, truth value or null where the schema wants one.
-
-    YAML takes 1e-4 for text, and Snakemake's `--config` makes every value text.
-    """
-    read = copy.deepcopy(dict(config))
-    for error in Draft202012Validator(schema).iter_errors(config):
-        if error.validator == "type" and isinstance(error.instance, str):
-            section: Any = read
-            *parents, name = error.path
-            for parent in parents:
-                section = section[parent]
-            section[name] = _value_of(error.instance)
-    return read
-
-
-def _value_of(text: str) -> Any:
-    """What `text` says if that is a number, truth value or null, else `text`."""
-    words = {"true": True, "false": False, "null": None}
-    if text in words:
-        return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def with_defaults(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a valid `config` with the schema's defaults, except in `variants` (overlays)."""
-    filled = copy.deepcopy(dict(config))
-    variants = filled.pop("variants", {})
-    filler = extend(Draft202012Validator, {"properties": _fill_then_descend})
-    list(filler(schema).iter_errors(filled))
-    filled["variants"].update(variants)
-    return filled
-
-
-def _fill_then_descend(
-    validator: Any, properties: Mapping[str, Any], instance: Any, schema: Mapping[str, Any]
-) -> Iterator[ValidationError]:
-    if isinstance(instance, dict):
-        for name, option in properties.items():
-            if "default" in option:
-                instance.setdefault(name, copy.deepcopy(option["default"]))
-    yield from Draft202012Validator.VALIDATORS["properties"](
-        validator, properties, instance, schema
-    )
+    return given
 
 
 def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,136 +54,84 @@ def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _in_words(error: Any) -> Iterator[str]:
-    """What is wrong, for a person, after the dotted name of the option."""
-    where = _dotted(error.path)
-    value = error.instance
-    if error.validator == "additionalProperties":
-        allowed = sorted(error.schema["properties"])
-        for key in sorted(set(map(str, value)) - set(allowed)):
-            name = f"{where}.{key}" if where else key
-            close = get_close_matches(key, allowed, 1)
-            meant = f" (did you mean {close[0]}?)" if close else ""
-            yield f"{name} is unknown{meant}; allowed: {', '.join(allowed)}"
-    elif error.validator == "required":
-        for key in error.validator_value:
-            if key not in value:
-                yield f"{where + '.' if where else ''}{key} is missing"
-    elif error.validator == "propertyNames" or "propertyNames" in error.schema_path:
-        yield f"{where}: the name {value!r} may hold letters, digits, - and _ only"
-    else:
-        yield f"{where} must be {_expected(error)}, not {_shown(value)}"
+def _contradictions(config: Configuration) -> Iterator[str]:
+    """Names that are used but not given, or that mean something else; impossible combinations."""
+    yield from _in_datasets(config)
+    if ENCODER in config.variants:
+        yield f"variants.{ENCODER}: this name stands for the encoder of `infomax`, take another"
+    yield from _in_infomax(config)
+    yield from _in_tuning(config)
+    yield from _in_runs(config)
 
 
-def _expected(error: Any) -> str:
-    rule, allowed = error.validator, error.validator_value
-    if rule == "type":
-        kinds = [allowed] if isinstance(allowed, str) else allowed
-        return " or ".join(KINDS[kind] for kind in kinds)
-    if rule == "enum":
-        return "one of " + ", ".join(map(str, allowed))
-    if rule in BOUNDS:
-        return f"{BOUNDS[rule]} {allowed}"
-    if rule in ("minItems", "minProperties", "minLength"):
-        return "given" if allowed == 1 else f"at least {allowed} long"
-    return f"such that {rule} is {allowed}"
-
-
-def _shown(value: Any) -> str:
-    if value in ({}, [], ""):
-        return "empty"
-    return repr(value) if len(repr(value)) < 80 else repr(value)[:77] + "..."
-
-
-def _dotted(path: Any) -> str:
-    """datasets.mp.tasks, runs[0].n."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-def _dangling(config: Mapping[str, Any]) -> Iterator[str]:
-    """Names that are used but not there, or that stand for something else."""
-    for name, section in config["datasets"].items():
+def _in_datasets(config: Configuration) -> Iterator[str]:
+    for name, section in config.datasets.items():
         if name in FOLDERS:
             yield f"datasets.{name}: results/{name}/ holds something else, take another name"
-        split, source = section["split"], section["source"]
-        kept = "ids" in source or split["column"] in source.get("extra", ())
-        if split["kind"] == "column" and not kept:
+        split, source = section.split, section.source
+        listed = isinstance(source, TableSource) and source.ids is not None
+        extra = source.extra if isinstance(source, TableSource | CifFolderSource) else ()
+        if split.kind == "column" and not listed and split.column not in extra:
             yield (
-                f"datasets.{name}.split.column: {split['column']!r} must be among the `extra` "
+                f"datasets.{name}.split.column: {split.column!r} must be among the `extra` "
                 "columns of a source of kind table or cif_folder"
             )
-    if ENCODER in config["variants"]:
-        yield f"variants.{ENCODER}: this name stands for the encoder of `infomax`, take another"
-    if "infomax" in config:
-        yield from _dangling_infomax(config)
-    yield from _dangling_tuning(config)
-    if not any(run["figures"] for run in config["runs"]):
-        yield "runs: figures is false in all of them; figures 5 to 7 have nothing to show"
-    for number, run in enumerate(config["runs"]):
-        datasets = config["datasets"]
-        if run["dataset"] not in datasets:
-            yield _no_such(f"runs[{number}].dataset", run["dataset"], "data sets", datasets)
-            continue
-        tasks = datasets[run["dataset"]]["tasks"]
-        for task in run["tasks"]:
-            if task not in tasks:
-                yield _no_such(f"runs[{number}].tasks", task, f"tasks of {run['dataset']}", tasks)
-        if run["variant"] not in (*config["variants"], ENCODER):
-            yield _no_such(
-                f"runs[{number}].variant", run["variant"], "variants", config["variants"]
-            )
 
 
-def _dangling_tuning(config: Mapping[str, Any]) -> Iterator[str]:
-    """Names that are used in `tuning` but not there, and ranges that end before they begin."""
-    datasets, variants = config["datasets"], config["variants"]
-    for name, section in config.get("tuning", {}).items():
+def _in_infomax(config: Configuration) -> Iterator[str]:
+    pretrainings, experiments = config.infomax.pretrainings, config.infomax.experiments
+    for name, section in pretrainings.items():
+        where = f"infomax.pretrainings.{name}"
+        yield from _no_task(config, where, "split", section.dataset, section.split)
+        for dataset in section.hold_out:
+            if dataset not in config.datasets:
+                yield _no_such(f"{where}.hold_out", dataset, "data sets", config.datasets)
+    names = [experiment.name for experiment in experiments]
+    for number, experiment in enumerate(experiments):
+        where = f"infomax.experiments[{number}]"
+        if experiment.name in names[:number]:
+            yield f"{where}.name: {experiment.name!r} is there twice"
+        yield from _no_task(config, where, "task", experiment.dataset, experiment.task)
+        if other := experiment.supervised:
+            yield from _no_task(config, f"{where}.supervised", "task", other.dataset, other.task)
+        for role in ("pretraining", "ablation"):
+            used = getattr(experiment, role)
+            if used is not None and used not in pretrainings:
+                yield _no_such(f"{where}.{role}", used, "pre-trainings", pretrainings)
+
+
+def _in_tuning(config: Configuration) -> Iterator[str]:
+    for name, section in config.tuning.items():
         where = f"tuning.{name}"
-        dataset, task = section["dataset"], section["task"]
-        if dataset not in datasets:
-            yield _no_such(f"{where}.dataset", dataset, "data sets", datasets)
-        elif task not in datasets[dataset]["tasks"]:
-            tasks = datasets[dataset]["tasks"]
-            yield _no_such(f"{where}.task", task, f"tasks of {dataset}", tasks)
-        if section["variant"] not in variants:
-            yield _no_such(f"{where}.variant", section["variant"], "variants", variants)
-        for parameter, (low, high) in section["ranges"].items():
+        yield from _no_task(config, where, "task", section.dataset, section.task)
+        if section.variant not in config.variants:
+            yield _no_such(f"{where}.variant", section.variant, "variants", config.variants)
+        for parameter, (low, high) in section.ranges.to_dict().items():
             if low > high:
                 yield f"{where}.ranges.{parameter} must be [smallest, largest], not [{low}, {high}]"
 
 
-def _dangling_infomax(config: Mapping[str, Any]) -> Iterator[str]:
-    """Names that are used in `infomax` but not there."""
-    infomax, datasets = config["infomax"], config["datasets"]
-
-    def task(where: str, dataset: str, name: str) -> Iterator[str]:
-        if dataset not in datasets:
-            yield _no_such(f"{where}.dataset", dataset, "data sets", datasets)
-        elif name not in datasets[dataset]["tasks"]:
-            yield _no_such(where, name, f"tasks of {dataset}", datasets[dataset]["tasks"])
-
-    for name, section in infomax["pretrainings"].items():
-        where = f"infomax.pretrainings.{name}"
-        yield from task(f"{where}.split", section["dataset"], section["split"])
-        for dataset in section["hold_out"]:
-            if dataset not in datasets:
-                yield _no_such(f"{where}.hold_out", dataset, "data sets", datasets)
-    names = [section["name"] for section in infomax["experiments"]]
-    for number, section in enumerate(infomax["experiments"]):
-        where = f"infomax.experiments[{number}]"
-        if section["name"] in names[:number]:
-            yield f"{where}.name: {section['name']!r} is there twice"
-        yield from task(f"{where}.task", section["dataset"], section["task"])
-        if other := section["supervised"]:
-            yield from task(f"{where}.supervised", other["dataset"], other["task"])
-        for role in ("pretraining", "ablation"):
-            known = infomax["pretrainings"]
-            if section[role] is not None and section[role] not in known:
-                yield _no_such(f"{where}.{role}", section[role], "pre-trainings", known)
+def _in_runs(config: Configuration) -> Iterator[str]:
+    if not any(run.figures for run in config.runs):
+        yield "runs: figures is false in all of them; figures 5 to 7 have nothing to show"
+    for number, run in enumerate(config.runs):
+        where = f"runs[{number}]"
+        missing = [_no_task(config, where, "tasks", run.dataset, task) for task in run.tasks]
+        yield from dict.fromkeys(chain.from_iterable(missing))
+        if run.variant not in (*config.variants, ENCODER):
+            yield _no_such(f"{where}.variant", run.variant, "variants", config.variants)
 
 
-def _no_such(where: str, name: str, what: str, known: Mapping[str, Any]) -> str:
+def _no_task(
+    config: Configuration, where: str, option: str, dataset: str, task: str
+) -> Iterator[str]:
+    """That the section `where` names a data set that does not exist, or that has no such task."""
+    if dataset not in config.datasets:
+        yield _no_such(f"{where}.dataset", dataset, "data sets", config.datasets)
+    elif task not in config.datasets[dataset].tasks:
+        tasks = config.datasets[dataset].tasks
+        yield _no_such(f"{where}.{option}", task, f"tasks of {dataset}", tasks)
+
+
+def _no_such(where: str, name: str, what: str, known: Iterable[str]) -> str:
     return f"{where}: there is no {name!r}; {what}: {', '.join(known) or 'none'}"

@@ -1,47 +1,139 @@
-"""Settings of Deep InfoMax (doi 10.1039/d4dd00202d)."""
+"""Options of Deep InfoMax (doi:10.1039/d4dd00202d)."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
 
-FALSE_SAMPLES = ("other_crystal", "polymorph", "composition", "permutation")
+from sitenet.options.features import SCALINGS, SiteFeatureScaling
+from sitenet.options.model import ModelSettings
+from sitenet.options.option import Name, Options, option, required
+from sitenet.options.representation import RepresentationSection
+from sitenet.options.training import PretrainingSettings, TrainingSettings
+from sitenet.options.transfer import TransferSection
+
+FalseSample = Literal["other_crystal", "polymorph", "composition", "permutation"]
+FALSE_SAMPLES: tuple[FalseSample, ...] = get_args(FalseSample)
 
 
 @dataclass(frozen=True)
-class InfoMaxSettings:
-    """What is told apart, and how the losses are added; the defaults are the paper's.
+class InfoMaxSettings(Options):
+    """What true samples are told from, and how the losses are added.
 
-    `upscaling_layers`: widths of the networks whose outputs' dot product is the score.
-    `false_samples`: kinds of false samples (`permutation` acts at the global level only).
-    `local_weighting`: `uniform` counts all constituents of an environment alike,
-    `inverse_square` by (1 + d)^-2 (d in A; the published code). Total loss of a level:
-    `alpha` x score loss + `beta` x KL. `site_feature_scaling`: of the constituents' features.
+    The defaults are those of doi:10.1039/d4dd00202d.
     """
 
-    upscaling_layers: tuple[int, ...] = (64, 128)
-    false_samples: tuple[str, ...] = FALSE_SAMPLES
-    local_weighting: str = "uniform"
-    alpha: float = 1.0
-    beta: float = 0.1
-    site_feature_scaling: str = "dim"
+    upscaling_layers: tuple[int, ...] = option(
+        (64, 128),
+        "Widths of the networks on both sides of a score, which is the dot product of their "
+        "outputs.",
+        at_least=1,
+    )
+    false_samples: tuple[FalseSample, ...] = option(
+        FALSE_SAMPLES,
+        "Kinds of false samples. `other_crystal`: another crystal. `polymorph`: the crystal's "
+        "elements in another structure. `composition`: other elements in the crystal's structure. "
+        "`permutation`: the crystal's elements on exchanged sites (global level only, so never "
+        "alone).",
+        not_empty=True,
+        not_only="permutation",
+    )
+    local_weighting: Literal["uniform", "inverse_square"] = option(
+        "uniform",
+        "Weight of the atoms around a site: all alike, or (1 + d)^-2 at the distance d (Å), as in "
+        "the published code.",
+    )
+    alpha: float = option(1.0, "Weight of the score losses.", at_least=0)
+    beta: float = option(0.1, "Weight of the KL divergences.", at_least=0)
+    site_feature_scaling: SiteFeatureScaling = "dim"
+    """Of the constituents; set by the section `infomax`."""
 
-    def __post_init__(self) -> None:
-        if self.local_weighting not in ("uniform", "inverse_square"):
-            raise ValueError(f"local_weighting must not be {self.local_weighting!r}")
-        unknown = set(self.false_samples) - set(FALSE_SAMPLES)
-        if unknown or not set(self.false_samples) - {"permutation"}:
-            raise ValueError(
-                f"false_samples must be some of {', '.join(FALSE_SAMPLES)}, not only permutation; "
-                f"not {list(self.false_samples)}"
-            )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+@dataclass(frozen=True)
+class EncoderSettings(ModelSettings):
+    """The encoder; the defaults are those of doi:10.1039/d4dd00202d.
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "InfoMaxSettings":
-        """The inverse of `to_dict`; lists become tuples. Unknown names raise TypeError."""
-        known: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
-        return cls(**known)
+    Trained with labels, it is the variant named `encoder`.
+    """
+
+    embedding_size: int = 0
+    site_features_per_head: int = 64
+    interaction_features_per_head: int = 64
+    heads: int = 1
+    blocks: int = 1
+    attention_layers: tuple[int, ...] = (64,)
+    pre_pool_layers: tuple[int, ...] = (64, 128)
+    post_pool_layers: tuple[int, ...] = (64,)
+    head_layers: tuple[int, ...] = (64,)
+    interaction_features: Literal["distance_coulomb", "distance"] = "distance"
+
+
+@dataclass(frozen=True)
+class PretrainingSection(Options):
+    """A pre-training on the crystals of the training part of a split; no label is read."""
+
+    dataset: str = required("Name of a data set.")
+    n: int = required("N: largest number of atoms of a supercell.", at_least=1)
+    split: str = required("Name of one of its tasks, whose split is used.")
+    seed: int = option(0, "Seed of weights, batches, noise and false samples.", at_least=0)
+    hold_out: tuple[str, ...] = option(
+        (), "Names of data sets whose crystals, recognised by their ids, are left out."
+    )
+    false_samples: tuple[FalseSample, ...] | None = option(
+        None,
+        "Kinds of false samples; null takes those of `loss`.",
+        not_empty=True,
+        not_only="permutation",
+    )
+
+
+@dataclass(frozen=True)
+class OtherTask(Options):
+    """The task whose labels train the encoder of the third arm of a transfer."""
+
+    dataset: str = required("Name of a data set.")
+    task: str = required("Name of one of its tasks.")
+
+
+@dataclass(frozen=True)
+class ExperimentSection(Options):
+    """A task that is learned from few labels."""
+
+    name: Name = required("Name, unique among the experiments.")
+    dataset: str = required("Name of a data set.")
+    n: int = required("N: largest number of atoms of a supercell.", at_least=1)
+    task: str = required("Name of one of its tasks.")
+    pretraining: str = required("Name of the pre-training of the encoder.")
+    ablation: str | None = option(None, "Name of a pre-training to compare with; null: none.")
+    supervised: OtherTask | None = option(
+        None, "Another task whose labels train the encoder of a third arm; null: no such arm."
+    )
+    figure: Literal["main", "phonons"] = option(
+        "main", "Figures that show the experiment: 7 to 11 (`main`) or 13 (`phonons`)."
+    )
+
+
+@dataclass(frozen=True)
+class InfoMaxSection(Options):
+    """Representations learned without labels, and what they are worth where labels are few."""
+
+    model: EncoderSettings = option(EncoderSettings(), "Architecture of the encoder.")
+    site_feature_scaling: SiteFeatureScaling = option(
+        "dim",
+        "Scale of the tabulated properties of the elements, in the encoder and in the loss. "
+        f"{SCALINGS}",
+    )
+    loss: InfoMaxSettings = option(InfoMaxSettings(), "Loss of the pre-training.")
+    training: PretrainingSettings = option(PretrainingSettings(), "How encoders are pre-trained.")
+    supervised: TrainingSettings = option(
+        TrainingSettings(),
+        "How the encoder is trained with labels: as variant `encoder`, and on all labels of "
+        "another task for the third arm of the transfer.",
+    )
+    transfer: TransferSection = option(
+        TransferSection(), "Training on few labels from several initial weights."
+    )
+    representation: RepresentationSection = option(
+        RepresentationSection(), "Simple models on fixed representations, and maps of these."
+    )
+    pretrainings: Mapping[str, PretrainingSection] = option({}, "Pre-trainings, by name.")
+    experiments: tuple[ExperimentSection, ...] = option((), "Tasks to learn from few labels.")

@@ -1,55 +1,83 @@
-"""Hyperparameters of Site-Net (Table 1 of doi 10.1039/d3dd00005b)."""
+"""Hyperparameters of Site-Net (Table 1 of doi:10.1039/d3dd00005b)."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
+
+from sitenet.options.features import SiteFeatureScaling
+from sitenet.options.option import Options, option
+
+Norm = Literal["layer", "batch", "none"]
+Output = Literal["linear", "nonnegative"]
 
 
 @dataclass(frozen=True)
-class ModelSettings:
-    """Architecture of a Site-Net; the defaults are Table 1's.
+class ModelSettings(Options):
+    """Architecture of a Site-Net; the defaults are those of Table 1 of doi:10.1039/d3dd00005b.
 
-    Widths are numbers of channels, `cutoff` is in A (None attends to every atom). `output`
-    is `linear`, or `nonnegative` for a label that is never negative (the clamped band-gap head).
-    `local_activation` acts in the input layers and the attention blocks, `local_size` is the width
-    of the last block's new sites (None: that of every block), `head_layers` stand between the
-    crystal's vector and the label. Deep InfoMax (10.1039/d4dd00202d) has no embedding, one block
-    of one head, and the distance alone as interaction feature.
+    Widths are numbers of channels.
     """
 
-    embedding_size: int = 92
-    site_features_per_head: int = 30
-    interaction_features_per_head: int = 16
-    heads: int = 3
-    blocks: int = 2
-    attention_layers: tuple[int, ...] = (225,)
-    pre_pool_layers: tuple[int, ...] = (94,)
-    post_pool_layers: tuple[int, ...] = (200, 200, 200)
-    norm: str = "layer"
-    pooling: str = "mean"
-    cutoff: float | None = None
-    head_layers: tuple[int, ...] = ()
-    interaction_features: str = "distance_coulomb"
-    local_activation: str = "mish"
-    local_size: int | None = None
-    site_feature_scaling: str = "standard"
-    output: str = "linear"
-
-    def __post_init__(self) -> None:
-        choices = {
-            "norm": ("layer", "batch", "none"),
-            "pooling": ("mean", "max", "self_attention"),
-            "interaction_features": ("distance_coulomb", "distance"),
-            "local_activation": ("mish", "relu"),
-            "site_feature_scaling": ("standard", "raw", "dim"),
-            "output": ("linear", "nonnegative"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
-        least = {"embedding_size": 0, "site_features_per_head": 1, "heads": 1, "blocks": 1}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise ValueError(f"{name} must be at least {bound}")
+    embedding_size: int = option(
+        92,
+        "Length of the learned vector of an element; with 0 an element is described by its "
+        "tabulated properties alone.",
+        at_least=0,
+    )
+    site_features_per_head: int = option(
+        30, "Channels of a site for each attention head.", at_least=1
+    )
+    interaction_features_per_head: int = option(
+        16, "Channels of a pair of sites for each attention head.", at_least=1
+    )
+    heads: int = option(3, "Attention heads of a block.", at_least=1)
+    blocks: int = option(2, "Attention blocks.", at_least=1)
+    attention_layers: tuple[int, ...] = option(
+        (225,), "Widths of the hidden layers that compute the attention weights.", at_least=1
+    )
+    pre_pool_layers: tuple[int, ...] = option(
+        (94,), "Widths of the layers between the attention blocks and the pooling.", at_least=1
+    )
+    post_pool_layers: tuple[int, ...] = option(
+        (200, 200, 200),
+        "Widths of the layers after the pooling; the last gives the crystal's vector.",
+        at_least=1,
+    )
+    norm: Norm = option("layer", "Normalisation: layer normalisation, batch normalisation or none.")
+    pooling: Literal["mean", "max", "self_attention"] = option(
+        "mean",
+        "How the sites of a crystal are pooled: mean, maximum, or mean with learned weights "
+        "(`self_attention`).",
+    )
+    cutoff: float | None = option(
+        None,
+        "Radius (Å) within which atoms attend to each other; with null, every atom attends to all "
+        "atoms of the supercell.",
+        more_than=0,
+    )
+    head_layers: tuple[int, ...] = option(
+        (),
+        "Widths of the hidden layers between the crystal's vector and the prediction.",
+        at_least=1,
+    )
+    interaction_features: Literal["distance_coulomb", "distance"] = option(
+        "distance_coulomb",
+        "Input features of a pair of atoms: the distance (Å) and the logarithm of its entry in "
+        "the Coulomb matrix, or the distance alone.",
+    )
+    local_activation: Literal["mish", "relu"] = option(
+        "mish",
+        "Activation function of the input layers and the attention blocks; all others use Mish.",
+    )
+    local_size: int | None = option(
+        None,
+        "Channels of the sites that the last attention block computes; with null, as many as in "
+        "the other blocks.",
+        at_least=1,
+    )
+    site_feature_scaling: SiteFeatureScaling = "standard"
+    """Set by the sections `features` and `infomax`."""
+    output: Output = "linear"
+    """Set by the task: `nonnegative` clamps predictions at zero (the paper's band gaps)."""
 
     @property
     def site_width(self) -> int:
@@ -70,15 +98,3 @@ class ModelSettings:
     def pair_width(self) -> int:
         """Channels of B_ij = [S_i, S_j, I_ij]."""
         return 2 * self.site_width + self.interaction_width
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "ModelSettings":
-        """The inverse of `to_dict`; lists become tuples. Unknown names raise TypeError."""
-        known: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
-        return cls(**known)

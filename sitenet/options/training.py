@@ -1,55 +1,110 @@
-"""Settings of a training run."""
+"""Options of a training."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
+
+from sitenet.options.option import Options, option
+
+LabelScaling = Literal["standard", "none"]
+
+LABEL_SCALING = (
+    "`standard`: the network predicts standard deviations from the mean of the training labels. "
+    "`none`: it predicts labels as they are."
+)
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
-    """How a model is trained; the optimiser's defaults are those of 10.1039/d3dd00005b.
+class OptimiserSettings(Options):
+    """Batches, AdamW and its schedule, and when a training ends.
 
-    `batch_sites`: unique sites in a batch, in the mean: batches have equal numbers of merged pairs.
-    `schedule`: `cosine` lowers the learning rate to zero over `max_epochs` after `warmup_epochs`,
-    `constant` keeps it (as the original code does). `label_scaling`: `standard` lets the network
-    predict labels in units of their spread about their mean, `none` as they are. Training stops
-    after `patience` epochs without a better validation MAE. `precision`: as in lightning.Trainer.
-    `devices`: GPUs, or processes on the CPU, that share every batch; the result is that of one,
-    except that `norm: batch` takes the statistics of each part. `nodes`: machines of a Slurm job,
-    each with as many devices. `seed`: initial weights and order of the crystals. `train_size`:
-    training crystals, drawn by the seed (None: all); those of a smaller number are among those of
-    a larger one. `memory_gib`: most memory for crystals; of larger data sets the shards are read
-    again in every epoch.
+    The defaults of AdamW are those of Table 1 of doi:10.1039/d3dd00005b.
     """
 
-    batch_sites: int = 1200
-    learning_rate: float = 8.12e-4
-    weight_decay: float = 1e-4
-    amsgrad: bool = True
-    eps: float = 1e-7
-    gradient_clip: float = 1.0
-    schedule: str = "cosine"
-    warmup_epochs: float = 1.0
-    max_epochs: int = 100
-    patience: int = 30
-    label_scaling: str = "standard"
-    precision: str = "32-true"
-    devices: int = 1
-    nodes: int = 1
-    train_size: int | None = None
-    memory_gib: float = 8.0
+    batch_sites: int = option(
+        1200,
+        "Average number of unique sites in a batch. Batches have nearly equal numbers of merged "
+        "pairs, which determine the cost of a step.",
+        at_least=1,
+    )
+    learning_rate: float = option(8.12e-4, "Learning rate of AdamW.", more_than=0)
+    weight_decay: float = option(1e-4, "Weight decay of AdamW.", at_least=0)
+    amsgrad: bool = option(True, "Whether AdamW uses AMSGrad.")
+    eps: float = option(1e-7, "Term in AdamW's denominator for numerical stability.", more_than=0)
+    gradient_clip: float = option(
+        1.0, "Largest norm of the gradient; a longer one is scaled down to it.", more_than=0
+    )
+    schedule: Literal["cosine", "constant"] = option(
+        "cosine",
+        "`cosine`: after the warm-up, the learning rate falls to zero over `max_epochs`. "
+        "`constant`: it stays the same, as in the published code.",
+    )
+    warmup_epochs: float = option(
+        1.0,
+        "Epochs in which the learning rate rises to its full value (with `cosine`).",
+        at_least=0,
+    )
+    max_epochs: int = option(100, "Largest number of epochs.", at_least=1)
+    patience: int = option(
+        30, "Epochs without a better validation result after which training stops.", at_least=1
+    )
     seed: int = 0
+    """Of the initial weights, the order of the crystals and everything else that is drawn."""
 
-    def __post_init__(self) -> None:
-        choices = {"schedule": ("cosine", "constant"), "label_scaling": ("standard", "none")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {allowed}, not {getattr(self, name)!r}")
+
+@dataclass(frozen=True)
+class LoopSettings(OptimiserSettings):
+    """A training on one or several devices that may stream its crystals."""
+
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = option(
+        "32-true",
+        "Floating-point numbers: 32 bits; bfloat16 or float16 where it is safe (`mixed`); 64 bits.",
+    )
+    devices: int = option(
+        1,
+        "GPUs, or CPU processes without a GPU, that share every batch. The result is that of one "
+        "device, except that `norm: batch` takes the statistics of each share.",
+        at_least=1,
+    )
+    nodes: int = option(
+        1, "Machines of a Slurm job that share every batch, each with `devices`.", at_least=1
+    )
+    memory_gib: float = option(
+        8.0,
+        "Largest memory (GiB) for crystals. A larger data set is read again in every epoch.",
+        more_than=0,
+    )
 
     @property
     def processes(self) -> int:
         """Processes that share a batch."""
         return self.devices * self.nodes
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+
+@dataclass(frozen=True)
+class PretrainingSettings(LoopSettings):
+    """How an encoder is trained without labels, by Deep InfoMax."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings(LoopSettings):
+    """How a model is trained with labels: AdamW on the mean absolute error."""
+
+    label_scaling: LabelScaling = option("standard", LABEL_SCALING)
+    train_size: int | None = option(
+        None,
+        "Number of training crystals, drawn by the seed of the run; null takes all. Those of a "
+        "smaller number are among those of a larger one.",
+        at_least=1,
+    )
+
+
+@dataclass(frozen=True)
+class FewLabelsTraining(OptimiserSettings):
+    """How a model is trained on few labels, on one CPU thread per seed."""
+
+    batch_sites: int = 400
+    schedule: Literal["cosine", "constant"] = "constant"
+    warmup_epochs: float = 0.0
+    max_epochs: int = 300
+    patience: int = 40
+    label_scaling: LabelScaling = option("standard", LABEL_SCALING)

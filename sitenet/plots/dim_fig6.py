@@ -18,7 +18,7 @@ UNTAUGHT = 2 * log(2)
 
 
 @style.styled
-def draw(histories: Sequence[Path], titles: Sequence[str], pdf: Path, data: Path) -> None:
+def draw_dim_fig6(histories: Sequence[Path], titles: Sequence[str], pdf: Path, data: Path) -> None:
     """One panel for the score loss, one for the KL term; a colour for each pre-training.
 
     Writes `pdf`, a PNG beside it, and `data` (Parquet): run, epoch, val_local_score,

@@ -8,20 +8,20 @@ from string import ascii_lowercase
 import pandas as pd
 
 from sitenet.analysis.paired_tests import compare
-from sitenet.plots import boxes, style
+from sitenet.plots import box_plots, style
 from sitenet.tables import read_table, write_table
 
 PANEL_HEIGHT = 6.2  # cm
 CONTROL = "random"
 ARMS = {
-    "random": boxes.Arm("random weights", style.GREY),
-    "infomax": boxes.Arm("Deep InfoMax", style.BLUE),
-    "supervised": boxes.Arm("trained on another label", style.VERMILLION),
+    "random": box_plots.Arm("random weights", style.GREY),
+    "infomax": box_plots.Arm("Deep InfoMax", style.BLUE),
+    "supervised": box_plots.Arm("trained on another label", style.VERMILLION),
 }
 
 
 @style.styled
-def draw(
+def draw_dim_fig7(
     titles: Sequence[str],
     units: Sequence[str],
     results: Sequence[Path],
@@ -36,7 +36,7 @@ def draw(
 
     Args:
         titles, units: of the experiments and their labels.
-        results: tables of `sitenet.train.transfer.run`, experiment by experiment.
+        results: tables of `sitenet.train.transfer.train_arm`, experiment by experiment.
         pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
             quartiles and comparisons (CSV).
     """
@@ -50,13 +50,13 @@ def draw(
     for axis, name, title, unit, e, c in zip(
         axes, ascii_lowercase, titles, units, errors, compared, strict=False
     ):
-        boxes.draw(axis, panel(e, c))
+        box_plots.draw_boxes(axis, panel(e, c))
         axis.set(title=title, xlabel="labels", ylabel=f"test MAE ({unit})")
         style.letter(axis, name)
     for axis in list(axes)[len(titles) :]:
         axis.remove()
     present = set(pd.concat(errors).arm)
-    boxes.legend(figure, {name: arm for name, arm in ARMS.items() if name in present})
+    box_plots.add_legend(figure, {name: arm for name, arm in ARMS.items() if name in present})
     style.save(figure, pdf)
     write_table(data, style.of_runs(titles, errors))
     write_table(table, style.of_runs(titles, compared))
@@ -75,13 +75,13 @@ def against_random(errors: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def panel(errors: pd.DataFrame, compared: pd.DataFrame) -> boxes.Boxes:
+def panel(errors: pd.DataFrame, compared: pd.DataFrame) -> box_plots.Boxes:
     """The errors of one experiment."""
-    return boxes.Boxes(
+    return box_plots.Boxes(
         errors,
         group="labels",
         arm="arm",
         value="test_mae",
         arms={name: arm for name, arm in ARMS.items() if (errors.arm == name).any()},
-        marks=boxes.stars(compared, ["labels", "arm"]),
+        marks=box_plots.stars(compared, ["labels", "arm"]),
     )

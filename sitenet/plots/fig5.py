@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from sitenet.evaluate.summary import readable
+from sitenet.evaluate.rounding import readable
 from sitenet.files import read_json
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
@@ -34,7 +34,7 @@ class Fig5Run:
 
 
 @style.styled
-def draw(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
+def draw_fig5(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
     """One row for each run: learning curve and parity plot of the test crystals.
 
     Writes `pdf`, a PNG beside it, and `data` (Parquet): run, panel, and either epoch, train_mae,

@@ -13,7 +13,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import LogLocator, MultipleLocator, NullLocator
 
-from sitenet.analysis.attention import FAR, REACH
+from sitenet.analysis.distance_ranges import FAR, REACH
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 
@@ -23,12 +23,12 @@ ATTENTION = (1e-6, 1.0)
 
 
 @style.styled
-def draw(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, table: Path) -> None:
+def draw_fig6(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, table: Path) -> None:
     """A panel for each block (rows) and head (columns) of every run.
 
     Args:
-        runs: title, histogram (Parquet) and table of the heads (CSV) as `attention.write` makes
-            them.
+        runs: title, histogram (Parquet) and table of the heads (CSV) as
+            `analysis.attention.write_attention` writes them.
         pdf, data, table: figure (a PNG goes beside it), all histograms with the shown density
             (Parquet), all tables of heads (CSV); both with a column `run`.
     """

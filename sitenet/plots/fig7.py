@@ -38,7 +38,7 @@ class Fit(NamedTuple):
 
 
 @style.styled
-def draw(
+def draw_fig7(
     tasks: Sequence[tuple[str, Path, Path]],
     pdf: Path,
     data: Path,

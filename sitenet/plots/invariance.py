@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from sitenet.analysis.invariance import CHANGES, RULES, TOLERANCE, summary
+from sitenet.analysis.equivalent_descriptions import CHANGES
+from sitenet.analysis.supercell_rules import RULES, TOLERANCE, summarise_invariance
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 
@@ -21,11 +22,13 @@ SPREAD = 0.13  # half width of a cloud of points, in units of the distance betwe
 
 
 @style.styled
-def draw(runs: Sequence[tuple[str, str, Path]], pdf: Path, data: Path, table: Path) -> None:
+def draw_invariance(
+    runs: Sequence[tuple[str, str, Path]], pdf: Path, data: Path, table: Path
+) -> None:
     """A panel for each run: |change of the prediction| of each crystal, by kind of change.
 
     Args:
-        runs: title, unit of the label, and changes as `invariance.write` makes them.
+        runs: title, unit of the label, and changes as `invariance.write_invariance` makes them.
         pdf, data, table: figure (a PNG goes beside it), all changes (Parquet), and the largest
             and mean changes (CSV); both with a column `run`.
     """
@@ -49,7 +52,7 @@ def draw(runs: Sequence[tuple[str, str, Path]], pdf: Path, data: Path, table: Pa
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     style.save(figure, pdf)
     titles = [title for title, *_ in runs]
-    tables = [summary(points) for points in changes]
+    tables = [summarise_invariance(points) for points in changes]
     write_table(data, style.of_runs(titles, changes))
     write_table(table, style.of_runs(titles, tables))
 

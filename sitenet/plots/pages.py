@@ -53,12 +53,12 @@ def write_page(table: Path, page: Path) -> None:
 def _cell(value: Any, numeric: bool) -> str:
     if pd.isna(value):
         return "<td></td>"
-    text = readable(value)
+    text = cell_text(value)
     kind = "number" if numeric else "short" if len(text) <= 40 else "long"
     return f'<td class="{kind}">{escape(text)}</td>'
 
 
-def readable(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Numbers with a fraction with 4 significant digits, or whole from 10,000 on; others as is."""
     if not isinstance(value, float):
         return str(value)

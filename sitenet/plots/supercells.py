@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from sitenet.analysis.supercells import summary
+from sitenet.analysis.supercell_rules import summarise_supercells
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 
@@ -18,11 +18,13 @@ BINS = np.linspace(-0.01, 1.01, 52).tolist()
 
 
 @style.styled
-def draw(sets: Sequence[tuple[str, int, Path]], pdf: Path, data: Path, table: Path) -> None:
+def draw_supercells(
+    sets: Sequence[tuple[str, int, Path]], pdf: Path, data: Path, table: Path
+) -> None:
     """A row for each data set and N: sites of the primitive cells, filling and cubicness.
 
     Args:
-        sets: title, N, and measures as `supercells.write` makes them.
+        sets: title, N, and measures as `supercells.write_supercells` makes them.
         pdf, data, table: figure (a PNG goes beside it), all measures (Parquet), and their means
             and worst values (CSV); both with a column `run`.
     """
@@ -43,7 +45,7 @@ def draw(sets: Sequence[tuple[str, int, Path]], pdf: Path, data: Path, table: Pa
     style.save(figure, pdf)
     titles = [title for title, *_ in sets]
     write_table(data, style.of_runs(titles, measured))
-    write_table(table, style.of_runs(titles, [summary(cells) for cells in measured]))
+    write_table(table, style.of_runs(titles, [summarise_supercells(cells) for cells in measured]))
 
 
 def _sizes(axes: Axes, cells: pd.DataFrame, n_atoms: int) -> None:

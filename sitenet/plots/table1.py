@@ -54,7 +54,7 @@ OPTIONS = (
 """Searched and published values: the paper's; those it does not print are its code's."""
 
 
-def write(models: Sequence[tuple[str, Path]], csv_path: Path, markdown: Path) -> None:
+def write_table1(models: Sequence[tuple[str, Path]], csv_path: Path, markdown: Path) -> None:
     """Write option, searched range, published value, and each model's value.
 
     `models` are names, which head the columns, and descriptions (model.json) with the sections

@@ -20,7 +20,7 @@ from sitenet import __version__
 from sitenet.files import read_json, write_json
 
 PACKAGES = (
-    "torch", "triton", "lightning", "numpy", "scipy", "pandas", "pyarrow", "pymatgen", "spglib",
+    "torch", "triton", "numpy", "scipy", "pandas", "pyarrow", "pymatgen", "spglib",
     "matminer", "scikit-learn", "matplotlib", "ray", "snakemake",
 )  # fmt: skip
 """Packages whose versions are recorded if they are installed."""

@@ -11,7 +11,7 @@ from sitenet.tables import write_table
 COLUMNS = ["dataset", "step", "id", "reason", "where"]
 
 
-def write(lists: Sequence[Path], out: Path) -> None:
+def write_rejections(lists: Sequence[Path], out: Path) -> None:
     """Join lists of refused crystals (CSV: id, reason and perhaps where) into the CSV `out`.
 
     The path of a list tells the data set and the step that wrote it; see `origin`.

@@ -1,16 +1,11 @@
-"""From a result back to the jobs it comes from, and tables of all of them."""
+"""The jobs that a result comes from, found in the records next to the logs."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from sitenet.files import read_json
-from sitenet.progress import log
-from sitenet.tables import write_table
 
 COLUMNS = [
     "job", "rule", "wildcards", "seeds", "commit", "config", "device", "threads", "gpus", "started",
@@ -19,7 +14,7 @@ COLUMNS = [
 
 
 def read_records(logs: Path) -> dict[str, dict[str, Any]]:
-    """The latest record of a finished job for each output, from the JSON files under `logs`."""
+    """The record of the last finished job for each output, from the JSON files under `logs`."""
     found = [record for path in sorted(logs.rglob("*.json")) if (record := _read(path))]
     found.sort(key=lambda record: record["finished"])
     return {output: record for record in found for output in record["outputs"]}
@@ -28,9 +23,9 @@ def read_records(logs: Path) -> dict[str, dict[str, Any]]:
 def jobs_behind(
     files: Sequence[str], records: Mapping[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The records of all jobs that `files` come from, each once and after those it needs.
+    """Records of all jobs that `files` come from, in an order in which they could have been run.
 
-    Files without a record (they are the user's, or older than the records) have no job.
+    Files without a record (a user's files, or files older than the records) are skipped.
     """
     ordered: dict[str, dict[str, Any]] = {}
     waiting = [(file, False) for file in reversed(files)]
@@ -50,15 +45,15 @@ def jobs_behind(
     return list(ordered.values())
 
 
-def jobs_table(jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row of `COLUMNS` for each job: what it was, where it ran, what it took.
+def job_rows(jobs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row with the keys `COLUMNS` for each job: what it was, where it ran and what it cost.
 
-    commit has a + where tracked files differed from it; started is in UTC; costs include those of
-    attempts that were stopped; the memory is that of the largest process; needs has the numbers of
-    the jobs whose outputs it read. Lists are separated by spaces.
+    commit ends with + if tracked files differed from it. started is in UTC. Costs include those of
+    interrupted attempts, and peak_memory_gib is that of the largest process. needs lists the
+    numbers of the jobs whose outputs were read. Lists are separated by spaces.
     """
     maker = {output: number for number, job in enumerate(jobs, 1) for output in job["outputs"]}
-    rows = [
+    return [
         {
             "job": number,
             "rule": job["rule"],
@@ -80,63 +75,15 @@ def jobs_table(jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         }
         for number, job in enumerate(jobs, 1)
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def steps_table(jobs: pd.DataFrame) -> pd.DataFrame:
-    """Sums of `jobs_table` over the jobs of each rule, and over all of them in the last row."""
-    kinds = {
-        "jobs": ("job", "size"),
-        "attempts": ("attempts", "sum"),
-        "wall_seconds": ("wall_seconds", "sum"),
-        "longest_job_seconds": ("wall_seconds", "max"),
-        "cpu_hours": ("cpu_hours", "sum"),
-        "gpu_hours": ("gpu_hours", "sum"),
-        "peak_memory_gib": ("peak_memory_gib", "max"),
-    }
-    rules = jobs.groupby("rule", sort=False).agg(**kinds)
-    total = jobs.assign(rule="all").groupby("rule").agg(**kinds)
-    return pd.concat([rules, total]).round(4).reset_index()
-
-
-def versions_table(jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Each commit, configuration, system, device and package version, with its number of jobs.
-
-    Columns: name, version, jobs.
-    """
-    counts: Counter[tuple[str, str]] = Counter()
-    for job in jobs:
-        told = {name: job[name] for name in ("config", "system", "device")}
-        counts.update({"commit": revision(job), **told, **job["versions"]}.items())
-    order = list(dict.fromkeys(name for name, _ in counts))
-    rows = [(name, version, jobs) for (name, version), jobs in counts.items()]
-    rows.sort(key=lambda row: (order.index(row[0]), -row[2]))
-    return pd.DataFrame(rows, columns=["name", "version", "jobs"])
-
-
-def write_tables(files: Sequence[str], logs: Path, jobs: Path, steps: Path, versions: Path) -> None:
-    """Write the tables of the jobs that `files` come from as CSV files."""
-    records = read_records(logs)
-    if unknown := [file for file in files if file not in records]:
-        log.warning(f"{len(unknown)} results have no record of their job, such as {unknown[0]}")
-    found = jobs_behind(files, records)
-    table = jobs_table(found)
-    for path, content in ((jobs, table), (steps, steps_table(table)),
-                          (versions, versions_table(found))):  # fmt: skip
-        write_table(path, content)
-    log.info(
-        f"{len(found)} jobs, {table.attempts.sum() - len(found)} attempts before them, "
-        f"{table.cpu_hours.sum():.2f} CPU hours, {table.gpu_hours.sum():.2f} GPU hours"
-    )
 
 
 def revision(job: Mapping[str, Any]) -> str:
-    """The commit of a record in short, with + if tracked files differed from it."""
+    """Abbreviated commit of a record, with + if tracked files differed from it."""
     return job["commit"][:12] + "+" * bool(job["changed"]) if job["commit"] else "none"
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """The record in a JSON file; None if it is another file or of an unfinished job."""
+    """The record in a JSON file; None for an unfinished job or another kind of file."""
     try:
         record = read_json(path)
     except json.JSONDecodeError:
@@ -146,7 +93,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _seeds(params: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
-    """Every option named seed or seeds, with its dotted name."""
+    """Dotted name and value of every option called seed or seeds."""
     for name, value in params.items():
         if isinstance(value, Mapping):
             yield from _seeds(value, f"{where}{name}.")

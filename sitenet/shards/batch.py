@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.crystal.merging import MergedPairs
+from sitenet.shards.pair_types import pair_types, species_codes
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,9 @@ class RaggedBatch:
     numbers (R,) int64, oxidation (R,) in e, site_weight (R,) unique sites of each class,
     crystal (R,) int64 index into the batch, sizes (B,) unique sites of each crystal;
     row_offsets (R + 1,), pair_row (E,), pair_column (E,) int64 rows, pair_distance (E,) in A,
-    pair_count (E,) supercell atoms of each merged pair.
+    pair_count (E,) supercell atoms of each merged pair; pair_type (E,) int64 one of T types, which
+    are those of each crystal in turn, type_first (T,) int64 first pair of each, rising (see
+    `pair_types`). Types follow from species and distances: where these change, see `with_types`.
     """
 
     numbers: Tensor
@@ -31,6 +34,8 @@ class RaggedBatch:
     pair_column: Tensor
     pair_distance: Tensor
     pair_count: Tensor
+    pair_type: Tensor
+    type_first: Tensor
 
     def to(self, device: torch.device | str) -> "RaggedBatch":
         """The same batch on `device`."""
@@ -43,13 +48,28 @@ class RaggedBatch:
         lengths = torch.bincount(row, minlength=len(self.numbers))
         pairs = {name: getattr(self, name)[kept] for name in (
             "pair_column", "pair_distance", "pair_count")}  # fmt: skip
+        kept_types = kept[self.type_first]  # all pairs of a type have one distance
+        pairs["pair_type"] = (kept_types.cumsum(0) - 1)[self.pair_type[kept]]
+        pairs["type_first"] = (kept.cumsum(0) - 1)[self.type_first[kept_types]]
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         return replace(self, row_offsets=offsets, pair_row=row, **pairs), kept
 
+    def with_types(self) -> "RaggedBatch":
+        """The batch with pair types computed anew, for species or distances that have changed."""
+        species = species_codes(self.numbers, self.oxidation)
+        types, first = pair_types(
+            species, self.crystal, self.pair_row, self.pair_column, self.pair_distance
+        )
+        return replace(self, pair_type=types, type_first=first)
+
     def cast(self, dtype: torch.dtype) -> "RaggedBatch":
-        """The same batch with real-valued features of `dtype`."""
+        """The same batch with real-valued features of `dtype`.
+
+        Types are computed anew where distances lose digits, since more of them may be equal then.
+        """
         real = ("oxidation", "site_weight", "sizes", "pair_distance", "pair_count")
-        return replace(self, **{name: getattr(self, name).to(dtype) for name in real})
+        cast = replace(self, **{name: getattr(self, name).to(dtype) for name in real})
+        return cast.with_types() if dtype.itemsize < self.pair_distance.itemsize else cast
 
 
 @dataclass(frozen=True)
@@ -111,7 +131,8 @@ def dense_batch(
 def ragged_batch(crystals: Sequence[tuple[NDArray, NDArray, MergedPairs]]) -> RaggedBatch:
     """Crystals given as (numbers (P,), oxidation (P,), merged pairs) as one float64 batch.
 
-    For crystals in memory at full precision; a `CrystalStore` makes batches of many.
+    For crystals in memory at full precision; a `CrystalStore` makes batches of many. Pair types
+    have equal distances in double precision.
     """
     first = [np.unique(pairs.site_class, return_index=True)[1] for _, _, pairs in crystals]
     classes = torch.tensor([len(f) for f in first])
@@ -122,16 +143,25 @@ def ragged_batch(crystals: Sequence[tuple[NDArray, NDArray, MergedPairs]]) -> Ra
     def joined(arrays: Iterable[NDArray]) -> Tensor:
         return torch.from_numpy(np.concatenate(list(arrays)))
 
+    crystal = torch.repeat_interleave(torch.arange(len(crystals)), classes)
+    row = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
     column = joined(p.pair_class for _, _, p in crystals).long()
+    column = column + torch.repeat_interleave(start, entries)
+    numbers = joined(z[f] for (z, _, _), f in zip(crystals, first, strict=True)).long()
+    oxidation = joined(o[f] for (_, o, _), f in zip(crystals, first, strict=True)).double()
+    distance = joined(p.pair_distance for _, _, p in crystals).double()
+    types = pair_types(species_codes(numbers, oxidation), crystal, row, column, distance)
     return RaggedBatch(
-        numbers=joined(z[f] for (z, _, _), f in zip(crystals, first, strict=True)).long(),
-        oxidation=joined(o[f] for (_, o, _), f in zip(crystals, first, strict=True)).double(),
+        numbers=numbers,
+        oxidation=oxidation,
         site_weight=joined(np.bincount(p.site_class) for _, _, p in crystals).double(),
-        crystal=torch.repeat_interleave(torch.arange(len(crystals)), classes),
+        crystal=crystal,
         sizes=torch.tensor([len(z) for z, _, _ in crystals]).double(),
         row_offsets=torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
-        pair_row=torch.repeat_interleave(torch.arange(len(lengths)), lengths),
-        pair_column=column + torch.repeat_interleave(start, entries),
-        pair_distance=joined(p.pair_distance for _, _, p in crystals).double(),
+        pair_row=row,
+        pair_column=column,
+        pair_distance=distance,
         pair_count=joined(p.pair_count for _, _, p in crystals).double(),
+        pair_type=types[0],
+        type_first=types[1],
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.crystal.descriptors import SIZES, describe
+from sitenet.crystal.descriptors import SIZES, matminer_descriptor
 from sitenet.files import atomic_path
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
@@ -18,7 +18,7 @@ from sitenet.shards.vectors import write_vectors
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.structure.cif import Crystal
 from sitenet.structure.rejection import RejectedCrystal
-from sitenet.tables import read_table
+from sitenet.tables import read_ids
 
 CHUNK = 8  # crystals sent to a process at once
 
@@ -51,7 +51,7 @@ def build_descriptors(
         workers: processes.
     """
     wanted = set(chosen)
-    known = read_table(structures, ["id"]).id.tolist()
+    known = read_ids(structures)
     ordered = [name for name in known if name in wanted]
     share = set(ordered[part * len(ordered) // parts : (part + 1) * len(ordered) // parts])
     progress = Progress(len(share), f"{kind} part {part + 1}/{parts}", "crystals")
@@ -73,7 +73,7 @@ def _write(outcomes: list[Outcome], kind: str, out: Path, rejected: Path) -> Non
     with atomic_path(rejected) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([("id", "reason"), *failures])
     values = np.reshape([vector for _, vector in found], (len(found), SIZES[kind]))
-    write_vectors(out, [name for name, _ in found], values)
+    write_vectors(out, [name for name, _ in found], [values])
 
 
 def _describe_all(rows: list[tuple[str, Crystal]], kind: str) -> list[Outcome]:
@@ -82,6 +82,6 @@ def _describe_all(rows: list[tuple[str, Crystal]], kind: str) -> list[Outcome]:
 
 def _describe_one(name: str, crystal: Crystal, kind: str) -> Outcome:
     try:
-        return Outcome(name, describe(crystal, kind), "")
+        return Outcome(name, matminer_descriptor(crystal, kind), "")
     except RejectedCrystal as error:
         return Outcome(name, None, str(error))

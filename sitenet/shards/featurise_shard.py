@@ -19,7 +19,7 @@ from sitenet.options.features import FeatureSettings
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
-from sitenet.sources.collect import failed_list, too_many
+from sitenet.sources.rejection_limit import failed_list, too_many_rejected
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.structure.cif import Crystal
 from sitenet.structure.rejection import RejectedCrystal
@@ -83,8 +83,9 @@ def build_shard(
         listing.flush()
         if dropped.total() > max(1, max_rejected_fraction * (last - first)):
             kept_list = reasons.rename(failed_list(rejected))
-            raise too_many(structures.parent.name, f" (part {part + 1} of {parts})", dropped,
-                           last - first, max_rejected_fraction, kept_list)  # fmt: skip
+            share = f" (part {part + 1} of {parts})"
+            raise too_many_rejected(structures.parent.name, share, dropped, last - first,
+                                    max_rejected_fraction, kept_list)  # fmt: skip
     progress.finish()
     log.info(
         f"{label}: {dropped.total():,} rejected; {uncharged:,} without oxidation states "

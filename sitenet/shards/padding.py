@@ -1,4 +1,4 @@
-"""Batches of one shape: crystals that nobody asked for are added, which leave the others alone."""
+"""Batches padded to one shape by crystals at their end that change nothing for the others."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,30 +10,39 @@ from sitenet.shards.batch import RaggedBatch
 
 
 class Capacity(NamedTuple):
-    """Site classes, merged pairs and crystals of a padded batch."""
+    """Site classes, merged pairs, crystals and pair types of a padded batch."""
 
     rows: int
     pairs: int
     crystals: int
+    types: int
 
     def room(self, batch: RaggedBatch) -> "Capacity":
         """What is left beside `batch`; negative where it does not fit."""
-        rows, pairs = batch.numbers.numel(), batch.pair_row.numel()
-        return Capacity(self.rows - rows, self.pairs - pairs, self.crystals - batch.sizes.numel())
+        return Capacity(
+            self.rows - batch.numbers.numel(),
+            self.pairs - batch.pair_row.numel(),
+            self.crystals - batch.sizes.numel(),
+            self.types - batch.type_first.numel(),
+        )
 
     def holds(self, batch: RaggedBatch) -> bool:
-        """Whether `batch` can be padded: at least one crystal, and a row for each that is added."""
+        """Whether `batch` can be padded.
+
+        By at least one crystal, with a row for each crystal and a type for the pairs.
+        """
         room = self.room(batch)
-        return room.rows >= room.crystals >= 1 and room.pairs >= 0
+        fits = room.rows >= room.crystals >= 1 and room.pairs >= 0
+        return fits and room.types >= min(1, room.pairs)
 
 
 def padded(batch: RaggedBatch, capacity: Capacity) -> RaggedBatch:
-    """`batch` and, after it, crystals of its first element, to exactly `capacity`.
+    """`batch` and, after it, padding crystals of its first element, to exactly `capacity`.
 
-    Their rows see only themselves, pairs and rows are spread evenly over them, so that no row is
-    long, and their predictions are finite whatever the pooling. The others' predictions and their
-    gradients stay what they were, except under batch norm, which would count what is added. A GPU
-    is not waited for.
+    A padding row is paired with itself only. Pairs are spread evenly over the rows, and types over
+    the pairs, so that no row is long and no type has many pairs; predictions of padding crystals
+    are finite whatever the pooling. Predictions of the batch's own crystals and their gradients do
+    not change, except under batch norm, which counts every row. Does not synchronise with a GPU.
 
     Raises:
         ValueError: `capacity` does not hold the batch.
@@ -47,6 +56,11 @@ def padded(batch: RaggedBatch, capacity: Capacity) -> RaggedBatch:
     # The first pair p of row k is the first with p rows / pairs >= k.
     ends = (row[1:] * room.pairs + room.rows - 1) // room.rows + batch.pair_row.numel()
     crystal = row[:-1] * room.crystals // room.rows + batch.sizes.numel()
+    # Types beyond the number of pairs are those of the last pair, and no pair names them.
+    types = min(room.types, room.pairs)
+    pair_type = pair * types // max(1, room.pairs) + batch.type_first.numel()
+    first = torch.arange(room.types, device=device).clamp(max=max(0, types - 1))
+    first = (first * room.pairs + types - 1) // max(1, types) + batch.pair_row.numel()
     return replace(
         batch,
         numbers=torch.cat([batch.numbers, batch.numbers[:1].expand(room.rows)]),
@@ -59,4 +73,6 @@ def padded(batch: RaggedBatch, capacity: Capacity) -> RaggedBatch:
         pair_column=torch.cat([batch.pair_column, pair_row]),
         pair_distance=F.pad(batch.pair_distance, (0, room.pairs), value=1),
         pair_count=F.pad(batch.pair_count, (0, room.pairs), value=1),
+        pair_type=torch.cat([batch.pair_type, pair_type]),
+        type_first=torch.cat([batch.type_first, first]),
     )

@@ -52,18 +52,30 @@ SCHEMA = pa.schema(
 )
 
 
-def to_table(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> pa.Table:
-    """Crystals as an Arrow table of `SCHEMA`."""
+def to_arrays(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> dict[str, NDArray]:
+    """Crystals as flat arrays, as `read_lists` gives them: a list column `x` and `x.length`.
+
+    NumPy only: arrays of Arrow are not made without importing pandas.
+    """
     sites = np.array([len(c.numbers) for c in crystals])
     images = np.array([c.images for c in crystals])
-    columns = [pa.array(ids, pa.string())]
-    columns += [pa.array(v, t) for v, t in zip(
-        (sites, sites * images, images), SCALARS.values(), strict=True)]  # fmt: skip
+    arrays: dict[str, NDArray] = {"id": np.array(ids, dtype=object)}
+    for (name, kind), values in zip(SCALARS.items(), (sites, sites * images, images), strict=True):
+        arrays[name] = values.astype(kind.to_pandas_dtype())
     for name, kind in LISTS.items():
         parts = [np.ravel(getattr(c, name)) for c in crystals]
-        offsets = np.concatenate([[0], np.cumsum([len(p) for p in parts])]).astype(np.int32)
-        values = pa.array(np.concatenate(parts).astype(kind.to_pandas_dtype()), kind)
-        columns.append(pa.ListArray.from_arrays(offsets, values))
+        arrays[name] = np.concatenate(parts).astype(kind.to_pandas_dtype())
+        arrays[f"{name}.length"] = np.array([len(part) for part in parts])
+    return arrays
+
+
+def to_table(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> pa.Table:
+    """Crystals as an Arrow table of `SCHEMA`."""
+    arrays = to_arrays(ids, crystals)
+    columns = [pa.array(arrays[name], SCHEMA.field(name).type) for name in ("id", *SCALARS)]
+    for name, kind in LISTS.items():
+        offsets = np.concatenate([[0], np.cumsum(arrays[f"{name}.length"])]).astype(np.int32)
+        columns.append(pa.ListArray.from_arrays(offsets, pa.array(arrays[name], kind)))
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 

@@ -1,6 +1,6 @@
 """All crystals of a data set in a few flat tensors; a batch is index arithmetic on them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,16 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.crystal.merging import sites_apart
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.schema import LISTS, read_lists, to_table
-
-COLUMNS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "site_class", "row_length",
-           "pair_class", "pair_distance", "pair_count")  # fmt: skip
-GEOMETRY = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "images", "supercell", "lattice",
-            "frac")  # fmt: skip
+from sitenet.shards.pair_types import first_places
+from sitenet.shards.row_groups import class_level, read_groups
+from sitenet.shards.schema import to_arrays
 
 
 def ranges(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
@@ -47,20 +42,22 @@ class CrystalStore:
     """Merged crystals on one device.
 
     `ids` (B,), `sites` (B,) unique sites, `atoms` (B,) supercell atoms, `classes` (B,) site
-    classes, `pairs` (B,) merged pairs: these stay on the CPU. Everything else is flat: site classes
-    of all crystals, and merged pairs of all classes.
+    classes, `pairs` (B,) merged pairs, `types` (B,) pair types: these stay on the CPU. Everything
+    else is flat: site classes of all crystals, merged pairs of all classes, and distances of all
+    types. A distance is kept once for a type.
     """
 
     _moved = ("_sites", "_classes", "_class_offset", "_numbers", "_oxidation", "_site_weight",
-              "_row_length", "_row_offset", "_pair_class", "_pair_distance",
-              "_pair_count")  # fmt: skip
+              "_row_length", "_row_offset", "_pair_class", "_pair_count", "_pair_type",
+              "_types", "_type_offset", "_type_distance")  # fmt: skip
 
-    def __init__(self, groups: Iterator[dict[str, NDArray]], keep: Collection[str] | None) -> None:
+    def __init__(self, groups: Iterable[dict[str, NDArray]]) -> None:
         parts: dict[str, list[NDArray]] = {name: [] for name in (
             "ids", "sites", "atoms", "classes", "numbers", "oxidation", "site_weight",
-            "row_length", "pair_class", "pair_distance", "pair_count")}  # fmt: skip
+            "row_length", "pair_class", "pair_count", "types", "pair_type",
+            "type_distance")}  # fmt: skip
         for group in groups:
-            for name, array in _class_level(_select(group, keep)).items():
+            for name, array in class_level(group).items():
                 parts[name].append(array)
         if not parts["ids"]:
             raise ValueError("the shards hold no crystal")
@@ -69,48 +66,37 @@ class CrystalStore:
         self.index = {name: k for k, name in enumerate(self.ids)}
         tensors = {name: torch.from_numpy(array) for name, array in flat.items()}
         self.sites, self.atoms = tensors["sites"].long(), tensors["atoms"].long()
-        self.classes = tensors["classes"].long()
-        self._sites, self._classes = self.sites, self.classes
+        self.classes, self.types = tensors["classes"].long(), tensors["types"]
+        self._sites, self._classes, self._types = self.sites, self.classes, self.types
         self._class_offset = offsets(self.classes)
         self._numbers, self._oxidation = tensors["numbers"], tensors["oxidation"]
         self._site_weight = tensors["site_weight"]
         self._row_length = tensors["row_length"].long()
         self._row_offset = offsets(self._row_length)
         self._pair_class, self._pair_count = tensors["pair_class"], tensors["pair_count"]
-        self._pair_distance = tensors["pair_distance"]
+        self._pair_type, self._type_distance = tensors["pair_type"], tensors["type_distance"]
+        self._type_offset = offsets(self.types)
         pair_offset = self._row_offset[self._class_offset]
         self.pairs = pair_offset[1:] - pair_offset[:-1]
 
     @classmethod
     def from_shards(
-        cls, shards: Sequence[Path], keep: Collection[str] | None = None
+        cls,
+        shards: Sequence[Path],
+        keep: Collection[str] | None = None,
+        sites_apart: float | None = None,
     ) -> "CrystalStore":
-        """Read shards; `keep` restricts to these ids. ValueError if a shard is unreadable."""
-        return cls((group for shard in shards for group in read_lists(shard, COLUMNS)), keep)
+        """Read shards; `keep` restricts to these ids, `sites_apart` is that of `read_groups`.
 
-    @classmethod
-    def with_sites_apart(
-        cls, shards: Sequence[Path], keep: Collection[str] | None, tolerance: float
-    ) -> "CrystalStore":
-        """The crystals of `from_shards`, in the same order, with a class for every site.
-
-        Distances are computed from the cells in the shards; those within `tolerance` (A) are one.
+        Raises:
+            ValueError: a shard is unreadable, or no crystal is left.
         """
-        groups = (group for shard in shards for group in read_lists(shard, GEOMETRY))
-        return cls((_sites_apart(_select(group, keep), tolerance) for group in groups), None)
+        return cls(group for shard in shards for group in read_groups(shard, keep, sites_apart))
 
     @classmethod
     def from_crystals(cls, ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> "CrystalStore":
         """Crystals in memory, through the same conversion as shards."""
-        table = to_table(ids, crystals)
-        arrays: dict[str, NDArray] = {}
-        for name in COLUMNS:
-            column = table.column(name).combine_chunks()
-            flat = column.flatten() if name in LISTS else column
-            arrays[name] = flat.to_numpy(zero_copy_only=False)
-            if name in LISTS:
-                arrays[f"{name}.length"] = np.diff(column.offsets.to_numpy())
-        return cls(iter([arrays]), None)
+        return cls([to_arrays(ids, crystals)])
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -131,14 +117,16 @@ class CrystalStore:
         return [Window((), np.arange(len(crystals)))]
 
     def hold(self, groups: tuple[int, ...], upcoming: tuple[int, ...] = ()) -> None:
-        """Have a window in memory, as it always is."""
+        """Have a window in memory: does nothing, since all crystals are."""
 
     def batch(self, crystals: Tensor) -> RaggedBatch:
         """The crystals with these indices (B,) int64 on the CPU as one batch, in this order."""
         count, device = len(crystals), self.device
-        all_rows, all_pairs = int(self.classes[crystals].sum()), int(self.pairs[crystals].sum())
+        all_rows, all_pairs, all_types = (
+            int(of_crystal[crystals].sum()) for of_crystal in (self.classes, self.pairs, self.types)
+        )
         crystals = crystals.to(device, non_blocking=True)
-        classes = self._classes[crystals]
+        classes, types = self._classes[crystals], self._types[crystals]
         rows = ranges(self._class_offset[crystals], classes, all_rows)
         crystal = torch.repeat_interleave(
             torch.arange(count, device=device), classes, output_size=all_rows
@@ -148,7 +136,9 @@ class CrystalStore:
         pair_row = torch.repeat_interleave(
             torch.arange(all_rows, device=device), lengths, output_size=all_pairs
         )
-        first_row = offsets(classes)[:-1]
+        of_pair = crystal[pair_row]
+        own_type = self._pair_type[pairs].long()
+        pair_type = own_type + offsets(types)[of_pair]
         return RaggedBatch(
             numbers=self._numbers[rows].long(),
             oxidation=self._oxidation[rows],
@@ -157,9 +147,11 @@ class CrystalStore:
             sizes=self._sites[crystals].float(),
             row_offsets=offsets(lengths),
             pair_row=pair_row,
-            pair_column=self._pair_class[pairs].long() + first_row[crystal[pair_row]],
-            pair_distance=self._pair_distance[pairs],
+            pair_column=self._pair_class[pairs].long() + offsets(classes)[of_pair],
+            pair_distance=self._type_distance[own_type + self._type_offset[crystals][of_pair]],
             pair_count=self._pair_count[pairs].float(),
+            pair_type=pair_type,
+            type_first=first_places(pair_type, all_types),
         )
 
 
@@ -173,59 +165,3 @@ def _joined(parts: list[NDArray]) -> NDArray:
         out[start : start + len(part)] = part
         start += len(part)
     return out
-
-
-def _select(group: dict[str, NDArray], keep: Collection[str] | None) -> dict[str, NDArray]:
-    """The crystals of a row group whose id is in `keep`."""
-    if keep is None:
-        return group
-    chosen = np.array([name in keep for name in group["id"]], dtype=bool)
-    if chosen.all():
-        return group
-    out = {}
-    for name, array in group.items():
-        lengths = group.get(f"{name}.length")
-        out[name] = array[chosen if lengths is None else np.repeat(chosen, lengths)]
-    return out
-
-
-def _sites_apart(group: dict[str, NDArray], tolerance: float) -> dict[str, NDArray]:
-    """Replace the cells of a row group by pairs of sites."""
-    matrices = group["supercell"].reshape(-1, 3, 3).astype(np.int64)
-    lattices = group["lattice"].reshape(-1, 3, 3)
-    sites = np.split(group["frac"].reshape(-1, 3), np.cumsum(group["n_sites"]))
-    tables = [
-        sites_apart(atom_distances(lattice, frac, matrix), int(images), tolerance)
-        for lattice, frac, matrix, images in zip(
-            lattices, sites, matrices, group["images"], strict=False
-        )
-    ]
-    out = {name: group[name] for name in ("id", "n_sites", "n_atoms", "numbers", "oxidation")}
-    for name in LISTS:
-        if name in ("site_class", "row_length", "pair_class", "pair_distance", "pair_count"):
-            arrays = [getattr(table, name) for table in tables]
-            flat = np.concatenate(arrays) if arrays else np.zeros(0)
-            out[name] = flat.astype(LISTS[name].to_pandas_dtype())
-            out[f"{name}.length"] = np.array([len(a) for a in arrays], dtype=np.int64)
-    return out
-
-
-def _class_level(group: dict[str, NDArray]) -> dict[str, NDArray]:
-    """Columns of a row group with sites collapsed to their classes."""
-    sites, classes = group["site_class.length"], group["row_length.length"]
-    start = np.repeat(np.cumsum(classes) - classes, sites)  # first class of the site's crystal
-    of_site = start + group["site_class"]
-    _, first, weight = np.unique(of_site, return_index=True, return_counts=True)
-    return {
-        "ids": group["id"],
-        "sites": group["n_sites"],
-        "atoms": group["n_atoms"],
-        "classes": classes,
-        "numbers": group["numbers"][first],
-        "oxidation": group["oxidation"][first],
-        "site_weight": weight.astype(np.float32),
-        "row_length": group["row_length"],
-        "pair_class": group["pair_class"].astype(np.int16),
-        "pair_distance": group["pair_distance"],
-        "pair_count": group["pair_count"].astype(np.int16),
-    }

@@ -3,61 +3,74 @@
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sitenet.progress import log
 from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.row_groups import read_groups
 from sitenet.shards.schema import read_lists, row_groups
-from sitenet.shards.store import COLUMNS, CrystalStore, Window, offsets
+from sitenet.shards.store import CrystalStore, Window, offsets
 
-PAIR_BYTES = 8
-"""Of a merged pair in a `CrystalStore`."""
+PAIR_BYTES = 12
+"""Of a merged pair in a `CrystalStore` where each is a type of its own: 8, and 4 for the type."""
 
 CLASS_BYTES = 25
 """Of a site class."""
 
 
+class _Counts(NamedTuple):
+    """Crystals of a row group: ids (B,), and sites, atoms, site classes and pairs of each (B,)."""
+
+    ids: NDArray
+    sites: NDArray
+    atoms: NDArray
+    classes: NDArray
+    pairs: NDArray
+
+
 class StreamedStore:
     """Crystals of shards, of which only some row groups are in memory at a time.
 
-    Like a `CrystalStore`, except that `batch` takes crystals of the row groups that `hold` has
-    been told last. The next ones are read by a thread meanwhile. At most `limit` bytes are taken
-    by the crystals held, those read ahead and those being converted.
+    Like a `CrystalStore`, except that `batch` takes crystals of the row groups in the latest call
+    of `hold`. A thread reads the next ones meanwhile. `limit` counts the bytes of all site classes
+    and merged pairs in memory: of the crystals held, of those read ahead, and of both copies while
+    row groups are joined. `bytes` (groups,) is what each row group takes at most, `types` (B,) are
+    at most the pair types: shards do not count them.
+
+    With `sites_apart` (A, see `read_groups`) shards do not count pairs either: `pairs` (B,) is an
+    upper limit then, the pairs of every site with every atom of the supercell.
     """
 
-    def __init__(self, shards: Sequence[Path], keep: Collection[str] | None, limit: int) -> None:
+    def __init__(
+        self,
+        shards: Sequence[Path],
+        keep: Collection[str] | None,
+        limit: int,
+        sites_apart: float | None = None,
+    ) -> None:
         self._groups = [(shard, group) for shard in shards for group in range(row_groups(shard))]
-        self._keep = keep
-        ids, sites, atoms, pairs, classes = [], [], [], [], []
-        for shard, group in self._groups:
-            (columns,) = read_lists(shard, ("id", "n_sites", "n_atoms", "row_length"), [group])
-            ends = np.cumsum(columns["row_length.length"])
-            total = np.concatenate([[0], np.cumsum(columns["row_length"], dtype=np.int64)])
-            chosen = np.array([keep is None or name in keep for name in columns["id"]], dtype=bool)
-            ids.append(columns["id"][chosen])
-            sites.append(columns["n_sites"][chosen])
-            atoms.append(columns["n_atoms"][chosen])
-            pairs.append(np.diff(total[np.concatenate([[0], ends])])[chosen])
-            classes.append(columns["row_length.length"][chosen])
-        self.ids: list[str] = np.concatenate(ids).tolist()
+        self._keep, self._sites_apart = keep, sites_apart
+        counts = [_count(*place, keep, sites_apart is not None) for place in self._groups]
+        ids, *numbers = map(np.concatenate, zip(*counts, strict=True))
+        self.ids: list[str] = ids.tolist()
         if not self.ids:
             raise ValueError("the shards hold no crystal")
         self.index = {name: k for k, name in enumerate(self.ids)}
-        self.sites, self.atoms, self.pairs, self.classes = (
-            torch.from_numpy(np.concatenate(parts)).long()
-            for parts in (sites, atoms, pairs, classes)
+        self.sites, self.atoms, self.classes, self.pairs = (
+            torch.from_numpy(part).long() for part in numbers
         )
-        self._first = offsets(torch.tensor([len(part) for part in ids])).numpy()
+        self.types = self.pairs  # at most: shards do not count types
+        self._first = offsets(torch.tensor([len(group.ids) for group in counts])).numpy()
         self.bytes = np.array([
-            PAIR_BYTES * int(in_pairs.sum()) + CLASS_BYTES * int(in_classes.sum())
-            for in_pairs, in_classes in zip(pairs, classes, strict=True)
+            PAIR_BYTES * int(group.pairs.sum()) + CLASS_BYTES * int(group.classes.sum())
+            for group in counts
         ])  # fmt: skip
         self._budget = limit / 4  # held, ahead, and twice that while it is joined
-        self._device: torch.device | str = "cpu"
+        self._device = torch.device("cpu")
         self._held: tuple[tuple[int, ...], CrystalStore | None] = ((), None)
         self._ahead: tuple[tuple[int, ...], Future[CrystalStore] | None] = ((), None)
         self._thread: ThreadPoolExecutor | None = None
@@ -67,22 +80,31 @@ class StreamedStore:
         return len(self.ids)
 
     def __getstate__(self) -> dict:
-        """Another process reads for itself."""
+        """Without open files and threads: another process reads the shards itself."""
         state = self.__dict__.copy()
         state |= {"_held": ((), None), "_ahead": ((), None), "_thread": None}
         return state
 
+    @property
+    def device(self) -> torch.device:
+        """Where batches are made."""
+        return self._device
+
     def to(self, device: torch.device | str) -> "StreamedStore":
         """Put crystals that are held from now on onto `device`."""
-        if device != self._device:
+        if (device := torch.device(device)) != self._device:
             self._device, self._held = device, ((), None)
         return self
 
-    def windows(self, crystals: NDArray, seed: tuple[int, ...] | None) -> list[Window]:
+    def windows(
+        self, crystals: NDArray, seed: tuple[int, ...] | None, beside: NDArray | None = None
+    ) -> list[Window]:
         """Crystals (B,) of row groups that are in memory together, in the order of an epoch.
 
-        With a seed, row groups of all shards are shuffled, so that a window mixes them.
+        With a seed, row groups of all shards are shuffled, so that a window mixes them. `beside`
+        (groups,): bytes that each row group takes elsewhere, within the same limit.
         """
+        size = self.bytes if beside is None else self.bytes + beside
         group = np.searchsorted(self._first, crystals, side="right") - 1
         order = np.unique(group)
         if seed is not None:
@@ -92,11 +114,11 @@ class StreamedStore:
         found: list[list[int]] = []
         room = 0.0
         for k in order.tolist():
-            if self.bytes[k] > room or not found:
+            if size[k] > room or not found:
                 found.append([])
                 room = self._budget
             found[-1].append(k)
-            room -= self.bytes[k]
+            room -= size[k]
         return [
             Window(
                 tuple(groups),
@@ -129,28 +151,22 @@ class StreamedStore:
         return store.batch(torch.from_numpy(rows))
 
     def _read(self, groups: tuple[int, ...]) -> CrystalStore:
-        arrays = (
-            part
+        return CrystalStore(
+            arrays
             for shard, group in (self._groups[k] for k in groups)
-            for part in read_lists(shard, COLUMNS, [group])
+            for arrays in read_groups(shard, self._keep, self._sites_apart, [group])
         )
-        return CrystalStore(arrays, self._keep)
 
 
-Store = CrystalStore | StreamedStore
-
-
-def open_store(shards: Sequence[Path], keep: Collection[str] | None, limit: int) -> Store:
-    """Crystals of shards in memory, or streamed if they would take more than `limit` bytes.
-
-    `keep` restricts to these ids. ValueError if a shard is unreadable.
-    """
-    streamed = StreamedStore(shards, keep, limit)
-    size = int(streamed.bytes.sum())
-    if size <= limit:
-        return CrystalStore.from_shards(shards, keep)
-    log.info(
-        f"{len(streamed):,} crystals take {size / 2**30:.1f} GiB, of which memory_gib allows "
-        f"{limit / 2**30:.1f}: shards are read again in every epoch"
-    )
-    return streamed
+def _count(shard: Path, group: int, keep: Collection[str] | None, sites_apart: bool) -> _Counts:
+    """What is known of a row group's crystals without reading their pairs."""
+    columns = ("id", "n_sites", "n_atoms", "row_length")
+    (table,) = read_lists(shard, columns, [group])
+    ids, sites, atoms = table["id"], table["n_sites"], table["n_atoms"]
+    classes = table["row_length.length"]
+    total = np.concatenate([[0], np.cumsum(table["row_length"], dtype=np.int64)])
+    pairs = np.diff(total[np.concatenate([[0], np.cumsum(classes)])])
+    if sites_apart:
+        classes, pairs = sites, sites.astype(np.int64) * atoms
+    chosen = np.array([keep is None or name in keep for name in ids], dtype=bool)
+    return _Counts(*(part[chosen] for part in (ids, sites, atoms, classes, pairs)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Element
 from pymatgen.core.bond_valence import BV_PARAMS
 
-from sitenet.sources.periodic import Array, contacts
+from sitenet.sources.neighbours import Array, contacts
 
 SOFTNESS = 0.37
 """b in exp((R - d) / b), in A, the same for all bonds (O'Keeffe and Brese)."""

@@ -1,19 +1,10 @@
-"""Source `cif_folder`: a folder of *.cif files and a table of labels.
-
-Keys of the configuration's `source` section:
-
-path    the folder; the id of a crystal is the name of its file without `.cif`
-labels  the table: `id_prop.csv` in the folder if not given. A file of that name has no header: id
-        and value, as for CGCNN. Any other .csv or .parquet file has a header.
-id      column of the ids in a table with a header, its first column if not given
-extra   further columns to keep, as text
-"""
+"""Source `cif_folder`: a folder of *.cif files and a table of labels."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
+from sitenet.options.datasets import CifFolderSource
 from sitenet.sources.records import RawRecord, Rejection, SourceError
 from sitenet.sources.table import as_number, as_text, column_names, read_rows
 
@@ -23,25 +14,25 @@ Row = tuple[dict[str, float | None], dict[str, str]]
 """Labels and further columns of one id."""
 
 
-def records(source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
+def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
     """Yield the files by name, then rejections of labels without a file.
 
     Without label columns and a table the files are all there is.
 
     Args:
-        source: see above.
+        source: its options.
         columns: of the labels; `id_prop.csv` has just one, which can have any name here.
 
     Raises:
         SourceError: there is no such folder, table or column.
     """
-    folder = Path(source["path"])
+    folder = Path(source.path)
     files = cif_files(folder)
-    if not columns and "labels" not in source:
+    if not columns and source.labels is None:
         for name, path in files.items():
             yield RawRecord(name, path.read_bytes(), {}, {}, path.name)
         return
-    table = Path(source.get("labels") or folder / HEADERLESS)
+    table = Path(source.labels or folder / HEADERLESS)
     if table.name == HEADERLESS:
         labelled = _headerless(table, columns)
     else:
@@ -61,9 +52,9 @@ def records(source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[RawRe
         yield Rejection(name, f"listed in {table.name}, but there is no such CIF file", table.name)
 
 
-def count(source: Mapping[str, Any]) -> int:
+def count(source: CifFolderSource) -> int:
     """Number of CIF files."""
-    return len(cif_files(Path(source["path"])))
+    return len(cif_files(Path(source.path)))
 
 
 def cif_files(folder: Path) -> dict[str, Path]:
@@ -94,16 +85,16 @@ def _headerless(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, 
 
 
 def _labelled(
-    path: Path, source: Mapping[str, Any], columns: Sequence[str]
+    path: Path, source: CifFolderSource, columns: Sequence[str]
 ) -> Iterator[tuple[str, str, Row]]:
     names = column_names(path)
-    key, extra = source.get("id") or names[0], source.get("extra", ())
-    wanted = list(dict.fromkeys([key, *columns, *extra]))
+    key = source.id or names[0]
+    wanted = list(dict.fromkeys([key, *columns, *source.extra]))
     if missing := [name for name in wanted if name not in names]:
         raise SourceError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
     for number, row in enumerate(read_rows(path, wanted), start=1):
         labels = {column: as_number(row[column]) for column in columns}
-        further = {column: as_text(row[column]) for column in extra}
+        further = {column: as_text(row[column]) for column in source.extra}
         yield f"{path.name}, row {number}", _stem(as_text(row[key])), (labels, further)
 
 

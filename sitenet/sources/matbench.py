@@ -9,7 +9,7 @@ would take many gigabytes as objects.
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import IO, Any
 import numpy as np
 
 from sitenet.files import read_json
+from sitenet.options.datasets import MatbenchSource
+from sitenet.sources.cif_writer import write_cif
 from sitenet.sources.download import download
-from sitenet.sources.p1 import write_cif
 from sitenet.sources.records import RawRecord, Rejection
 
 CHUNK = 2**20
@@ -59,31 +60,29 @@ def tasks() -> dict[str, MatbenchFile]:
     }
 
 
-def count(source: Mapping[str, Any]) -> int:
+def count(source: MatbenchSource) -> int:
     """Number of records to come; 0 for a re-packed file or a task that is not known."""
-    task = tasks().get(source["task"])
-    return task.entries if task and not source.get("sha256") else 0
+    task = tasks().get(source.task)
+    return task.entries if task and not source.sha256 else 0
 
 
-def records(source: Mapping[str, Any]) -> Iterator[RawRecord | Rejection]:
+def records(source: MatbenchSource) -> Iterator[RawRecord | Rejection]:
     """Yield the crystals of one task in the order of its file, which the official folds need.
 
-    Keys of `source`: `task` (its Matbench name); `url` and `sha256` (None: the official ones),
-    `mirrors` (more addresses of the same bytes); `cache` (folder for the file). Ids are
-    Matbench's, as in `mb-mp-gap-000001`; the label has the name of the file's target column, as
-    in `gap pbe`; truth values become 0 and 1.
+    Ids are Matbench's, as in `mb-mp-gap-000001`; the label has the name of the file's target
+    column, as in `gap pbe`; truth values become 0 and 1.
 
     Raises:
         ValueError: there is no such task, or the file is not in Matbench's format.
         DownloadError: the file could not be had.
     """
     known = tasks()
-    if source["task"] not in known:
-        raise ValueError(f"no Matbench task {source['task']!r}; there are {', '.join(known)}")
-    task = known[source["task"]]
-    url = source.get("url") or task.url
-    path = Path(source["cache"]) / url.rsplit("/", 1)[-1]
-    download(url, source.get("sha256") or task.sha256, path, source.get("mirrors") or [])
+    if source.task not in known:
+        raise ValueError(f"no Matbench task {source.task!r}; there are {', '.join(known)}")
+    task = known[source.task]
+    url = source.url or task.url
+    path = Path(source.cache) / url.rsplit("/", 1)[-1]
+    download(url, source.sha256 or task.sha256, path, source.mirrors)
     return _read(path, task)
 
 

@@ -26,7 +26,7 @@ The prototypes among these are reported as rejected, the substitutions are passe
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -35,10 +35,12 @@ import numpy as np
 from pymatgen.analysis.prototypes._data import AFLOW_PROTOTYPE_LIBRARY
 from pymatgen.core import Composition, Element
 
+from sitenet.options.datasets import PrototypesSource
 from sitenet.progress import Progress
 from sitenet.sources.bond_valence import instability_index, without_parameters
-from sitenet.sources.p1 import write_cif
-from sitenet.sources.periodic import ewald_energy, nearest_distance
+from sitenet.sources.cif_writer import write_cif
+from sitenet.sources.ewald import ewald_energy
+from sitenet.sources.neighbours import nearest_distance
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments
 from sitenet.structure.oxidation import guess_oxidation
@@ -66,19 +68,18 @@ class Prototype:
         return f"{self.label}-{formula(self.crystal)}"
 
 
-def records(source: Mapping[str, Any]) -> Iterator[RawRecord | Rejection]:
-    """Yield `source["crystals"]` labelled crystals: the prototypes, then substitutions of them.
+def records(source: PrototypesSource) -> Iterator[RawRecord | Rejection]:
+    """Yield `source.crystals` labelled crystals: the prototypes, then substitutions of them.
 
-    Deterministic in `source["seed"]`. An id is the AFLOW name of the geometry and the formula, as
+    Deterministic in `source.seed`. An id is the AFLOW name of the geometry and the formula, as
     in `AB_cF8_225_a_b-KCl`; no id, hence no set of elements on a geometry, comes twice. Columns
     beside the labels: `parent` (id of the prototype) and `origin` (prototype or substituted).
     Prototypes that cannot have labels are yielded as rejections.
     """
-    wanted = int(source["crystals"])
-    progress = Progress(wanted, "prototypes", "crystals")
+    progress = Progress(source.crystals, "prototypes", "crystals")
     library = [_prototype(number, entry) for number, entry in enumerate(AFLOW_PROTOTYPE_LIBRARY)]
-    for record in chain(_originals(library), _substituted(library, int(source["seed"]))):
-        if progress.done == wanted:
+    for record in chain(_originals(library), _substituted(library, source.seed)):
+        if progress.done == source.crystals:
             break
         yield record
         progress.advance(isinstance(record, RawRecord))

@@ -1,13 +1,12 @@
-"""What a source of crystals yields, and what the configuration says about a source.
+"""What a source of crystals yields.
 
-A source is a module with `records(source: dict) -> Iterator[RawRecord | Rejection]`, where
-`source` is the data set's `source` section of the configuration. It reads lazily, in a fixed order,
-and leaves all validation to `sitenet.sources.collect`.
+A source is a module with `records(source) -> Iterator[RawRecord | Rejection]`, where `source` holds
+its options (`sitenet.options.datasets`). It reads lazily, in a fixed order, and leaves all
+validation to `sitenet.sources.collect`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 
 class SourceError(Exception):
@@ -37,40 +36,3 @@ class Rejection:
     id: str
     reason: str
     where: str = ""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One label to predict."""
-
-    name: str
-    column: str
-    """Name of the value in `RawRecord.labels`."""
-    unit: str
-
-
-@dataclass(frozen=True)
-class SourceSettings:
-    """The part of a data set's configuration that decides its table of structures."""
-
-    dataset: str
-    source: Mapping[str, Any]
-    """`kind` and that kind's options."""
-    tasks: tuple[Task, ...] = ()
-    max_rejected_fraction: float = 0.2
-    """Largest share of unusable crystals among those offered that is not an error."""
-
-    @classmethod
-    def from_config(cls, dataset: str, section: Mapping[str, Any]) -> "SourceSettings":
-        """Settings of `config["datasets"][dataset]`, given as `section`."""
-        tasks = tuple(
-            Task(name, task.get("column", name), task["unit"])
-            for name, task in section.get("tasks", {}).items()
-        )
-        fraction = section.get("max_rejected_fraction", cls.max_rejected_fraction)
-        return cls(dataset, section["source"], tasks, fraction)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The label columns the tasks need, each once."""
-        return tuple(dict.fromkeys(task.column for task in self.tasks))

@@ -16,7 +16,7 @@ from pymatgen.core.structure_prediction.substitution_probability import Substitu
 from pymatgen.core.structure_prediction.volume_predictor import bond_params
 
 from sitenet.sources.bond_valence import PARAMETERS
-from sitenet.sources.periodic import Array, contacts
+from sitenet.sources.neighbours import Array, contacts
 
 Ion = tuple[int, int]
 """Atomic number and charge."""

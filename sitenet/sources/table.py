@@ -1,17 +1,7 @@
-"""Source `table`: a Parquet or CSV file with one CIF per row.
-
-Keys of the configuration's `source` section:
-
-path   the file, .parquet or .csv
-id     column of the ids; without it `id` or `material_id`, whichever is there
-cif    column of the CIF texts, `cif` if not given
-extra  further columns to keep, as text, such as a given `split`
-ids    {path, id}: a CSV file that selects the rows whose id is in its column `id`; its other
-       columns are kept too
-"""
+"""Source `table`: a Parquet or CSV file with one CIF per row."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from sitenet.options.datasets import IdList, TableSource
 from sitenet.sources.records import RawRecord, Rejection, SourceError
 
 BATCH = 500
@@ -28,24 +19,23 @@ LARGEST_ROW = 2**24
 """Bytes of CSV read at once; no row can be longer."""
 
 
-def records(source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
+def records(source: TableSource, columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
     """Yield the rows in the order of the file, then rejections of what is not there or broken.
 
     Args:
-        source: see above.
+        source: its options.
         columns: of the labels.
 
     Raises:
         SourceError: there is no such file or column.
     """
-    path = Path(source["path"])
-    selected = _selected(source)
+    path = Path(source.path)
+    selected = _selected(source.ids)
     joined = next(iter(selected.values()), {}) if selected is not None else {}
-    extra = [name for name in source.get("extra", ()) if name not in joined]
+    extra = [name for name in source.extra if name not in joined]
     names = column_names(path)
-    name_of_id = source.get("id") or ("material_id" if "id" not in names else "id")
-    name_of_cif = source.get("cif", "cif")
-    wanted = list(dict.fromkeys([name_of_id, name_of_cif, *columns, *extra]))
+    name_of_id = source.id or ("material_id" if "id" not in names else "id")
+    wanted = list(dict.fromkeys([name_of_id, source.cif, *columns, *extra]))
     if missing := [name for name in wanted if name not in names]:
         raise SourceError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
     broken: list[Rejection] = []
@@ -56,7 +46,7 @@ def records(source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[RawRe
             absent.pop(name, None)
             yield RawRecord(
                 id=name,
-                cif=row[name_of_cif] or "",
+                cif=row[source.cif] or "",
                 labels={column: as_number(row[column]) for column in columns},
                 extra={column: as_text(row[column]) for column in extra}
                 | (selected[name] if selected is not None else {}),
@@ -64,13 +54,14 @@ def records(source: Mapping[str, Any], columns: Sequence[str]) -> Iterator[RawRe
             )
     yield from broken
     for name in absent:
-        yield Rejection(name, f"listed in {source['ids']['path']}, not in the table", path.name)
+        listing = source.ids.path if source.ids else ""
+        yield Rejection(name, f"listed in {listing}, not in the table", path.name)
 
 
-def count(source: Mapping[str, Any]) -> int:
+def count(source: TableSource) -> int:
     """Number of records to come; 0 if only reading the table would tell."""
-    path = Path(source["path"])
-    if (selected := _selected(source)) is not None:
+    path = Path(source.path)
+    if (selected := _selected(source.ids)) is not None:
         return len(selected)
     return pq.read_metadata(path).num_rows if column_names(path) and _is_parquet(path) else 0
 
@@ -168,11 +159,11 @@ def _text_as_bytes(column: pa.Array) -> pa.Array:
     return column.cast(pa.large_binary()) if text else column
 
 
-def _selected(source: Mapping[str, Any]) -> dict[str, dict[str, str]] | None:
+def _selected(ids: IdList | None) -> dict[str, dict[str, str]] | None:
     """Further columns by id of the file `ids`; None without one."""
-    if (ids := source.get("ids")) is None:
+    if ids is None:
         return None
-    path, key = Path(ids["path"]), ids.get("id", "id")
+    path, key = Path(ids.path), ids.id
     names = column_names(path)
     if key not in names:
         raise SourceError(f"{path} has no column {key!r}; it has {', '.join(names)}")

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 
@@ -19,17 +17,8 @@ def ranked(ids: Sequence[str], key: str) -> NDArray[np.int64]:
     return np.array(sorted(range(len(ids)), key=hashes.__getitem__), dtype=np.int64)
 
 
-def draw(split: Path, part: str, count: int | None, seed: int) -> list[str]:
-    """Ids of at most `count` crystals (None: all) of `part` (train, val or test), in file order.
-
-    Raises:
-        ValueError: there is no crystal in that part.
-    """
-    table = pd.read_csv(split, dtype=str, keep_default_na=False)
-    ids = table.id[table.split == part].tolist()
-    if not ids:
-        raise ValueError(f"{split} has no crystals in its part {part}")
+def drawn(ids: Sequence[str], count: int | None, key: str) -> NDArray[np.int64]:
+    """Ascending positions of the first `count` (None: all) of `ids` in the order of `ranked`."""
     if count is None:
-        return ids
-    chosen = np.sort(ranked(ids, f"crystals {seed}")[:count])
-    return [ids[k] for k in chosen]
+        return np.arange(len(ids))
+    return np.sort(ranked(ids, key)[:count])

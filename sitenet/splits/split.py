@@ -1,20 +1,19 @@
 """Which crystals train, validate and test a task."""
 
-import csv
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sitenet.files import atomic_path, write_json
+from sitenet.files import write_json
+from sitenet.options.split import SplitSettings
 from sitenet.progress import log
 from sitenet.sources.structure_table import read_structures, rows_offered
+from sitenet.splits.parts import PARTS, write_parts
 
-PARTS = ("train", "val", "test")
 MATBENCH_FOLDS, MATBENCH_SEED = 5, 18012019
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -22,39 +21,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 class SplitError(Exception):
     """The split that the configuration asks for cannot be made."""
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """How to divide the crystals of a task."""
-
-    kind: str = "grouped"
-    """grouped: by reduced formula, so that no polymorphs are on both sides; random; matbench: an
-    official fold; column: as the column `column` says."""
-    seed: int = 0
-    test: float = 0.2
-    """Share of all crystals (grouped, random)."""
-    validation: float = 0.05
-    """Share of the crystals that are not for testing."""
-    fold: int = 0
-    """Number of the Matbench fold, 0-4."""
-    column: str = "split"
-    """Column of train, val and test; without a val, `validation` of train becomes it."""
-    train_size: int | None = None
-    """Train on only so many crystals, drawn by seed."""
-
-    @classmethod
-    def from_config(cls, section: Mapping[str, Any]) -> "SplitSettings":
-        """Settings of a data set's `split` section; raises SplitError for impossible ones."""
-        settings = cls(**section)
-        if settings.kind not in KINDS:
-            raise SplitError(f"split kind {settings.kind!r}: there are {', '.join(KINDS)}")
-        if not 0 <= settings.fold < MATBENCH_FOLDS:
-            raise SplitError(f"split fold {settings.fold}: there are 0 to {MATBENCH_FOLDS - 1}")
-        for name, share in (("test", settings.test), ("validation", settings.validation)):
-            if not 0 < share < 1:
-                raise SplitError(f"split {name} is {share}: it must be between 0 and 1")
-        return settings
 
 
 def make_split(
@@ -88,10 +54,7 @@ def make_split(
     table = table[table.split != ""]
     report = split_report(table, task, settings)
     _check(report, task, settings)
-    with atomic_path(out_csv) as path, path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "split"])
-        writer.writerows(zip(table.id, table.split, strict=True))
+    write_parts(out_csv, zip(table.id, table.split, strict=True))
     write_json(out_report, report)
     counts = ", ".join(f"{report['counts'][part]:,} {part}" for part in PARTS)
     leaked = report["shared"]["train-test"]["crystals"]

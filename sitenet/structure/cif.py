@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitenet.structure.elements import ISOTOPES, elements
-from sitenet.structure.overlap import heights, overlapping_pair
+from sitenet.structure.overlapping_atoms import heights, overlapping_pair
 from sitenet.structure.plain_cif import Array, ParsedCif, parse_plain
 from sitenet.structure.rejection import RejectedCrystal
 

@@ -1,6 +1,13 @@
-"""Names, numbers and electronegativities of the elements, isotopes D and T included."""
+"""Numbers, symbols, electronegativities and oxidation states of the elements, and isotopes D, T.
 
+The table `elements.csv` has the values of pymatgen, which a test compares: importing pymatgen would
+take longer than reading a crystal.
+"""
+
+import csv
 from functools import lru_cache
+from importlib import resources
+from math import nan
 from typing import NamedTuple
 
 ISOTOPES = ("D", "T")
@@ -8,23 +15,27 @@ ISOTOPES = ("D", "T")
 
 
 class ElementFacts(NamedTuple):
-    """What reading a crystal needs to know of an element."""
+    """Properties of an element that reading a crystal needs."""
 
     number: int
     electronegativity: float
-    """Pauling's; NaN where there is none."""
+    """Pauling's; NaN if the element has none."""
+    states: tuple[tuple[int, int], ...]
+    """Common oxidation states, each with its number of occurrences in the ICSD."""
 
 
 @lru_cache(maxsize=1)
 def elements() -> dict[str, ElementFacts]:
-    """Facts by symbol, from pymatgen."""
-    import warnings
-
-    from pymatgen.core import Element
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pymatgen warns of each missing electronegativity
-        facts = {e.symbol: ElementFacts(int(e.Z), float(e.X)) for e in Element}
+    """Properties by symbol."""
+    source = resources.files("sitenet.structure") / "elements.csv"
+    facts = {
+        row["symbol"]: ElementFacts(
+            number=int(row["number"]),
+            electronegativity=float(row["electronegativity"] or nan),
+            states=_states(row["oxidation_states"]),
+        )
+        for row in csv.DictReader(source.read_text().splitlines())
+    }
     return facts | dict.fromkeys(ISOTOPES, facts["H"])
 
 
@@ -32,3 +43,9 @@ def elements() -> dict[str, ElementFacts]:
 def symbols() -> dict[int, str]:
     """Symbol by atomic number."""
     return {e.number: symbol for symbol, e in elements().items() if symbol not in ISOTOPES}
+
+
+def _states(text: str) -> tuple[tuple[int, int], ...]:
+    """Charges and occurrences from text such as "+2:372 -4:248"."""
+    pairs = (state.split(":") for state in text.split())
+    return tuple((int(charge), int(occurrences)) for charge, occurrences in pairs)

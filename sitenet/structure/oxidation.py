@@ -1,12 +1,14 @@
-"""Oxidation states guessed from the composition, as pymatgen does, without its enumeration.
+"""Oxidation states guessed from the composition: the guesses of pymatgen, without its enumeration.
 
-pymatgen's `Composition.oxi_state_guesses` goes through all multisets of the common oxidation states
-of each element, scores a combination by how often the ICSD holds its members (`icsd_bv.yaml`,
-summed over sites), and takes the neutral one of the highest score; formulas with large counts take
-it seconds. The score is a sum over sites, so dynamic programming over the charge finds the same.
+pymatgen's `Composition.oxi_state_guesses` enumerates all multisets of the common oxidation states
+of each element. The score of a combination is the sum over sites of how often the ICSD holds the
+element in that state, and the guess is the neutral combination with the highest score. Formulas
+with large counts take seconds. As the score is a sum over sites, dynamic programming over the total
+charge finds the same combination.
 """
 
 from functools import lru_cache
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,33 +19,37 @@ from sitenet.structure.formula import counts
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+PEROXIDE_METALS = frozenset({1, 3, 11, 19, 37, 55})
+"""H and alkali metals. pymatgen does not reduce the formulas of their peroxides (Li2O2)."""
+
+
 class Scores(NamedTuple):
-    """Best score of each total charge that some sites can have together."""
+    """Best score for each total charge of a group of sites."""
 
     lowest: int
     """Charge of the first entry."""
     best: Array
-    """Score of charges lowest, lowest + 1, ...; -inf where out of reach."""
+    """Scores of the charges lowest, lowest + 1, ...; -inf for impossible charges."""
 
     def at(self, charges: Array) -> Array:
-        """Scores of these charges."""
+        """Scores of `charges`."""
         index = charges - self.lowest
         inside = (index >= 0) & (index < len(self.best))
         return np.where(inside, self.best[np.where(inside, index, 0)], -np.inf)
 
     def charges(self) -> Array:
-        """The charges within reach."""
+        """The possible charges."""
         return np.flatnonzero(np.isfinite(self.best)) + self.lowest
 
 
 def guess_oxidation(numbers: Array) -> Array:
-    """(n,) float64 mean oxidation state of each site's element; zeros where there is no guess.
+    """Mean oxidation state of each site's element, (n,) float64; zeros if there is no guess.
 
-    Equals the first of pymatgen's `oxi_state_guesses()` of the reduced composition whose elements
-    are sorted by electronegativity. There is no guess for one element alone, a composition that
-    cannot be neutral and elements without common oxidation states. Of equally good guesses the
-    first counts, as in pymatgen: element by element, the total charge made by the first multiset of
-    states, in the order of `itertools.combinations_with_replacement`.
+    Equals the first of pymatgen's `oxi_state_guesses()` for the reduced composition with elements
+    sorted by electronegativity. There is no guess for a single element, for a composition that
+    cannot be neutral, or with elements without common oxidation states. Ties are resolved as in
+    pymatgen: element by element, the total charge of the first multiset of states, in the order of
+    `itertools.combinations_with_replacement`.
 
     Args:
         numbers: (n,) atomic numbers.
@@ -54,38 +60,36 @@ def guess_oxidation(numbers: Array) -> Array:
 
 @lru_cache(maxsize=100_000)
 def _means(reduced: tuple[tuple[int, int], ...]) -> dict[int, float]:
-    """Mean oxidation state by atomic number; empty for no guess."""
-    from pymatgen.core import Composition
-
+    """Mean oxidation state by atomic number; empty if there is no guess."""
     if len(reduced) < 2:
         return {}
-    # pymatgen leaves peroxides (Li2O2) unreduced, which its own reduction knows
-    composition = Composition({symbols()[z]: n for z, n in reduced}).reduced_composition
-    amounts = {e.symbol: int(n) for e, n in sorted(composition.items())}
-    sites = [(states(symbol), n) for symbol, n in amounts.items()]
-    if not all(own for own, _ in sites):
+    ordered = sorted(reduced, key=lambda entry: _order(symbols()[entry[0]]))
+    if _is_peroxide(reduced):
+        ordered = [(number, 2 * n) for number, n in ordered]
+    facts = [elements()[symbols()[number]] for number, _ in ordered]
+    sites = [(own.states, n) for own, (_, n) in zip(facts, ordered, strict=True)]
+    if not all(states for states, _ in sites):
         return {}
-    totals = _best_charges(sites)  # empty where nothing is neutral
-    means = [total / n for total, (_, n) in zip(totals, sites, strict=False)]
-    return {elements()[symbol].number: q for symbol, q in zip(amounts, means, strict=False)}
+    totals = _best_charges(sites)  # empty if no combination is neutral
+    return {number: total / n for (number, n), total in zip(ordered, totals, strict=False)}
 
 
-@lru_cache(maxsize=128)
-def states(symbol: str) -> tuple[tuple[int, int], ...]:
-    """Common oxidation states of an element and how often each occurs in the ICSD."""
-    from pymatgen.core import Composition, Element, Species
+def _order(symbol: str) -> tuple[float, str]:
+    """Sort key of elements, as in pymatgen: by electronegativity, unknown ones last."""
+    electronegativity = elements()[symbol].electronegativity
+    return (float("inf") if isnan(electronegativity) else electronegativity, symbol)
 
-    if Composition.oxi_prob is None:
-        Composition("NaCl").oxi_state_guesses()  # loads the table of occurrences
-    element = Element(symbol)
-    common = element.icsd_oxidation_states or element.common_oxidation_states
-    return tuple((int(q), int(Composition.oxi_prob.get(Species(symbol, q), 0))) for q in common)
+
+def _is_peroxide(reduced: tuple[tuple[int, int], ...]) -> bool:
+    amounts = dict(reduced)
+    metals = PEROXIDE_METALS & set(amounts)
+    return len(amounts) == 2 and bool(metals) and amounts.get(8) == amounts[min(metals)] == 1
 
 
 def _best_charges(sites: list[tuple[tuple[tuple[int, int], ...], int]]) -> list[int]:
-    """Total charge of each element in the best neutral combination; empty for none."""
+    """Total charge of each element in the best neutral combination; empty if there is none."""
     scores = [_scores(own, n) for own, n in sites]
-    rest = [Scores(0, np.zeros(1))]  # of the elements after k, for the last k first
+    rest = [Scores(0, np.zeros(1))]  # scores of all elements after the k-th, last k first
     for own in reversed(scores[1:]):
         rest.append(_combined(own, rest[-1]))
     charges: list[int] = []
@@ -100,7 +104,7 @@ def _best_charges(sites: list[tuple[tuple[tuple[int, int], ...], int]]) -> list[
 
 @lru_cache(maxsize=10_000)
 def _scores(own: tuple[tuple[int, int], ...], n: int) -> Scores:
-    """Of n sites of an element with these states."""
+    """Scores of n sites of an element with the states `own`."""
     lowest = min(q for q, _ in own)
     one = np.full(max(q for q, _ in own) - lowest + 1, -np.inf)
     for q, occurrence in own:
@@ -112,7 +116,7 @@ def _scores(own: tuple[tuple[int, int], ...], n: int) -> Scores:
 
 
 def _combined(few: Scores, many: Scores) -> Scores:
-    """Of two groups of sites together: the max-plus convolution."""
+    """Scores of two groups of sites together: the max-plus convolution."""
     best = np.full(len(few.best) + len(many.best) - 1, -np.inf)
     for k in np.flatnonzero(np.isfinite(few.best)).tolist():
         part = best[k : k + len(many.best)]
@@ -121,14 +125,14 @@ def _combined(few: Scores, many: Scores) -> Scores:
 
 
 def _first(own: tuple[tuple[int, int], ...], n: int, charges: list[int]) -> int:
-    """The charge that the first multiset of n states makes."""
+    """Among `charges`, that of the first multiset of n states."""
     if len(charges) == 1:
         return charges[0]
     return min(charges, key=lambda charge: _multiset(tuple(q for q, _ in own), n, charge))
 
 
 def _multiset(own: tuple[int, ...], n: int, charge: int) -> list[int]:
-    """Indices of the first multiset of n states whose sum is `charge`."""
+    """Indices of the first multiset of n states that sum to `charge`."""
     chosen: list[int] = []
     for left in range(n - 1, -1, -1):
         start = chosen[-1] if chosen else 0
@@ -140,7 +144,7 @@ def _multiset(own: tuple[int, ...], n: int, charge: int) -> list[int]:
 
 @lru_cache(maxsize=10_000)
 def _reachable(own: tuple[int, ...], n: int) -> frozenset[int]:
-    """Sums of n states."""
+    """All possible sums of n states."""
     sums = {0}
     for _ in range(n):
         sums = {total + q for total in sums for q in own}

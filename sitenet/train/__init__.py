@@ -1,1 +1,1 @@
-"""Training, metrics and baselines."""
+"""Training with and without labels: one loop, its tasks, checkpoints and processes."""

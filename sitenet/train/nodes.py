@@ -1,33 +1,41 @@
-"""A training on several machines of a Slurm job.
+"""A training on several machines of a Slurm job, which see the same folders.
 
-The job's process starts this module on each of them with srun; the machines see the same folders.
+The process of the job starts `sitenet.train.on_node` on each of them with srun, and describes the
+training in a JSON file.
 """
 
+import json
 import os
-import pickle
-import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from sitenet.files import write_text
+from sitenet.train.training import Training
+from sitenet.train.workers import Meeting
 
 
-def on_nodes(nodes: int, work: Callable[[], None], folder: Path) -> None:
-    """Call `work` on every machine of the job and wait; `folder` holds it meanwhile.
+def start_nodes(training: Training, meeting: Meeting) -> None:
+    """Run a training on all machines of the job to its end.
 
-    Raises RuntimeError where there is no srun, or a machine failed.
+    Raises:
+        RuntimeError: there is no srun, or a machine failed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder.resolve() / "work.pickle"
-    file.write_bytes(pickle.dumps(work))
+    nodes = training.settings.nodes
+    file = training.checkpoints.resolve() / "training.json"
+    described = {"kind": type(training).__name__, "training": asdict(training),
+                 "meeting": asdict(meeting)}  # fmt: skip
+    write_text(file, json.dumps(described, default=str))  # str: of paths
     command = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--overlap",
-               "--kill-on-bad-exit=1", sys.executable, "-m", __name__, str(file)]  # fmt: skip
+               "--kill-on-bad-exit=1", sys.executable, "-m", "sitenet.train.on_node",
+               str(file)]  # fmt: skip
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    meeting = {"MASTER_ADDR": socket.gethostname(), "MASTER_PORT": str(_free_port())}
     try:
         subprocess.run(
-            command, env={**os.environ, **meeting, "PYTHONPATH": os.pathsep.join(paths)}, check=True
+            command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, check=True
         )
     except FileNotFoundError:
         raise RuntimeError(
@@ -39,18 +47,17 @@ def on_nodes(nodes: int, work: Callable[[], None], folder: Path) -> None:
         file.unlink()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])
+def from_plain(kind: Any, value: Any) -> Any:
+    """What `asdict` and JSON have made of an object of type `kind`, as that object again.
 
-
-def main(file: str) -> None:
-    """One machine's part; its number comes from Slurm."""
-    os.environ["NODE_RANK"] = os.environ["SLURM_NODEID"]
-    work = pickle.loads(Path(file).read_bytes())
-    work()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    Dataclasses may hold dataclasses, paths, tuples and what JSON knows.
+    """
+    options = [option for option in get_args(kind) if option is not type(None)]
+    if isinstance(kind, type) and is_dataclass(kind):
+        types = get_type_hints(kind)
+        return kind(**{f.name: from_plain(types[f.name], value[f.name]) for f in fields(kind)})
+    if get_origin(kind) is tuple:
+        return tuple(from_plain(options[0], item) for item in value)
+    if Path in (kind, *options):
+        return None if value is None else Path(value)
+    return value

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import lightning.pytorch as pl
-import numpy as np
-import pandas as pd
 import torch
 
 from sitenet.files import write_json
@@ -18,13 +15,17 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
-from sitenet.shards.store import CrystalStore
-from sitenet.tables import read_table
-from sitenet.train.callbacks import History
-from sitenet.train.fit import device_name, fit, peak_memory
-from sitenet.train.pretrain_module import PretrainModule, UnlabelledBatches, WholeBatches
+from sitenet.shards.featurised import Featurised, read_featurised
+from sitenet.shards.open_store import open_both
+from sitenet.splits.parts import read_parts
+from sitenet.tables import read_ids
+from sitenet.train.history import Report
+from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
+from sitenet.train.launch import train_task, training_record
+from sitenet.train.optimiser import set_seeds
+from sitenet.train.training import Training
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,40 @@ class PretrainOutputs:
 
 def initial_encoder(settings: ModelSettings, seed: int) -> SiteNet:
     """The encoder as a pre-training with this seed starts: the untrained control."""
-    pl.seed_everything(seed, verbose=False)
+    set_seeds(seed)
     return SiteNet(settings)
+
+
+@dataclass(frozen=True)
+class Pretraining(Training):
+    """Training of an encoder without labels; `model` is its architecture."""
+
+    inputs: PretrainInputs
+    model: ModelSettings
+    loss: InfoMaxSettings
+
+    def load_task(self) -> InfoMaxTask:
+        """Crystals and a new encoder; raises ValueError if no crystal is left."""
+        inputs, settings = self.inputs, self.settings
+        crystals = read_unlabelled(inputs, self.label)
+        limit = round(settings.memory_gib * 2**30)
+        store = open_both(inputs.shards, set(crystals.ids), limit, inputs.features.merge_tolerance)
+        parts = {part: torch.from_numpy(crystals.indices(part)) for part in ("train", "val")}
+        log.info(
+            f"{self.label}: {len(parts['train']):,} training and {len(parts['val']):,} validation "
+            f"crystals, N={inputs.features.n_atoms}, on {self.accelerator}"
+        )
+        encoder = initial_encoder(self.model, settings.seed)
+        return InfoMaxTask(
+            DeepInfoMax(encoder, self.loss),
+            settings,
+            UnlabelledBatches(store, parts["train"], settings.batch_sites, settings.seed),
+            WholeBatches(store, parts["val"], settings.batch_sites, settings.seed),
+        )
+
+    def report(self) -> Report:
+        """Epochs by their losses."""
+        return Report(self.history, self.label, "loss", self.settings.max_epochs)
 
 
 def pretrain(
@@ -62,7 +95,7 @@ def pretrain(
     outputs: PretrainOutputs,
     model_settings: ModelSettings,
     loss_settings: InfoMaxSettings,
-    settings: TrainingSettings,
+    settings: PretrainingSettings,
     accelerator: str = "cpu",
     label: str = "pre-training",
 ) -> None:
@@ -72,35 +105,15 @@ def pretrain(
     was killed continues after its last finished epoch. Raises ValueError if no crystal is left.
     """
     start = time.monotonic()
-    ids = _ids(inputs, label)
-    everyone = [name for part in ids.values() for name in part]
-    store = CrystalStore.from_shards(inputs.shards, keep=set(everyone))
-    fits = store.sites <= inputs.features.n_atoms
-    kept = {name for name, fit in zip(store.ids, fits.tolist(), strict=True) if fit}
-    store = CrystalStore.from_shards(inputs.shards, keep=kept)
-    sites = CrystalStore.with_sites_apart(inputs.shards, kept, inputs.features.merge_tolerance)
-    parts = {
-        part: torch.tensor([store.index[name] for name in names if name in kept])
-        for part, names in ids.items()
-    }
-    if not all(len(part) for part in parts.values()):
-        raise ValueError(f"{inputs.split}: no featurised crystal in train or in val")
-    log.info(
-        f"{label}: {len(parts['train']):,} training and {len(parts['val']):,} validation crystals, "
-        f"N={inputs.features.n_atoms}, on {accelerator}"
-    )
-    encoder = initial_encoder(model_settings, settings.seed)
-    module = PretrainModule(
-        DeepInfoMax(encoder, loss_settings),
-        settings,
-        UnlabelledBatches(store, sites, parts["train"], settings.batch_sites, settings.seed),
-        WholeBatches(store, sites, parts["val"], settings.batch_sites, settings.seed),
-    )
-    history = History(outputs.history, label, "total", "loss")
-    best = fit(module, settings, history, outputs.checkpoints, accelerator)
-    module.load_state_dict(best)
+    training = Pretraining(settings, outputs.history, outputs.checkpoints, accelerator, label,
+                           inputs, model_settings, loss_settings)  # fmt: skip
+    task = training.load_task()
+    trained = train_task(training, task)
+    task.model.load_state_dict(trained.weights)
+    encoder = task.model.float().encoder
+    assert isinstance(encoder, SiteNet)
     save_model(
-        encoder.float(),
+        encoder,
         model_settings,
         outputs.weights,
         outputs.description,
@@ -108,36 +121,41 @@ def pretrain(
         training=settings.to_dict(),
         features=asdict(inputs.features),
     )
-    rows = pd.DataFrame(history.rows)
+    best = trained.history.best()
     record = {
-        "best": history.best(),
-        "best_epoch": history.best()["epoch"],
-        "epochs": len(rows),
-        "crystals": {part: len(chosen) for part, chosen in parts.items()},
-        "structures_per_second": float(np.median(rows.structures_per_second)),
-        "seconds": float(rows.seconds.sum()),
-        "peak_memory_bytes": peak_memory(accelerator),
-        "device": device_name(accelerator),
-        "parameters": sum(p.numel() for p in module.model.parameters()),
+        "best": best,
+        "crystals": {
+            "train": len(task.train_batches.indices),
+            "val": len(task.validation_batches.indices),
+        },
+        **training_record(trained, task, accelerator),
     }
     write_json(outputs.metrics, record)
     shutil.rmtree(outputs.checkpoints, ignore_errors=True)
     log.info(
-        f"{label}: validation loss {history.best()['val_total']:.4g} at epoch "
-        f"{history.best()['epoch']} of {len(rows)}, {duration(time.monotonic() - start)}"
+        f"{label}: validation loss {best['val_total']:.4g} at epoch {best['epoch']} of "
+        f"{record['epochs']}, {duration(time.monotonic() - start)}"
     )
 
 
-def _ids(inputs: PretrainInputs, label: str) -> dict[str, list[str]]:
-    """Ids of the training and the validation part, without those held out."""
-    split = pd.read_csv(inputs.split, dtype=str, keep_default_na=False)
-    out = held_out_ids(inputs.held_out)
+def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:
+    """Training and validation crystals that fit into N, without those held out.
+
+    Raises:
+        ValueError: there are none in one of the parts.
+    """
+    parts, out = read_parts(inputs.split), held_out_ids(inputs.held_out)
+    left = parts.without(out)
     if out:
-        log.info(f"{label}: {split.id.isin(list(out)).sum():,} of {len(split):,} crystals held out")
-    split = split[~split.id.isin(list(out))]
-    return {part: split.id[split.split == part].tolist() for part in ("train", "val")}
+        dropped = len(parts.of) - len(left.of)
+        log.info(f"{label}: {dropped:,} of {len(parts.of):,} crystals held out")
+    crystals = read_featurised(inputs.shards, left)
+    fits = crystals.n_sites <= inputs.features.n_atoms
+    crystals = crystals.take(fits & (crystals.parts != "test"))
+    crystals.require("train", "val")
+    return crystals
 
 
 def held_out_ids(tables: Sequence[Path]) -> set[str]:
     """Ids of all crystals in some tables of structures; no other column is read."""
-    return {name for table in tables for name in read_table(table, columns=["id"]).id}
+    return {name for table in tables for name in read_ids(table)}

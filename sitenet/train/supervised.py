@@ -2,31 +2,38 @@
 
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from sitenet.evaluate.baselines import baselines
 from sitenet.evaluate.metrics import regression_metrics
 from sitenet.files import write_json
+from sitenet.model.inference import predict
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
-from sitenet.splits.draws import ranked
-from sitenet.tables import write_table
-from sitenet.train.callbacks import History
-from sitenet.train.data import Batches, TaskData, load_task
-from sitenet.train.fit import device_name, fit, peak_memory
-from sitenet.train.module import SupervisedModule
+from sitenet.shards.featurised import Featurised, read_featurised
+from sitenet.splits.draws import drawn
+from sitenet.splits.parts import PARTS, UNUSED, read_parts
+from sitenet.tables import read_rows, write_table
+from sitenet.train.batches import Batches
+from sitenet.train.data import TaskData, load_labelled
+from sitenet.train.devices import torch_device
+from sitenet.train.history import History, Report
+from sitenet.train.launch import train_here, train_task, training_record
+from sitenet.train.loop import OnEpoch
+from sitenet.train.optimiser import set_seeds
+from sitenet.train.task import LabelTask
+from sitenet.train.training import Training
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,47 @@ class RunOutputs:
     checkpoints: Path
 
 
+@dataclass(frozen=True)
+class SupervisedTraining(Training):
+    """Training of a Site-Net with labels; `model` is its architecture."""
+
+    settings: TrainingSettings
+    inputs: RunInputs
+    model: ModelSettings
+
+    def load_task(self) -> LabelTask:
+        """Labelled crystals and a new model; raises ValueError if the data does not allow a run."""
+        set_seeds(self.settings.seed)
+        data = self._load_data()
+        fitting = data.indices("train")
+        watched = data.indices("val", self.inputs.features.n_atoms)
+        log.info(
+            f"{self.label}: {len(fitting):,} training, {len(watched):,} validation and "
+            f"{len(data.indices('test')):,} test crystals, N={self.inputs.features.n_atoms}, on "
+            f"{self.accelerator}"
+        )
+        return LabelTask(
+            _new_model(self.model, self.settings, data, fitting),
+            self.settings,
+            Batches(data, fitting, self.settings.batch_sites, shuffle=self.settings.seed),
+            Batches(data, watched, self.settings.batch_sites),
+        )
+
+    def _load_data(self) -> TaskData:
+        inputs, settings = self.inputs, self.settings
+        crystals = read_featurised(inputs.shards, read_parts(inputs.split))
+        crystals.require(*PARTS)
+        crystals = _limit_training(crystals, inputs.features.n_atoms, settings)
+        return load_labelled(
+            crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
+        )
+
+    def report(self) -> Report:
+        """Epochs by their errors."""
+        title = f"MAE ({self.inputs.unit})"
+        return Report(self.history, self.label, title, self.settings.max_epochs)
+
+
 def train(
     inputs: RunInputs,
     outputs: RunOutputs,
@@ -68,29 +116,23 @@ def train(
     Raises ValueError if the data does not allow a run.
     """
     start = time.monotonic()
-    data, module = _prepared(inputs, model_settings, settings, accelerator, label)
-    history = History(outputs.history, label, "mae", f"MAE ({inputs.unit})")
-    best = fit(module, settings, history, outputs.checkpoints, accelerator)
-    module.load_state_dict(best)
-    model = module.model.float()  # as saved
-    predictions = predict(model, data, settings.batch_sites, accelerator)
+    training = SupervisedTraining(settings, outputs.history, outputs.checkpoints, accelerator,
+                                  label, inputs, model_settings)  # fmt: skip
+    task = training.load_task()
+    trained = train_task(training, task)
+    task.model.load_state_dict(trained.weights)
+    model, data = task.model.float(), task.data  # as saved
+    data.store.to(torch_device(accelerator))
+    values = predict(model, data.store, settings.batch_sites)
+    predictions = _predictions(data, values, inputs.structures)
     write_table(outputs.predictions, predictions)
-    seconds = sum(row["seconds"] for row in history.rows)
-    record = {
+    record: dict[str, Any] = {
         "splits": _split_metrics(predictions, settings.seed),
         "baselines": _baselines(predictions),
         "unit": inputs.unit,
         "model": model_settings.to_dict(),
         "training": settings.to_dict(),
-        "epochs": len(history.rows),
-        "best_epoch": history.best()["epoch"],
-        "structures_per_second": float(
-            np.median([row["structures_per_second"] for row in history.rows])
-        ),
-        "seconds": seconds,
-        "peak_memory_bytes": peak_memory(accelerator),
-        "device": device_name(accelerator),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        **training_record(trained, task, accelerator),
     }
     save_model(
         model,
@@ -103,74 +145,48 @@ def train(
     )
     write_json(outputs.metrics, record)
     shutil.rmtree(outputs.checkpoints, ignore_errors=True)
-    test = record["splits"]["test"]  # type: ignore[index]
     log.info(
-        f"{label}: test MAE {test['mae']:.4g} {inputs.unit} (mean of the training labels: "
-        f"{record['baselines']['mean']:.4g}) after {len(history.rows)} epochs, "  # type: ignore[index]
+        f"{label}: test MAE {record['splits']['test']['mae']:.4g} {inputs.unit} (mean of the "
+        f"training labels: {record['baselines']['mean']:.4g}) after {record['epochs']} epochs, "
         f"{duration(time.monotonic() - start)}"
     )
 
 
-def fit_watched(
+def train_watched(
     inputs: RunInputs,
     model_settings: ModelSettings,
     settings: TrainingSettings,
     folder: Path,
     accelerator: str,
-    callbacks: Sequence[pl.Callback],
+    on_epoch: OnEpoch,
 ) -> History:
-    """Train and watch, nothing else: no test crystal is predicted, no model kept.
+    """Train in this process and call `on_epoch` after each epoch; nothing else.
 
-    `folder` gets history.csv and the checkpoints from which a killed run continues.
+    No test crystal is predicted and no model kept. `folder` gets history.csv and the checkpoints
+    from which a killed run continues.
     """
-    _, module = _prepared(inputs, model_settings, settings, accelerator, folder.name)
-    history = History(folder / "history.csv", folder.name, "mae", f"MAE ({inputs.unit})")
-    fit(module, settings, history, folder / "checkpoints", accelerator, callbacks)
-    return history
+    training = SupervisedTraining(settings, folder / "history.csv", folder / "checkpoints",
+                                  accelerator, folder.name, inputs, model_settings)  # fmt: skip
+    return train_here(training, training.load_task(), [on_epoch]).history
 
 
-def _prepared(
-    inputs: RunInputs,
-    model_settings: ModelSettings,
-    settings: TrainingSettings,
-    accelerator: str,
-    label: str,
-) -> tuple[TaskData, SupervisedModule]:
-    """Data and new model of a run; the seed is set."""
-    pl.seed_everything(settings.seed, verbose=False)
-    data = load_task(
-        inputs.structures, inputs.shards, inputs.split, inputs.column, settings.memory_gib
-    )
-    n_atoms = inputs.features.n_atoms
-    fitting, watched = _fitting(data, n_atoms, settings), data.indices("val", n_atoms)
-    log.info(
-        f"{label}: {len(fitting):,} training, {len(watched):,} validation and "
-        f"{len(data.indices('test')):,} test crystals, N={n_atoms}, on {accelerator}"
-    )
-    module = SupervisedModule(
-        _new_model(model_settings, settings, data, fitting),
-        settings,
-        Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
-        Batches(data, watched, settings.batch_sites),
-    )
-    return data, module
+def _limit_training(crystals: Featurised, n_atoms: int, settings: TrainingSettings) -> Featurised:
+    """The crystals with those of the training part that are not trained on in a part `unused`.
 
-
-def _fitting(data: TaskData, n_atoms: int, settings: TrainingSettings) -> torch.Tensor:
-    """Crystals to train on; others of the training part become the part `unused`."""
-    fitting = data.indices("train", n_atoms)
+    Trained on are `train_size` of those whose primitive cell fits into N, drawn by the seed.
+    """
+    fitting = crystals.indices("train", n_atoms)
     if settings.train_size is not None:
         if settings.train_size > len(fitting):
             raise ValueError(
                 f"train_size is {settings.train_size:,}, but only {len(fitting):,} training "
                 f"crystals have at most {n_atoms} sites"
             )
-        ids = data.table.id.to_numpy()[fitting.numpy()]
-        chosen = ranked(ids.tolist(), f"training {settings.seed}")[: settings.train_size]
-        fitting = fitting[torch.from_numpy(chosen).sort().values]
-    idle = data.table.split.eq("train") & ~data.table.index.isin(fitting.numpy())
-    data.table.loc[idle, "split"] = "unused"
-    return fitting
+        key = f"training {settings.seed}"
+        fitting = fitting[drawn(crystals.ids[fitting].tolist(), settings.train_size, key)]
+    parts = np.where(crystals.parts == "train", UNUSED, crystals.parts)
+    parts[fitting] = "train"
+    return replace(crystals, parts=parts)
 
 
 def _new_model(
@@ -178,21 +194,24 @@ def _new_model(
 ) -> SiteNet:
     model = SiteNet(model_settings)
     if settings.label_scaling == "standard":
-        model.scale_labels(torch.tensor(data.table.target.to_numpy()[fitting.numpy()]))
+        model.scale_labels(torch.tensor(data.target[fitting.numpy()]))
     return model
 
 
-def predict(model: SiteNet, data: TaskData, batch_sites: int, accelerator: str) -> pd.DataFrame:
-    """Predictions of every crystal of `data`: id, split, formula, target, prediction, n_sites."""
-    device = "cuda" if accelerator in ("gpu", "cuda") else "cpu"
-    model = model.to(device).eval()
-    data.store.to(device)
-    values = np.empty(len(data.table))
-    everyone = Batches(data, torch.arange(len(data.table)), batch_sites)
-    with torch.inference_mode():
-        for batch, _, crystals, *_ in everyone:
-            values[crystals.numpy()] = model(batch).cpu().numpy()
-    return data.table[["id", "split", "formula", "target", "n_sites"]].assign(prediction=values)
+def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) -> pd.DataFrame:
+    """Predictions of all crystals: id, split, formula, target, n_sites, prediction."""
+    crystals = data.crystals
+    formulas = read_rows(structures, crystals.ids.tolist(), ["formula"])
+    return pd.DataFrame(
+        {
+            "id": crystals.ids,
+            "split": crystals.parts,
+            **formulas,
+            "target": data.target,
+            "n_sites": crystals.n_sites,
+            "prediction": values.astype(np.float64),
+        }
+    )
 
 
 def _split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Seeds are trained one by one in processes of their own. To stack their networks 
 sites on a CPU; without the kernels it was no faster either.
 """
 
-import copy
+import math
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
@@ -25,13 +25,17 @@ from sitenet.model.saving import load_encoder
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
+from sitenet.options.transfer import TransferSettings
 from sitenet.parallel import ordered_map
 from sitenet.progress import duration, log
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.featurised import read_featurised
 from sitenet.splits.label_masks import label_mask
-from sitenet.tables import read_table, write_table
-from sitenet.train.data import Batches, TaskData
-from sitenet.train.optimiser import make_optimiser, make_schedule
+from sitenet.splits.parts import read_parts
+from sitenet.tables import write_table
+from sitenet.train.batches import Batches
+from sitenet.train.data import TaskData, load_labelled
+from sitenet.train.loop import train_epochs
+from sitenet.train.task import Batch, Found, LabelTask
 
 
 @dataclass(frozen=True)
@@ -48,37 +52,6 @@ class TransferInputs:
     unit: str
     n_atoms: int
     encoder: Path | None
-
-
-@dataclass(frozen=True)
-class TransferSettings:
-    """How an arm is trained: `seeds` runs on `labels` labelled crystals.
-
-    `validation` is the share of the labels that a run is stopped by instead of trained on; the
-    seed of `training` is replaced by the run's.
-    """
-
-    labels: int
-    seeds: int
-    validation: float
-    model: ModelSettings
-    training: TrainingSettings
-
-    def __post_init__(self) -> None:
-        if self.trained < 1:
-            raise ValueError(
-                f"with {self.watched} for validation, {self.labels} labels leave none to train on"
-            )
-
-    @property
-    def watched(self) -> int:
-        """Labels for validation, at least one."""
-        return max(1, round(self.validation * self.labels))
-
-    @property
-    def trained(self) -> int:
-        """Labels for training."""
-        return self.labels - self.watched
 
 
 @dataclass(frozen=True)
@@ -109,7 +82,9 @@ class FewLabels:
         return torch.tensor([self.data.store.index[self.pool[k]] for k in chosen])
 
 
-def load(inputs: TransferInputs, labels: int, seeds: int) -> FewLabels:
+def load_few_labels(
+    inputs: TransferInputs, labels: int, seeds: int, memory_gib: float
+) -> FewLabels:
     """Read what `seeds` runs on `labels` labels need.
 
     The pool is the split's training part without primitive cells of more than N sites; the test
@@ -118,29 +93,26 @@ def load(inputs: TransferInputs, labels: int, seeds: int) -> FewLabels:
     Raises:
         ValueError: the pool has fewer crystals than `labels`, or the test set none.
     """
-    sites = pd.concat([read_table(s, ["id", "n_sites"])
-                       for s in inputs.shards])  # fmt: skip
-    parts = pd.read_csv(inputs.split, dtype=str, keep_default_na=False)
-    table = sites.merge(parts, on="id", validate="1:1")
-    pool = table.id[(table.split == "train") & (table.n_sites <= inputs.n_atoms)].tolist()
-    test = table.id[table.split == "test"].tolist()
-    if not test:
-        raise ValueError(f"{inputs.split}: no featurised crystal in its part test")
+    crystals = read_featurised(inputs.shards, read_parts(inputs.split))
+    crystals.require("test")
+    candidates = crystals.indices("train", inputs.n_atoms)
+    pool = crystals.ids[candidates].tolist()
+    needed = crystals.parts == "test"
     try:
-        shown = {pool[k] for seed in range(seeds) for k in label_mask(pool, labels, seed)}
+        for seed in range(seeds):
+            needed[candidates[label_mask(pool, labels, seed)]] = True
     except ValueError as error:
         raise ValueError(
             f"{inputs.split}: {error} in the training part with at most {inputs.n_atoms} sites; "
             "ask for fewer in infomax.transfer.label_counts"
         ) from None
-    store = CrystalStore.from_shards(inputs.shards, keep=shown | set(test))
-    target = read_table(inputs.structures, columns=["id", inputs.column])
-    rows = table.set_index("id").loc[store.ids].reset_index()
-    rows["target"] = target.set_index("id")[inputs.column][store.ids].to_numpy()
-    return FewLabels(pool, TaskData(store, rows))
+    needed = crystals.take(needed)
+    return FewLabels(
+        pool, load_labelled(needed, inputs.shards, inputs.structures, inputs.column, memory_gib)
+    )
 
 
-def run(
+def train_arm(
     inputs: TransferInputs,
     settings: TransferSettings,
     names: tuple[str, str],
@@ -206,15 +178,15 @@ def _train_and_keep(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        result = train_seed(_loaded(inputs, settings.labels, settings.seeds), inputs.encoder,
-                            settings, seed)  # fmt: skip
+        few = _few_labels(inputs, settings.labels, settings.seeds, settings.training.memory_gib)
+        result = train_seed(few, inputs.encoder, settings, seed)
     finally:
         torch.set_num_threads(threads)
     write_json(_result_file(finished, seed), asdict(result))
     return result
 
 
-_loaded = cache(load)  # once in a process, for all its seeds
+_few_labels = cache(load_few_labels)  # once in a process, for all its seeds
 
 
 def train_seed(
@@ -229,7 +201,7 @@ def train_seed(
     shown = few.shown(settings.labels, seed)
     fitting, watched = shown[: settings.trained], shown[settings.trained :]
     model = new_model(few.data, fitting, encoder, settings.model, training)
-    epochs, best_epoch, val_mae = fit(model, few.data, fitting, watched, training)
+    epochs, best_epoch, val_mae = train_few_labels(model, few.data, fitting, watched, training)
     tested = Batches(few.data, few.data.indices("test"), training.batch_sites)
     return SeedResult(
         labels=settings.labels,
@@ -260,16 +232,31 @@ def new_model(
     if encoder is not None:
         load_encoder(model, encoder)
     if training.label_scaling == "standard":
-        model.scale_labels(torch.tensor(data.table.target.to_numpy()[fitting.numpy()]))
+        model.scale_labels(torch.tensor(data.target[fitting.numpy()]))
     return model
 
 
-def fit(
+class FewLabelsTask(LabelTask):
+    """Learns few labels, on the CPU.
+
+    Epochs are shuffled by their number from 1, and the loss is the plain mean: results stay those
+    of earlier versions to the last bit.
+    """
+
+    def start_epoch(self, epoch: int) -> None:
+        """Shuffle by the number of the epoch."""
+        super().start_epoch(epoch + 1)
+
+    def train_step(self, batch: Batch, epoch: int, number: int) -> Found:
+        """The mean error of a batch."""
+        error = (self.model(batch[0]) - batch[1]).abs()
+        return self._found(error.mean() / self.model.label_scale, error.sum(), batch)
+
+
+def train_few_labels(
     model: SiteNet, data: TaskData, fitting: Tensor, watched: Tensor, settings: TrainingSettings
 ) -> tuple[int, int, float]:
     """Train until the validation MAE no longer falls; the model ends with its best weights.
-
-    A plain loop: Lightning's takes a third of the time of batches as small as these.
 
     Returns:
         Epochs, the best of them, and its validation MAE.
@@ -277,32 +264,19 @@ def fit(
     Raises:
         ValueError: the validation error is not a number.
     """
-    batches = Batches(data, fitting, settings.batch_sites, shuffle=settings.seed)
-    validation = Batches(data, watched, settings.batch_sites)
-    optimiser = make_optimiser(model, settings)
-    schedule = make_schedule(optimiser, settings, len(batches))
-    best_epoch, best_mae, best_weights = 0, float("inf"), model.state_dict()
-    for epoch in range(1, settings.max_epochs + 1):
-        batches.epoch = epoch
-        model.train()
-        for batch, target, *_ in batches:
-            loss = (model(batch) - target).abs().mean() / model.label_scale
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
-            optimiser.step()
-            schedule.step()
-        mae = mean_absolute_error(model, validation)
-        if not mae < float("inf"):
-            raise ValueError(f"the validation error is {mae} after {epoch} epochs; lower "
-                             "infomax.transfer.training.learning_rate")  # fmt: skip
-        if mae < best_mae:
-            best_epoch, best_mae = epoch, mae
-            best_weights = copy.deepcopy(model.state_dict())
-        elif epoch - best_epoch >= settings.patience:
-            break
-    model.load_state_dict(best_weights)
-    return epoch, best_epoch, best_mae
+    task = FewLabelsTask(
+        model,
+        settings,
+        Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
+        Batches(data, watched, settings.batch_sites),
+    )
+    history, weights = train_epochs(task, settings, torch.device("cpu"))
+    last, best = history.rows[-1], history.best()
+    if not math.isfinite(last["val_mae"]):
+        raise ValueError(f"the validation error is {last['val_mae']} after {last['epoch']} epochs; "
+                         "lower infomax.transfer.training.learning_rate")  # fmt: skip
+    model.load_state_dict(weights)
+    return int(last["epoch"]), int(best["epoch"]), best["val_mae"]
 
 
 def mean_absolute_error(model: SiteNet, batches: Batches) -> float:

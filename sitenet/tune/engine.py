@@ -75,7 +75,9 @@ def _tuner(job: SearchJob, settings: SearchSettings, machine: Machine, label: st
     )
     return tune.Tuner(
         trainable,
-        param_space={name: _domain(name, *limits) for name, limits in settings.ranges.items()},
+        param_space={
+            name: _domain(name, *limits) for name, limits in settings.ranges.to_dict().items()
+        },
         tune_config=tune.TuneConfig(
             metric="best_mae",
             mode="min",

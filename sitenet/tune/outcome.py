@@ -10,8 +10,9 @@ import yaml
 
 from sitenet.files import write_text
 from sitenet.options.config import overlaid
+from sitenet.options.search import RANGES
 from sitenet.tune.jobs import FINISHED, SearchJob, Tried
-from sitenet.tune.ranges import RANGES, sections
+from sitenet.tune.ranges import sections
 
 
 def trial_table(

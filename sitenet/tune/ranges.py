@@ -3,22 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-RANGES: dict[str, tuple[float, float]] = {
-    "embedding_size": (1, 128),
-    "site_features_per_head": (4, 32),
-    "interaction_features_per_head": (4, 32),
-    "heads": (1, 8),
-    "blocks": (1, 3),
-    "attention_depth": (0, 3),
-    "attention_width": (32, 256),
-    "pre_pool_depth": (1, 4),
-    "pre_pool_width": (32, 256),
-    "post_pool_depth": (1, 4),
-    "post_pool_width": (32, 256),
-    "learning_rate": (5e-5, 1e-2),
-}
-"""Smallest and largest value of each parameter, both possible."""
-
 LOGARITHMIC = "learning_rate"
 """The parameter that is drawn by its logarithm, and the only one that is not a whole number."""
 

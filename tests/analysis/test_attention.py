@@ -9,21 +9,28 @@ import torch
 from example_crystals import EXAMPLES, bench_crystals
 from matplotlib.figure import Figure
 
-from sitenet.analysis import attention
-from sitenet.analysis.attention import AttentionHistogram, HeadSums, atom_attention
+from sitenet.analysis.attention import (
+    AttentionHistogram,
+    HeadSums,
+    atom_attention,
+    equal_count_cuts,
+    write_attention,
+)
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import (
     featurise,
 )
 from sitenet.crystal.merging import MergedPairs
 from sitenet.crystal.primitive import primitive_cell
-from sitenet.crystal.supercell import optimal
+from sitenet.crystal.supercell import optimal_supercell
+from sitenet.files import read_json, write_json
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
-from sitenet.plots import fig6, style
+from sitenet.plots import style
+from sitenet.plots.fig6 import draw_fig6
 from sitenet.shards.batch import RaggedBatch, dense_batch, ragged_batch
 from sitenet.shards.schema import open_writer, to_table
 
@@ -107,15 +114,15 @@ def test_histogram_of_pairs_counted_by_hand() -> None:
 def test_columns_have_equal_counts() -> None:
     counts = np.zeros(1000, dtype=np.int64)
     counts[100:900] = 5
-    cuts = attention.equal_count_cuts(counts, 10)
+    cuts = equal_count_cuts(counts, 10)
     np.testing.assert_array_equal(np.add.reduceat(counts, cuts[:-1])[:10], 400)
     assert (cuts[0], cuts[-1], len(cuts)) == (100, 900, 11)
     counts[500] = 10**6  # one bin holds nearly all: it is not split
-    cuts = attention.equal_count_cuts(counts, 10)
+    cuts = equal_count_cuts(counts, 10)
     assert np.add.reduceat(counts, cuts[:-1]).sum() == counts.sum()
     assert len(cuts) <= 4
     with pytest.raises(ValueError, match="no pairs"):
-        attention.equal_count_cuts(np.zeros(10, dtype=np.int64), 10)
+        equal_count_cuts(np.zeros(10, dtype=np.int64), 10)
 
 
 def _merged_and_dense(crystals, n_atoms: int):
@@ -128,7 +135,7 @@ def _merged_and_dense(crystals, n_atoms: int):
                             found.pair_distance, found.pair_count)  # fmt: skip
         merged.append((found.numbers, found.oxidation, pairs))
         cell = primitive_cell(given.lattice, given.numbers, given.frac, given.oxidation, 0.01)
-        distances = atom_distances(cell.lattice, cell.frac, optimal(cell, n_atoms).matrix)
+        distances = atom_distances(cell.lattice, cell.frac, optimal_supercell(cell, n_atoms).matrix)
         full.append((cell.numbers, cell.oxidation, distances))
     return merged, full
 
@@ -191,11 +198,12 @@ def test_shares_equal_those_of_the_dense_model(shared) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> dict[str, Path]:
-    """A model with a cutoff, and a shard of three crystals."""
+    """A model with a cutoff, and a shard of three crystals in as many row groups."""
     settings = FeatureSettings(n_atoms=60)
     names = ["rutile", "triclinic", "perovskite"]
     with open_writer(tmp_path / "part.parquet") as writer:
-        writer.write_table(to_table(names, [featurise(EXAMPLES[n], settings) for n in names]))
+        for name in names:
+            writer.write_table(to_table([name], [featurise(EXAMPLES[name], settings)]))
     model = sharp_model(ModelSettings(**{**vars(SETTINGS), "cutoff": 5.0}))
     save_model(model, model.settings, tmp_path / "m.safetensors", tmp_path / "m.json")
     return {
@@ -207,7 +215,7 @@ def run(tmp_path: Path) -> dict[str, Path]:
 
 
 def _write(run: dict[str, Path], ids: list[str], batch_sites: int = 1200) -> None:
-    attention.write(run["weights"], [run["shard"]], ids, run["histogram"], run["table"],
+    write_attention(run["weights"], [run["shard"]], ids, run["histogram"], run["table"],
                     batch_sites)  # fmt: skip
 
 
@@ -222,13 +230,21 @@ def test_a_model_with_cutoff_attends_to_nothing_beyond_it(run: dict[str, Path]) 
     assert cells.attention_high.max() < 1.3e-6
 
 
-def test_batches_do_not_change_the_sums(run: dict[str, Path]) -> None:
+def limit_memory(weights: Path, memory_gib: float) -> None:
+    """As if the model had been trained with this limit."""
+    description = weights.with_suffix(".json")
+    write_json(description, read_json(description) | {"training": {"memory_gib": memory_gib}})
+
+
+def test_batches_and_memory_do_not_change_the_sums(run: dict[str, Path]) -> None:
     found = []
-    for batch_sites in (1, 1200):
+    for batch_sites, memory_gib in ((1200, 1), (1, 1), (1200, 1e-6)):
+        limit_memory(run["weights"], memory_gib)
         _write(run, ["rutile", "triclinic", "perovskite"], batch_sites)
         found.append((pd.read_parquet(run["histogram"]), pd.read_csv(run["table"])))
-    pd.testing.assert_frame_equal(found[0][1], found[1][1], rtol=1e-5)
-    assert (found[0][0].pairs - found[1][0].pairs).abs().sum() < 0.02 * found[0][0].pairs.sum()
+    for histogram, table in found[1:]:
+        pd.testing.assert_frame_equal(found[0][1], table, rtol=1e-5)
+        assert (found[0][0].pairs - histogram.pairs).abs().sum() < 0.02 * histogram.pairs.sum()
 
 
 def test_fig6_has_a_normalised_panel_for_every_head(
@@ -238,7 +254,7 @@ def test_fig6_has_a_normalised_panel_for_every_head(
     saved: list[Figure] = []
     monkeypatch.setattr(style, "save", lambda figure, pdf: saved.append(figure))
     runs = [(title, run["histogram"], run["table"]) for title in ("gap", "energy")]
-    fig6.draw(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    draw_fig6(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
     titles = [axes.get_title() for axes in saved[0].axes if axes.get_title()]
     assert titles == [f"block {b}, head {h}\n0% beyond 5 Å" for b in (1, 2) for h in (1, 2)] * 2
     data = pd.read_parquet(tmp_path / "f.parquet")

@@ -9,8 +9,11 @@ import torch
 from example_crystals import EXAMPLES
 from test_attention import SETTINGS, both, sharp_model
 
-from sitenet.analysis import explain, raw_attention
+from sitenet.analysis import raw_attention
+from sitenet.analysis.explain import explain_crystal
+from sitenet.analysis.explanation import Explanation, site_names
 from sitenet.analysis.long_range import long_range_per_head
+from sitenet.analysis.surroundings import attention_to, surroundings
 from sitenet.cli import main
 from sitenet.crystal.featurise import (
     featurise,
@@ -49,17 +52,17 @@ def saved_model(folder: Path, settings: ModelSettings = SETTINGS) -> Path:
 
 
 @pytest.fixture
-def rutile(tmp_path: Path) -> explain.Explanation:
+def rutile(tmp_path: Path) -> Explanation:
     compare = tmp_path / "long_range.parquet"
     parts = ["train"] * 4 + ["test"]
     reach = [0.0, 0.0, 0.0, 99.0, 0.0]
     pd.DataFrame({"split": parts, "long_range_coefficient": reach}).to_parquet(compare)
-    return explain.explain(saved_model(tmp_path), featurise(EXAMPLES["rutile"], FEATURES), compare)
+    return explain_crystal(saved_model(tmp_path), featurise(EXAMPLES["rutile"], FEATURES), compare)
 
 
-def test_shares_add_up_over_the_neighbours(rutile: explain.Explanation) -> None:
+def test_shares_add_up_over_the_neighbours(rutile: Explanation) -> None:
     per_head = rutile.neighbours.groupby(["site", "block", "head"])
-    assert len(per_head) == len(rutile.heads) == len(explain.site_names(rutile.crystal)) * 2 * 2
+    assert len(per_head) == len(rutile.heads) == len(site_names(rutile.crystal)) * 2 * 2
     assert per_head.share.sum().to_numpy() == pytest.approx(1, abs=1e-5)
     assert (per_head.atoms.sum() == 6 * rutile.crystal.images).all()
     shares = rutile.heads[["self_share", "near_share", "far_share"]]
@@ -71,9 +74,7 @@ def test_shares_add_up_over_the_neighbours(rutile: explain.Explanation) -> None:
     assert rows.share.is_monotonic_decreasing
 
 
-def test_coefficient_and_its_place_among_others(
-    rutile: explain.Explanation, tmp_path: Path
-) -> None:
+def test_coefficient_and_its_place_among_others(rutile: Explanation, tmp_path: Path) -> None:
     last = rutile.neighbours[rutile.neighbours.block == 2]
     reach = (last.weight * last.distance).groupby(last["head"]).max()
     assert rutile.long_range_coefficient == pytest.approx(reach.sum(), rel=1e-5)
@@ -86,40 +87,40 @@ def test_coefficient_and_its_place_among_others(
 
 def test_names_count_the_kinds_of_each_element() -> None:
     crystal = featurise(EXAMPLES["triclinic"], FEATURES)
-    assert sorted(explain.site_names(crystal)) == ["Fe1", "O1", "O2", "Si1"]
+    assert sorted(site_names(crystal)) == ["Fe1", "O1", "O2", "Si1"]
     rocksalt = featurise(EXAMPLES["rocksalt"], FEATURES)
-    assert sorted(explain.site_names(rocksalt)) == ["Cl1", "Na1"]
+    assert sorted(site_names(rocksalt)) == ["Cl1", "Na1"]
 
 
 def test_first_shells_of_rocksalt(tmp_path: Path) -> None:
     """Na has 6 Cl at a / 2 along the axes and 12 Na at a / sqrt(2)."""
     crystal = featurise(EXAMPLES["rocksalt"], FeatureSettings(n_atoms=64))
-    around = explain.surroundings(crystal, "Na1")
-    sodium = explain.site_names(crystal).index("Na1")
+    around = surroundings(crystal, "Na1")
+    sodium = site_names(crystal).index("Na1")
     distance = np.linalg.norm(around.position, axis=1)
     np.testing.assert_allclose(distance, around.distance)
-    assert (around.kind[distance < 0.1] == sodium).all()
+    assert (around.site_class[distance < 0.1] == sodium).all()
     for kind, length, atoms in ((1 - sodium, 5.64 / 2, 6), (sodium, 5.64 / 2**0.5, 12)):
         shell = abs(distance - length) < 1e-3
-        assert (shell.sum(), set(around.kind[shell])) == (atoms, {kind})
+        assert (shell.sum(), set(around.site_class[shell])) == (atoms, {kind})
     chlorine = around.position[abs(distance - 2.82) < 1e-3]
     dots = chlorine @ chlorine.T / 2.82**2  # an octahedron
     assert {round(float(dot), 6) + 0.0 for dot in dots.ravel()} == {-1.0, 0.0, 1.0}
     with pytest.raises(ValueError, match="no site K1; the crystal has"):
-        explain.surroundings(crystal, "K1")
+        surroundings(crystal, "K1")
 
 
 @pytest.mark.parametrize("name", ["rutile", "triclinic", "hcp", "perovskite"])
 def test_every_atom_around_a_site_has_its_weight(name: str, tmp_path: Path) -> None:
     crystal = featurise(EXAMPLES[name], FEATURES)
-    found = explain.explain(saved_model(tmp_path), crystal)
-    for site in explain.site_names(crystal):
-        around = explain.surroundings(crystal, site)
-        weight = explain.weights_around(found, around, site, block=2, head=1)
+    found = explain_crystal(saved_model(tmp_path), crystal)
+    for site in site_names(crystal):
+        around = surroundings(crystal, site)
+        weight = attention_to(found, around, site, block=2, head=1)
         table = found.neighbours.query(f"site == '{site}' and block == 2 and head == 1")
         for row in table.itertuples():
-            kind = explain.site_names(crystal).index(row.neighbour)
-            here = (around.kind == kind) & (abs(around.distance - row.distance) < 1e-3)
+            kind = site_names(crystal).index(row.neighbour)
+            here = (around.site_class == kind) & (abs(around.distance - row.distance) < 1e-3)
             assert here.sum() >= row.atoms  # more where an atom is equally near twice
             assert weight[here] == pytest.approx(row.weight)
 
@@ -127,7 +128,7 @@ def test_every_atom_around_a_site_has_its_weight(name: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["rutile", "triclinic", "hcp", "perovskite", "rocksalt"])
 def test_raw_attention_is_that_of_the_dense_model(name: str, tmp_path: Path) -> None:
     settings = FeatureSettings(n_atoms=50, oxidation="given")
-    found = explain.explain(saved_model(tmp_path), featurise(EXAMPLES[name], settings))
+    found = explain_crystal(saved_model(tmp_path), featurise(EXAMPLES[name], settings))
     table = raw_attention.every_pair(found)
     _, (distance, attention) = both([EXAMPLES[name]], 50)
     np.testing.assert_allclose(table.distance, distance, atol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_attention import one_site, sharp_model
+from test_attention import limit_memory, one_site, sharp_model
 from test_attention import run as run  # a fixture
 
 from sitenet.analysis import long_range
@@ -34,12 +34,18 @@ def test_a_model_without_preference_has_the_even_coefficient(run: dict[str, Path
 
 def test_table_of_coefficients(run: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "long_range.parquet"
-    long_range.write(run["weights"], [run["shard"]], {"rutile": "test", "triclinic": "train"}, out)
+    long_range.write_long_range(
+        run["weights"], [run["shard"]], {"rutile": "test", "triclinic": "train"}, out
+    )
     table = pd.read_parquet(out).set_index("id")
     assert table.split.to_dict() == {"rutile": "test", "triclinic": "train"}
     last = table[["block2_head1", "block2_head2"]].sum(axis=1)
     np.testing.assert_allclose(table.long_range_coefficient, last, rtol=1e-6)
     assert (table.even_coefficient > 0).all()
+    limit_memory(run["weights"], 1e-6)
+    parts = {"triclinic": "train", "rutile": "test"}
+    long_range.write_long_range(run["weights"], [run["shard"]], parts, out)
+    pd.testing.assert_frame_equal(pd.read_parquet(out).set_index("id"), table, rtol=1e-6)
 
 
 def test_coefficients_are_of_tested_crystals_and_of_those_trained_on(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import silhouette_samples
 
-from sitenet.analysis.tsne import MapSettings, apartness, halogen_and_metal, plane, write
+from sitenet.analysis.tsne import apartness, halogen_and_metal, plane, write_map
+from sitenet.options.representation import MapSettings
 from sitenet.shards.vectors import write_vectors
 
 
@@ -66,10 +67,10 @@ def test_written_map(tmp_path: Path) -> None:
     )
     parts = ["test"] * 60 + ["train"] * 20
     pd.DataFrame({"id": ids, "split": parts}).to_csv(tmp_path / "split.csv", index=False)
-    write_vectors(tmp_path / "z.parquet", ids[1:], points[1:])  # c0 has no vector
+    write_vectors(tmp_path / "z.parquet", ids[1:], [points[1:]])  # c0 has no vector
     paths = [tmp_path / name for name in ("s.parquet", "split.csv", "z.parquet", "m.parquet",
                                           "m.csv")]  # fmt: skip
-    write(paths[0], paths[1], "y", paths[2], MapSettings(points=40), paths[3], paths[4])
+    write_map(paths[0], paths[1], "y", paths[2], MapSettings(points=40), paths[3], paths[4])
     found, scores = pd.read_parquet(paths[3]), pd.read_csv(paths[4])
     which = [int(name[1:]) for name in found.id]
     assert len(which) == len(set(which)) <= 40

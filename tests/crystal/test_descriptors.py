@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from sitenet.crystal.descriptors import describe
+from sitenet.crystal.descriptors import matminer_descriptor
 from sitenet.shards.descriptor_shard import build_descriptors
 from sitenet.shards.vectors import read_vectors
 from sitenet.sources.structure_table import StructureRow, structure_schema, to_table
@@ -29,13 +29,13 @@ def test_orbital_field_matrix_of_rock_salt() -> None:
     s1, s2, p5 = 0, 1, 2 + 4
     expected = np.zeros((32, 32))
     expected[[s2, p5], s1] = expected[s1, [s2, p5]] = 6 / (EDGE / 2 / BOHR) / 2
-    matrix = describe(rock_salt(11, 17), "ofm").reshape(32, 32)
+    matrix = matminer_descriptor(rock_salt(11, 17), "ofm").reshape(32, 32)
     assert matrix == pytest.approx(expected, rel=1e-4)
 
 
 def test_powder_pattern_of_rock_salt() -> None:
     """The strongest line is (200): sin(theta) = 1.54184 A / edge, 2 theta = 31.7 degrees."""
-    pattern = describe(rock_salt(11, 17), "xrd")
+    pattern = matminer_descriptor(rock_salt(11, 17), "xrd")
     assert pattern.argmax() == round(np.degrees(2 * np.arcsin(1.54184 / EDGE)))
     assert pattern.sum() == pytest.approx(1, abs=0.01)  # a density over 127 degrees
 
@@ -48,7 +48,7 @@ def test_a_supercell_is_the_same_crystal(kind: str) -> None:
     double = Crystal(
         small.lattice * [[2], [1], [1]], np.repeat(small.numbers, 2), frac, np.zeros(4)
     )
-    first, second = describe(small, kind), describe(double, kind)
+    first, second = matminer_descriptor(small, kind), matminer_descriptor(double, kind)
     assert second == pytest.approx(first, abs=1e-5 * float(first.max()))
 
 
@@ -75,8 +75,8 @@ def test_shards_hold_the_chosen_and_list_what_failed(tmp_path: Path) -> None:
     assert failed.reason == "matminer finds no ofm: KeyError: 95"
     assert len(pd.read_csv(tmp_path / "0.csv")) == 0
     both = read_vectors(parts, ["b", "a"])
-    assert both[0].tolist() == describe(crystals["b"], "ofm").tolist()
-    assert both[1].tolist() == describe(crystals["a"], "ofm").tolist()
+    assert both[0].tolist() == matminer_descriptor(crystals["b"], "ofm").tolist()
+    assert both[1].tolist() == matminer_descriptor(crystals["a"], "ofm").tolist()
 
 
 def test_numbers_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,4 +86,4 @@ def test_numbers_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("sitenet.crystal.descriptors._featurizer", lambda kind: Broken())
     with pytest.raises(RejectedCrystal, match="matminer's xrd is not finite"):
-        describe(rock_salt(11, 17), "xrd")
+        matminer_descriptor(rock_salt(11, 17), "xrd")

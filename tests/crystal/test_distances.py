@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sitenet.crystal.distances import atom_distances, lattice_points
-from sitenet.crystal.reduction import minkowski
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.model.input_features import BOHR, pair_features
 
 GRID = np.array(list(itertools.product(range(-9, 10), repeat=3)))
@@ -95,8 +95,8 @@ def log_coulomb(first, second, distance):
     return pair_features("distance_coulomb", z_i, z_j, d)[..., 1].numpy()
 
 
-def test_coulomb_equals_the_original(shared):
-    with np.load(shared / "reference" / "crystit_TiO2_rutile_N50.npz") as file:
+def test_coulomb_equals_the_original(reference):
+    with np.load(reference / "crystit_TiO2_rutile_N50.npz") as file:
         numbers, distances = file["prim_Z"], file["distances"]
         expected = file["log_coulomb_clipped"]
     columns = np.repeat(numbers, distances.shape[1] // len(numbers))

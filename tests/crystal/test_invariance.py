@@ -73,8 +73,8 @@ def test_real_crystals(shared):
         check(given, 200)
 
 
-def test_crystals_from_cifs(shared):
-    for given in cif_crystals(shared)[::2]:
+def test_crystals_from_cifs(reference):
+    for given in cif_crystals(reference)[::2]:
         check(given, 100)
 
 

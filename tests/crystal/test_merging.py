@@ -9,8 +9,8 @@ from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import (
     featurise,
 )
-from sitenet.crystal.merging import merge, unmerged
-from sitenet.crystal.supercell import optimal
+from sitenet.crystal.merging import merge_pairs, unmerged
+from sitenet.crystal.supercell import optimal_supercell
 from sitenet.options.features import FeatureSettings
 from sitenet.structure.rejection import RejectedCrystal
 
@@ -47,7 +47,7 @@ def largest_error(merged, distances, images):
 
 def full(given, n_atoms):
     cell = primitive(given)
-    supercell = optimal(cell, n_atoms)
+    supercell = optimal_supercell(cell, n_atoms)
     return cell, supercell, atom_distances(cell.lattice, cell.frac, supercell.matrix)
 
 
@@ -55,7 +55,7 @@ def full(given, n_atoms):
 def test_nothing_is_lost(name):
     cell, supercell, distances = full(EXAMPLES[name], 60)
     images = supercell.images
-    merged = merge(cell.numbers, cell.oxidation, distances, images, TOLERANCE)
+    merged = merge_pairs(cell.numbers, cell.oxidation, distances, images, TOLERANCE)
     assert largest_error(merged, distances, images) < 1e-9
     assert merged.pair_count.sum() == len(merged.row_length) * distances.shape[1]
     assert (merged.pair_count[merged.pair_distance == 0.0] == 1).all()
@@ -66,17 +66,17 @@ def test_nothing_is_lost(name):
 
 def test_high_symmetry_merges():
     cell, supercell, distances = full(EXAMPLES["rocksalt"], 64)
-    merged = merge(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
+    merged = merge_pairs(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
     assert merged.row_length.tolist() == [10, 10]  # 0 <= x <= y <= z <= 2 half-edges
     cell, supercell, distances = full(EXAMPLES["diamond"], 64)
-    merged = merge(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
+    merged = merge_pairs(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
     assert merged.site_class.tolist() == [0, 0]
 
 
 def test_oxidation_splits_classes():
     cell, supercell, distances = full(EXAMPLES["diamond"], 32)
     charges = np.array([1.0, -1.0])
-    merged = merge(cell.numbers, charges, distances, supercell.images, TOLERANCE)
+    merged = merge_pairs(cell.numbers, charges, distances, supercell.images, TOLERANCE)
     assert merged.site_class.tolist() == [0, 1]
 
 
@@ -87,7 +87,7 @@ def test_refinement_sees_what_lies_behind_the_neighbours():
         abs(positions[:, None] - positions), 7 - abs(positions[:, None] - positions)
     )
     numbers = np.array([8, 6, 6, 6, 6, 6, 6])
-    merged = merge(numbers, np.zeros(7), distances.astype(float), 1, TOLERANCE)
+    merged = merge_pairs(numbers, np.zeros(7), distances.astype(float), 1, TOLERANCE)
     assert merged.site_class.tolist() == [0, 1, 2, 3, 3, 2, 1]
 
 
@@ -97,9 +97,9 @@ def test_error_stays_below_twice_the_tolerance(tolerance):
     for name in ("rutile", "perovskite", "diamond"):
         given = noisy(EXAMPLES[name], 0.02, seed=3)
         cell = primitive(given, tolerance=1e-8)
-        supercell = optimal(cell, 200)
+        supercell = optimal_supercell(cell, 200)
         distances = atom_distances(cell.lattice, cell.frac, supercell.matrix)
-        merged = merge(cell.numbers, cell.oxidation, distances, supercell.images, tolerance)
+        merged = merge_pairs(cell.numbers, cell.oxidation, distances, supercell.images, tolerance)
         worst = max(worst, largest_error(merged, distances, supercell.images))
     assert worst <= 2 * tolerance
     assert (worst > 1e-4) == (tolerance >= 1e-3)  # the noise was really merged away
@@ -107,7 +107,7 @@ def test_error_stays_below_twice_the_tolerance(tolerance):
 
 def test_a_chain_of_near_distances_is_cut():
     distances = np.concatenate([[0.0], 2.0 + 0.6 * TOLERANCE * np.arange(50)])[None]
-    merged = merge(np.array([6]), np.zeros(1), distances, 51, TOLERANCE)
+    merged = merge_pairs(np.array([6]), np.zeros(1), distances, 51, TOLERANCE)
     assert largest_error(merged, distances, 51) <= TOLERANCE
     assert 20 <= merged.row_length[0] <= 32
 
@@ -116,8 +116,8 @@ def test_symmetry_gives_the_classes_that_comparing_all_rows_gives(shared):
     for given in bench_crystals(shared, every=4):
         cell, supercell, distances = full(given, 100)
         rows, orbits, _ = supercell.orbits(cell)
-        whole = merge(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
-        short = merge(
+        whole = merge_pairs(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
+        short = merge_pairs(
             cell.numbers, cell.oxidation, distances[rows], supercell.images, TOLERANCE, orbits
         )
         for one, other in zip(vars(whole).values(), vars(short).values(), strict=True):

@@ -5,8 +5,8 @@ import pytest
 import spglib
 from example_crystals import EXAMPLES, OPERATIONS, SITES, bench_crystals, crystal, doubled
 
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
-from sitenet.crystal.reduction import minkowski
 
 
 def primitive(given, tolerance=0.01) -> PrimitiveCell:

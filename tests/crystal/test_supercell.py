@@ -8,9 +8,9 @@ from example_crystals import EXAMPLES, bench_crystals, crystal
 from test_primitive import primitive
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.greedy import greedy, pymatgen_primitive
-from sitenet.crystal.reduction import hermite, minkowski
-from sitenet.crystal.supercell import cubicness, optimal
+from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive
+from sitenet.crystal.lattice_reduction import hermite, minkowski
+from sitenet.crystal.supercell import cubicness, optimal_supercell
 from sitenet.structure.cif import read_cif
 
 REFERENCES = ["crystit_NaCl", "crystit_TiO2_rutile", "pmg_SrTiO3", "sitenet_example_1",
@@ -51,7 +51,7 @@ def random_cell(seed):
 @pytest.mark.parametrize("seed", range(12))
 def test_no_supercell_of_a_random_lattice_is_better(seed):
     cell = random_cell(seed)
-    found = optimal(cell, 9)
+    found = optimal_supercell(cell, 9)
     assert score(found.matrix, cell, 9) == pytest.approx(brute_force(cell, 9), rel=3e-5)
 
 
@@ -59,7 +59,7 @@ def test_no_supercell_of_a_random_lattice_is_better(seed):
 def test_no_supercell_of_a_crystal_is_better(name):
     cell = primitive(EXAMPLES[name])
     n_atoms = 9 * len(cell.numbers) + 1
-    found = optimal(cell, n_atoms)
+    found = optimal_supercell(cell, n_atoms)
     assert score(found.matrix, cell, n_atoms) == pytest.approx(brute_force(cell, n_atoms), rel=3e-5)
 
 
@@ -69,14 +69,14 @@ def test_no_supercell_of_a_crystal_is_better(name):
 )
 def test_cubic_crystals_fill_up(name, n_atoms, images):
     cell = primitive(EXAMPLES[name])
-    found = optimal(cell, n_atoms)
+    found = optimal_supercell(cell, n_atoms)
     assert found.images == images
     assert len(cell.numbers) * images <= n_atoms
 
 
 def test_a_cube_is_found_where_there_is_one():
     cell = primitive(EXAMPLES["rocksalt"])
-    found = optimal(cell, 64)  # 2 x 2 x 2 conventional cells
+    found = optimal_supercell(cell, 64)  # 2 x 2 x 2 conventional cells
     assert cubicness(found.matrix @ cell.lattice) == pytest.approx(1.0)
     assert found.keeps.all()
 
@@ -84,7 +84,7 @@ def test_a_cube_is_found_where_there_is_one():
 @pytest.mark.parametrize("n_atoms", [1, 5, 9])
 def test_large_cells_stay_as_they_are(n_atoms):
     cell = primitive(EXAMPLES["perovskite"])
-    found = optimal(cell, n_atoms)
+    found = optimal_supercell(cell, n_atoms)
     assert found.images == 1
     assert found.keeps.all()
 
@@ -92,7 +92,7 @@ def test_large_cells_stay_as_they_are(n_atoms):
 def test_kept_operations_map_the_supercell_onto_itself():
     for given in EXAMPLES.values():
         cell = primitive(given)
-        found = optimal(cell, 40)
+        found = optimal_supercell(cell, 40)
         turned = found.matrix @ cell.rotations.transpose(0, 2, 1) @ np.linalg.inv(found.matrix)
         whole = (abs(turned - np.rint(turned)) < 1e-9).all(axis=(1, 2))
         assert np.array_equal(whole, found.keeps)
@@ -102,7 +102,7 @@ def test_kept_operations_map_the_supercell_onto_itself():
 def test_rows_are_a_reduced_basis():
     for seed in range(5):
         cell = random_cell(seed)
-        rows = optimal(cell, 30).matrix @ cell.lattice
+        rows = optimal_supercell(cell, 30).matrix @ cell.lattice
         reduced = minkowski(rows @ rows.T) @ rows
         np.testing.assert_allclose((reduced**2).sum(), (rows**2).sum(), rtol=1e-9)
 
@@ -116,8 +116,8 @@ def test_filling_and_shape_of_real_crystals(shared):
             if sites > n_atoms:
                 continue
             for results, matrix in (
-                (ours, optimal(cell, n_atoms).matrix),
-                (theirs, greedy(cell.lattice, sites, n_atoms)),
+                (ours, optimal_supercell(cell, n_atoms).matrix),
+                (theirs, greedy_supercell(cell.lattice, sites, n_atoms)),
             ):
                 images = abs(np.linalg.det(matrix))
                 assert images * sites <= n_atoms + 1e-6
@@ -129,28 +129,28 @@ def test_filling_and_shape_of_real_crystals(shared):
 
 
 @pytest.fixture(params=REFERENCES)
-def reference(request, shared: Path):
-    with np.load(shared / "reference" / f"{request.param}_N50.npz") as file:
+def published(request, reference: Path):
+    with np.load(reference / f"{request.param}_N50.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    text = (shared / "reference" / "structures" / f"{request.param}.cif").read_text()
+    text = (reference / "structures" / f"{request.param}.cif").read_text()
     return arrays, read_cif(text)
 
 
-def test_greedy_matrices_equal_the_original(reference):
-    arrays, _ = reference
-    matrix = greedy(arrays["prim_lattice"], int(arrays["prim_size"]), 50)
+def test_greedy_matrices_equal_the_original(published):
+    arrays, _ = published
+    matrix = greedy_supercell(arrays["prim_lattice"], int(arrays["prim_size"]), 50)
     assert np.array_equal(matrix, arrays["scaling_matrix"])
 
 
-def test_greedy_pipeline_equals_the_original_from_the_cif(reference):
-    arrays, given = reference
+def test_greedy_pipeline_equals_the_original_from_the_cif(published):
+    arrays, given = published
     lattice, numbers, frac, _ = pymatgen_primitive(
         given.lattice, given.numbers, given.frac, np.zeros(len(given.numbers))
     )
     assert np.array_equal(numbers, arrays["prim_Z"])
     np.testing.assert_allclose(lattice, arrays["prim_lattice"], atol=1e-12)
     np.testing.assert_allclose(frac, arrays["prim_frac"], atol=1e-12)
-    matrix = greedy(lattice, len(numbers), 50)
+    matrix = greedy_supercell(lattice, len(numbers), 50)
     assert np.array_equal(matrix, arrays["scaling_matrix"])
     distances = atom_distances(lattice, frac, matrix)
     np.testing.assert_allclose(np.sort(distances, axis=1), arrays["sorted_distances"], atol=1e-12)

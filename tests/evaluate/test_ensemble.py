@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sitenet.evaluate.ensemble import write
+from sitenet.evaluate.ensemble import write_ensemble
 from sitenet.files import read_json, write_json
 
 
@@ -25,7 +25,7 @@ def run(folder: Path, values: list[float], val_mae: float) -> tuple[Path, Path]:
 def test_better_runs_weigh_more(tmp_path: Path):
     runs = [run(tmp_path / "0", [1, 2, 5], 0.3), run(tmp_path / "1", [1, 2, 1], 0.1)]
     predictions, metrics = zip(*runs, strict=True)
-    write(predictions, metrics, tmp_path / "out.parquet", tmp_path / "out.json")
+    write_ensemble(predictions, metrics, tmp_path / "out.parquet", tmp_path / "out.json")
     table = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
     assert table.prediction.tolist() == pytest.approx([1, 2, 0.25 * 5 + 0.75 * 1])
     assert table.spread["c"] == pytest.approx((0.25 * 9 + 0.75 * 1) ** 0.5)
@@ -40,4 +40,4 @@ def test_runs_over_other_crystals_are_refused(tmp_path: Path):
     other.to_parquet(runs[1][0])
     predictions, metrics = zip(*runs, strict=True)
     with pytest.raises(ValueError, match="same crystals"):
-        write(predictions, metrics, tmp_path / "out.parquet", tmp_path / "out.json")
+        write_ensemble(predictions, metrics, tmp_path / "out.parquet", tmp_path / "out.json")

@@ -9,7 +9,8 @@ from scipy.stats import norm
 
 from sitenet.evaluate.baselines import baselines, element_fractions
 from sitenet.evaluate.metrics import bootstrap_interval, regression_metrics
-from sitenet.evaluate.summary import readable, with_error, write_metrics_table
+from sitenet.evaluate.metrics_table import write_metrics_table
+from sitenet.evaluate.rounding import readable, with_error
 from sitenet.files import write_json
 
 

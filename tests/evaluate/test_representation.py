@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from random_shards import write_shard
 
 from sitenet.evaluate.representation import (
     Labelled,
     Probe,
-    RepresentationSettings,
     evaluate,
     labelled,
     standardised,
-    write,
+    write_representation_errors,
 )
+from sitenet.options.representation import RepresentationSettings
 from sitenet.shards.vectors import read_vectors, write_vectors
 from sitenet.splits.label_masks import label_mask
 
@@ -119,11 +120,11 @@ def files(tmp_path: Path) -> Path:
     """50 crystals: 30 to train, 5 to validate, 15 to test; c3 and c40 larger than 10 sites."""
     ids = [f"c{k}" for k in range(50)]
     parts = ["train"] * 30 + ["val"] * 5 + ["test"] * 15
-    sites = [20 if k in (3, 40) else 5 for k in range(50)]
     pd.DataFrame({"id": ids, "split": parts}).to_csv(tmp_path / "split.csv", index=False)
     pd.DataFrame({"id": ids, "y": np.arange(50.0)}).to_parquet(tmp_path / "structures.parquet")
-    shard = pd.DataFrame({"id": ids, "n_sites": sites}).drop(index=[7, 41])
-    shard.to_parquet(tmp_path / "shard.parquet")
+    sites = {name: 12 if name in ("c3", "c40") else 2 for name in ids}
+    del sites["c7"], sites["c41"]
+    write_shard(tmp_path / "shard.parquet", sites)
     pd.DataFrame({"id": ["c8", "c42"], "reason": "no"}).to_csv(tmp_path / "ofm.csv", index=False)
     pd.DataFrame({"id": [], "reason": []}).to_csv(tmp_path / "xrd.csv", index=False)
     return tmp_path
@@ -155,10 +156,12 @@ def test_crystals_without_a_descriptor_are_left_out_for_all(files: Path) -> None
 def test_written_table(files: Path) -> None:
     ids = [f"c{k}" for k in range(50)]
     values = np.column_stack([np.arange(50), np.arange(50) ** 2])
-    write_vectors(files / "z.parquet", ids[::-1], values[::-1])
+    write_vectors(files / "z.parquet", ids[::-1], [values[::-1]])
     settings = replace(SETTINGS, label_counts=(10,), masks=2)
     crystals = chosen(files, settings)
-    write(crystals, [files / "z.parquet"], ("one", "infomax"), settings, files / "out.parquet")
+    write_representation_errors(
+        crystals, [files / "z.parquet"], ("one", "infomax"), settings, files / "out.parquet"
+    )
     found = pd.read_parquet(files / "out.parquet")
     assert list(found) == ["experiment", "representation", "model", "labels", "mask", "test_mae"]
     assert set(found.experiment) == {"one"}
@@ -172,9 +175,9 @@ def test_written_table(files: Path) -> None:
 
 def test_vectors_come_back_in_the_order_asked_for(tmp_path: Path) -> None:
     values = np.arange(12.0).reshape(4, 3)
-    write_vectors(tmp_path / "a.parquet", ["a", "b"], values[:2])
-    write_vectors(tmp_path / "none.parquet", [], np.empty((0, 3)))
-    write_vectors(tmp_path / "b.parquet", ["c", "d"], values[2:])
+    write_vectors(tmp_path / "a.parquet", ["a", "b"], [values[:2]])
+    write_vectors(tmp_path / "none.parquet", [], [np.empty((0, 3))])
+    write_vectors(tmp_path / "b.parquet", ["c", "d"], [values[2:3], values[3:]])
     paths = [tmp_path / f"{name}.parquet" for name in ("a", "none", "b")]
     assert read_vectors(paths, ["d", "a"]).tolist() == values[[3, 0]].tolist()
     with pytest.raises(ValueError, match="1 crystals have no vector, the first is e"):

@@ -1,13 +1,11 @@
 """Crystals written down here, and other descriptions of the same crystal."""
 
-import contextlib
 import json
 from pathlib import Path
 
 import numpy as np
 
 from sitenet.structure.cif import Crystal, read_cif
-from sitenet.structure.rejection import RejectedCrystal
 
 THIRD = 1 / 3
 
@@ -70,13 +68,10 @@ def _from_dict(structure: dict) -> Crystal:
     return crystal(structure["lattice"]["matrix"], numbers, [site["abc"] for site in sites])
 
 
-def cif_crystals(shared: Path) -> list[Crystal]:
-    """The ordered crystals among the CIFs of the complexity reference."""
-    crystals = []
-    for path in sorted((shared / "reference" / "complexity").rglob("*.cif")):
-        with contextlib.suppress(RejectedCrystal):  # partial occupancy
-            crystals.append(read_cif(path.read_bytes()))
-    return crystals
+def cif_crystals(reference: Path) -> list[Crystal]:
+    """The crystals of the complexity reference."""
+    paths = sorted((reference / "complexity").rglob("*.cif"))
+    return [read_cif(path.read_bytes()) for path in paths]
 
 
 def unimodular(random: np.random.Generator) -> np.ndarray:

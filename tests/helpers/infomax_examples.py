@@ -5,9 +5,9 @@ import torch
 from example_crystals import EXAMPLES
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.merging import merge, sites_apart
+from sitenet.crystal.merging import merge_pairs, sites_apart
 from sitenet.crystal.primitive import primitive_cell
-from sitenet.crystal.supercell import optimal
+from sitenet.crystal.supercell import optimal_supercell
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.infomax import InfoMaxSettings
@@ -40,11 +40,11 @@ def batches(names: list[str], n_atoms: int = 24) -> tuple[RaggedBatch, RaggedBat
         given = EXAMPLES[name]
         charges = np.array([CHARGES.get(z, 0.0) for z in given.numbers])
         cell = primitive_cell(given.lattice, given.numbers, given.frac, charges, 0.01)
-        matrix = optimal(cell, n_atoms).matrix
+        matrix = optimal_supercell(cell, n_atoms).matrix
         distances = atom_distances(cell.lattice, cell.frac, matrix)
         images = distances.shape[1] // len(cell.numbers)
         about = cell.numbers, cell.oxidation
-        merged.append((*about, merge(*about, distances, images, 1e-6)))
+        merged.append((*about, merge_pairs(*about, distances, images, 1e-6)))
         apart.append((*about, sites_apart(distances, images, 1e-6)))
     return ragged_batch(merged), ragged_batch(apart)
 

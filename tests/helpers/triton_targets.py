@@ -2,7 +2,7 @@
 
 import torch
 import triton
-from test_kernel import case
+from test_pair_block_cpu import by_type, case
 from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
@@ -27,6 +27,7 @@ class Driver:
 
 def main() -> None:
     """Print every kernel's name and the bytes of its machine code, for all `TARGETS`."""
+    from sitenet.model.evaluations import Evaluations
     from sitenet.model.kernels.gpu_backward import backward
     from sitenet.model.kernels.gpu_forward import forward
 
@@ -37,14 +38,16 @@ def main() -> None:
         print(self.__name__, len(compiled.asm["cubin"]))
 
     JITFunction.run = compile_only
-    widths = [17, 9, 5]
+    widths = (17, 9, 5)
     tensors, pairs = case([4, 1, 6], widths, 19, 2)
-    whole = [pairs.row_offsets, pairs.row, pairs.column]
+    per_pair = Evaluations.of_pairs(pairs, source=torch.arange(11))
     for arch, dtype in TARGETS:
         triton.runtime.driver.set_active(Driver("cuda", arch))
-        real = [t.to(dtype) for t in tensors[:4]] + [t.float() for t in tensors[4:7]]
-        mixed, fresh, attention = forward(real, whole, pairs.log_count.float(), widths)
-        backward(real, whole, [mixed, attention], [mixed, fresh], widths)
+        for evaluations in (per_pair, by_type(pairs)):
+            real = [t.to(dtype) for t in tensors[:4]] + [t.float() for t in tensors[4:7]]
+            real[2] = real[2][: len(evaluations.row)]
+            mixed, fresh, *kept = forward(real, pairs, evaluations, widths)
+            backward(real, pairs, evaluations, [mixed, *kept], [mixed, fresh], widths)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sitenet.crystal.merging import merge
+from sitenet.crystal.merging import merge_pairs
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
@@ -52,7 +52,7 @@ def batches() -> tuple[DenseBatch, RaggedBatch]:
     points = random.normal(size=(4, 3)) * 2  # one cell without any symmetry
     lone = np.linalg.norm(points[:, None] - points, axis=-1)
     crystals.append((np.array([8, 8, 26, 1]), np.zeros(4), lone))
-    merged = [(z, o, merge(z, o, d, d.shape[1] // len(z), 1e-9)) for z, o, d in crystals]
+    merged = [(z, o, merge_pairs(z, o, d, d.shape[1] // len(z), 1e-9)) for z, o, d in crystals]
     return dense_batch(crystals), ragged_batch(merged)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sitenet.crystal.merging import merge, unmerged
+from sitenet.crystal.merging import merge_pairs, unmerged
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.import_original import import_original, our_name
 from sitenet.model.input_features import pair_features
@@ -33,22 +33,22 @@ def float32_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def crystals(shared: Path) -> Crystals:
+def crystals(reference: Path) -> Crystals:
     loaded = []
     for name in NAMES:
-        with np.load(shared / "reference" / f"{name}_N50.npz") as file:
+        with np.load(reference / f"{name}_N50.npz") as file:
             loaded.append((file["prim_Z"], file["oxidation_state"], file["distances"]))
     return loaded
 
 
 @pytest.fixture(scope="module")
-def weights(shared: Path) -> Path:
-    return shared / "reference" / "model_seed0_state_dict.npz"
+def weights(reference: Path) -> Path:
+    return reference / "model_seed0_state_dict.npz"
 
 
-def reference(shared: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def outputs(reference: Path, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     name = "outputs_N50_f64.npz" if dtype == torch.float64 else "outputs_N50_f32.npz"
-    with np.load(shared / "reference" / name) as file:
+    with np.load(reference / name) as file:
         return {key: torch.from_numpy(file[key]) for key in file.files}
 
 
@@ -64,14 +64,14 @@ def dense(weights: Path, dtype: torch.dtype, cutoff: float | None = None) -> Den
 
 
 def merged(crystals: Crystals, dtype: torch.dtype) -> RaggedBatch:
-    pairs = [merge(z, o, d, d.shape[1] // len(z), 1e-8) for z, o, d in crystals]
+    pairs = [merge_pairs(z, o, d, d.shape[1] // len(z), 1e-8) for z, o, d in crystals]
     parts = [(z, o, p) for (z, o, _), p in zip(crystals, pairs, strict=True)]
     return ragged_batch(parts).cast(dtype)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-def test_dense_model_reproduces_every_intermediate(shared, crystals, weights, dtype):
-    expected, trace = reference(shared, dtype), {}
+def test_dense_model_reproduces_every_intermediate(reference, crystals, weights, dtype):
+    expected, trace = outputs(reference, dtype), {}
     model = dense(weights, dtype)
     batch = dense_batch(crystals, dtype)
     with torch.no_grad():
@@ -95,9 +95,9 @@ def test_dense_model_reproduces_every_intermediate(shared, crystals, weights, dt
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("cutoff", [None, 5.0])
-def test_merged_model_reproduces_the_predictions(shared, crystals, weights, dtype, cutoff):
+def test_merged_model_reproduces_the_predictions(reference, crystals, weights, dtype, cutoff):
     key = "prediction_raw" if cutoff is None else "cutoff5_prediction_raw"
-    expected = reference(shared, dtype)[key][:, 0]
+    expected = outputs(reference, dtype)[key][:, 0]
     model, batch = engine(weights, dtype, cutoff), merged(crystals, dtype)
     with torch.no_grad():
         raw = model.decoder(model.crystals(batch))[:, 0]
@@ -111,8 +111,8 @@ def test_merged_model_reproduces_the_predictions(shared, crystals, weights, dtyp
 
 
 @pytest.mark.parametrize("kind", ["merged", "dense"])
-def test_gradients_and_one_optimiser_step(shared, crystals, weights, kind):
-    with np.load(shared / "reference" / "train_step_N50_f32.npz") as file:
+def test_gradients_and_one_optimiser_step(reference, crystals, weights, kind):
+    with np.load(reference / "train_step_N50_f32.npz") as file:
         step = {key: torch.from_numpy(np.asarray(file[key])) for key in file.files}
     model = (engine if kind == "merged" else dense)(weights, torch.float32).train()
     batch: RaggedBatch | DenseBatch = (
@@ -138,8 +138,8 @@ def test_gradients_and_one_optimiser_step(shared, crystals, weights, kind):
             assert (parameters[our_name(name)] - expected).abs().max() < 1e-4, name
 
 
-def test_long_range_coefficients(shared, crystals, weights):
-    expected = reference(shared, torch.float64)["long_range_coefficient_per_head"]
+def test_long_range_coefficients(reference, crystals, weights):
+    expected = outputs(reference, torch.float64)["long_range_coefficient_per_head"]
     model, batch = engine(weights, torch.float64), merged(crystals, torch.float64)
     attention: list[torch.Tensor] = []
     with torch.no_grad():

@@ -25,11 +25,20 @@ from sitenet.crystal.featurise import (
 )
 from sitenet.files import atomic_path, write_text
 from sitenet.options.features import FeatureSettings
+from sitenet.shards.padding import Capacity
 from sitenet.shards.schema import LISTS, SCALARS, open_writer, read_lists, to_table
 from sitenet.sources.structure_table import iter_crystals, read_structures
 from sitenet.structure.cif import Crystal
 from sitenet.tables import DamagedTable, read_table, row_count, write_table
-from sitenet.train.checkpoints import LAST, PREVIOUS, WholeCheckpoints, newest
+from sitenet.train import loop
+from sitenet.train.checkpoints import (
+    CONTENT,
+    LAST,
+    PREVIOUS,
+    newest_checkpoint,
+    read_checkpoint,
+    save_checkpoint,
+)
 from sitenet.train.supervised import RunInputs, train
 
 COLUMNS = ("id", *SCALARS, *LISTS)
@@ -145,15 +154,34 @@ def test_a_full_disk_is_told_with_what_to_do_and_leaves_nothing(
 def test_a_full_disk_keeps_the_checkpoint_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = WholeCheckpoints()
-    for epoch in range(3):
-        writer.save_checkpoint({"epoch": epoch}, tmp_path / LAST)
+    def content(epochs: int) -> dict[str, object]:
+        return dict.fromkeys(CONTENT) | {"rows": [{}] * epochs}
+
+    for epochs in (1, 2, 3):
+        save_checkpoint(content(epochs), tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
         with pytest.raises(OSError, match="no room"):
-            writer.save_checkpoint({"epoch": 3}, tmp_path / LAST)
+            save_checkpoint(content(4), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {LAST, PREVIOUS}
-    assert torch.load(newest(tmp_path, ""))["epoch"] == 2
+    newest = newest_checkpoint(tmp_path, "")
+    assert newest == tmp_path / LAST
+    assert len(read_checkpoint(newest)["rows"]) == 3
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"epoch": 3, "state_dict": {}}, torch.zeros(3), Capacity(1, 2, 3, 4)]
+)
+def test_foreign_checkpoints_are_passed_over(
+    foreign: object, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One of another version, one of something else, and one that would run code when loaded."""
+    save_checkpoint(dict.fromkeys(CONTENT) | {"rows": [{}]}, tmp_path)
+    (tmp_path / LAST).replace(tmp_path / PREVIOUS)
+    torch.save(foreign, tmp_path / LAST)
+    assert newest_checkpoint(tmp_path, "") == tmp_path / PREVIOUS
+    assert "is damaged" in caplog.text
+    assert not (tmp_path / LAST).exists()
 
 
 @pytest.mark.parametrize("damaged", [[LAST], [LAST, PREVIOUS]])
@@ -199,14 +227,13 @@ def test_a_run_that_was_stopped_early_stays_stopped(
 
 def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     """Let a training end right after the checkpoint of its `epochs`-th epoch."""
-    written = WholeCheckpoints.save_checkpoint
 
-    def save(self: WholeCheckpoints, checkpoint: dict, path: Path, **_: object) -> None:
-        written(self, checkpoint, path)
-        if checkpoint["epoch"] + 1 == epochs:
+    def save(content: dict, folder: Path) -> None:
+        save_checkpoint(content, folder)
+        if len(content["rows"]) == epochs:
             raise RuntimeError("killed")
 
-    monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", save)
+    monkeypatch.setattr(loop, "save_checkpoint", save)
 
 
 def assert_same(whole: Path, cut: Path) -> None:

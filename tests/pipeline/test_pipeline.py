@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from results_readme import undescribed
 from tiny_pipeline import BAD_CIFS, CONFIG, CRYSTALS, ROOT, prepare, snakemake
 
 RUN = "results/mine/n16/volume/small"
@@ -57,6 +58,7 @@ def test_every_promised_file_is_there(finished: Path) -> None:
     ]  # fmt: skip
     missing = [name for name in promised if not (finished / name).stat().st_size]
     assert not missing
+    assert undescribed(finished / "results") == []  # results/README.md tells of every file
     assert (finished / "results/figures/fig7.pdf").read_bytes().startswith(b"%PDF")
     assert not (finished / RUN / "seed1" / ".checkpoints").exists()
 

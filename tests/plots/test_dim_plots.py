@@ -7,7 +7,18 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from sitenet.plots import boxes, dim_fig7, dim_fig8, dim_joined, dim_maps, style
+from sitenet.plots import style
+from sitenet.plots.box_plots import Arm, Boxes, draw_boxes
+from sitenet.plots.dim_fig7 import draw_dim_fig7
+from sitenet.plots.dim_fig8_11 import draw_dim_fig8_11
+from sitenet.plots.dim_fig9_10 import (
+    COLUMNS,
+    MapRow,
+    PropertyRow,
+    draw_dim_fig9,
+    draw_dim_fig10,
+)
+from sitenet.plots.dim_fig13_s1 import draw_dim_fig13_s1
 
 
 @pytest.fixture
@@ -51,8 +62,8 @@ def test_fig8_compares_with_the_control_and_keeps_what_is_off_the_scale_in_the_t
         errors(tmp_path, "infomax", dict.fromkeys(keys, 0.8)),
         errors(tmp_path, "xrd", {k: 40.0 if k == ("linear", 100) else 1.2 for k in keys}),
     ]
-    dim_fig8.draw([("gap", "eV", paths)], "untrained", tmp_path / "f.pdf", tmp_path / "f.parquet",
-                  tmp_path / "f.csv")  # fmt: skip
+    draw_dim_fig8_11([("gap", "eV", paths)], "untrained", tmp_path / "f.pdf",
+                     tmp_path / "f.parquet", tmp_path / "f.csv")  # fmt: skip
     table = pd.read_csv(tmp_path / "f.csv").set_index(["model", "labels", "representation"])
     assert table["median"]["linear", 100, "xrd"] == pytest.approx(40)
     assert table.median_difference["mlp", 50, "infomax"] == pytest.approx(-0.2)
@@ -74,7 +85,7 @@ def test_boxes_show_every_value_those_beyond_the_axis_at_its_edge() -> None:
     values = [*np.linspace(1, 2, 21), 50.0]
     table = pd.DataFrame({"labels": 50, "arm": "a", "mae": values})
     axes = style.new_figure(8, 6).subplots()
-    boxes.draw(axes, boxes.Boxes(table, "labels", "arm", "mae", {"a": boxes.Arm("A", style.BLUE)}))
+    draw_boxes(axes, Boxes(table, "labels", "arm", "mae", {"a": Arm("A", style.BLUE)}))
     inside, beyond = (c.get_offsets()[:, 1] for c in axes.collections)
     assert sorted(inside) == pytest.approx(values[:21])
     assert beyond.tolist() == [axes.get_ylim()[1]]
@@ -86,7 +97,7 @@ def test_boxes_show_every_value_those_beyond_the_axis_at_its_edge() -> None:
 def maps(path: Path, name: str, target: float) -> tuple[list[Path], list[Path]]:
     """Maps and silhouettes, trained and untrained; 10 of 30 crystals are of the class."""
     places, scores = [], []
-    for k, representation in enumerate(dim_maps.COLUMNS):
+    for k, representation in enumerate(COLUMNS):
         points = pd.DataFrame({
             "id": [f"c{i}" for i in range(30)], "x": np.arange(30.0), "y": np.arange(30.0) % 7,
             "halogen_metal": np.arange(30) < 10, "target": target * np.arange(30)})  # fmt: skip
@@ -103,13 +114,13 @@ def test_maps_show_classes_silhouettes_and_properties(
     tmp_path: Path, figures: list[Figure]
 ) -> None:
     files = {"gap": maps(tmp_path, "gap", 1.0), "energy": maps(tmp_path, "energy", 2.0)}
-    dim_maps.draw_classes(
-        [dim_maps.MapRow(name, *both) for name, both in files.items()],
+    draw_dim_fig9(
+        [MapRow(name, *both) for name, both in files.items()],
         tmp_path / "9.pdf",
         tmp_path / "9.parquet",
         tmp_path / "9.csv",
     )
-    dim_maps.draw_property([dim_maps.PropertyRow(name, name, "eV", places)
+    draw_dim_fig10([PropertyRow(name, name, "eV", places)
                             for name, (places, _) in files.items()],
                            tmp_path / "10.pdf", tmp_path / "10.parquet")  # fmt: skip
     classes, properties = figures
@@ -147,7 +158,7 @@ def test_fig7_compares_every_arm_with_random_weights(tmp_path: Path, figures: li
         *transferred(tmp_path, "energy", "random", {50: 0.3, 250: 0.2}),
         *transferred(tmp_path, "energy", "supervised", {50: 0.1, 250: 0.1}),
     ]
-    dim_fig7.draw(["band gap", "energy"], ["eV", "eV/atom"], results, tmp_path / "f.pdf",
+    draw_dim_fig7(["band gap", "energy"], ["eV", "eV/atom"], results, tmp_path / "f.pdf",
                   tmp_path / "f.parquet", tmp_path / "f.csv")  # fmt: skip
     table = pd.read_csv(tmp_path / "f.csv").set_index(["run", "labels", "arm"])
     assert table.median_difference["band gap", 50, "infomax"] == pytest.approx(-0.2)
@@ -176,7 +187,7 @@ def test_joined_figure_has_one_axis_for_all_ways_of_learning(
         errors(tmp_path, "infomax", dict.fromkeys(keys, 0.8)),
         errors(tmp_path, "ofm", {k: 9.0 if k[0] == "linear" else 1.1 for k in keys}),
     ]
-    dim_joined.draw(["band gap"], ["eV"], results, fixed, tmp_path / "f.pdf",
+    draw_dim_fig13_s1(["band gap"], ["eV"], results, fixed, tmp_path / "f.pdf",
                     tmp_path / "f.parquet", tmp_path / "f.csv")  # fmt: skip
     (figure,) = figures
     limits = {axis.get_ylim() for axis in figure.axes}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sitenet.plots.pages import LONGEST, readable, write_page
+from sitenet.plots.pages import LONGEST, cell_text, write_page
 
 
 def test_a_page_has_every_cell_and_no_markup_of_the_data(tmp_path: Path) -> None:
@@ -37,4 +37,4 @@ def test_a_page_of_a_long_table_says_what_it_leaves_out(tmp_path: Path) -> None:
      (1.0, "1"), (np.True_, "True")],
 )  # fmt: skip
 def test_numbers_of_a_page(value: object, text: str) -> None:
-    assert readable(value) == text
+    assert cell_text(value) == text

@@ -15,7 +15,10 @@ from sitenet.files import write_json
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.plots import fig5, fig7, style, table1
+from sitenet.plots import style
+from sitenet.plots.fig5 import Fig5Run, draw_fig5
+from sitenet.plots.fig7 import compare_tasks, draw_fig7
+from sitenet.plots.table1 import OPTIONS, write_table1
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def _fig5_run(folder: Path) -> fig5.Fig5Run:
+def _fig5_run(folder: Path) -> Fig5Run:
     rng = np.random.default_rng(0)
     target = rng.normal(size=200)
     split = np.where(np.arange(200) < 150, "test", "train")
@@ -47,12 +50,12 @@ def _fig5_run(folder: Path) -> fig5.Fig5Run:
     scores = regression_metrics(target[test], prediction[test], 0, resamples=10)
     write_json(folder / "metrics.json", {"splits": {"test": scores}, "best_epoch": 2})
     names = ("history.csv", "predictions.parquet", "metrics.json")
-    return fig5.Fig5Run("gap", "eV", *(folder / name for name in names))
+    return Fig5Run("gap", "eV", *(folder / name for name in names))
 
 
 def test_fig5_shows_the_best_epoch_and_the_test_error(tmp_path: Path, texts: list[str]) -> None:
     run = _fig5_run(tmp_path)
-    fig5.draw([run, run], tmp_path / "fig5.pdf", tmp_path / "fig5.parquet")
+    draw_fig5([run, run], tmp_path / "fig5.pdf", tmp_path / "fig5.parquet")
     assert "best: 0.600 eV at epoch 2" in texts
     note = next(text for text in texts if text.startswith("MAE = "))
     assert note.startswith("MAE = 0.250 eV\nR² = 0.9")
@@ -67,7 +70,7 @@ def test_fig5_shows_the_best_epoch_and_the_test_error(tmp_path: Path, texts: lis
 def test_figure_files_are_fit_for_print_and_repeatable(tmp_path: Path) -> None:
     run = _fig5_run(tmp_path)
     for folder in ("one", "two"):
-        fig5.draw([run], tmp_path / folder / "f.pdf", tmp_path / folder / "f.parquet")
+        draw_fig5([run], tmp_path / folder / "f.pdf", tmp_path / folder / "f.parquet")
     for name in ("f.pdf", "f.png"):
         first, second = ((tmp_path / folder / name).read_bytes() for folder in ("one", "two"))
         assert first == second
@@ -94,7 +97,7 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
         "even_coefficient": [*np.linspace(0, 4, 40), 1.0, 1.0],
     }
     pd.DataFrame(reaches).to_parquet(folder / "reach.parquet")
-    fig7.draw(
+    draw_fig7(
         [
             (task, folder / "reach.parquet", folder / "complexity.parquet")
             for task in ("gap", "energy")
@@ -135,7 +138,7 @@ def test_two_tasks_are_compared_crystal_by_crystal() -> None:
     far = points("far", names, np.arange(10) + 3.0)
     near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
     elsewhere = points("elsewhere", ["x"], np.ones(1))
-    table = fig7.compare_tasks([far, near, elsewhere])
+    table = compare_tasks([far, near, elsewhere])
     assert len(table) == 1  # the third shares no crystal
     row = table.iloc[0]
     assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
@@ -181,7 +184,7 @@ def test_table1_has_every_setting_of_a_run(tmp_path: Path) -> None:
         "features": asdict(FeatureSettings(n_atoms=100)),
     }
     write_json(tmp_path / "model.json", sections)
-    table1.write([("gap", tmp_path / "model.json")], tmp_path / "t.csv", tmp_path / "t.md")
+    write_table1([("gap", tmp_path / "model.json")], tmp_path / "t.csv", tmp_path / "t.md")
     with (tmp_path / "t.csv").open(newline="") as file:
         rows = {row["option"]: row for row in csv.DictReader(file)}
     assert rows["attention cutoff (Å)"]["gap"] == "5"
@@ -190,7 +193,7 @@ def test_table1_has_every_setting_of_a_run(tmp_path: Path) -> None:
     assert rows["AMSGrad"]["gap"] == "yes"
     assert rows["learning rate"]["gap"] == rows["learning rate"]["published"]
     assert rows["element embedding size"]["searched in the paper"] == "1 to 128"
-    assert set(model) == {o.key for o in table1.OPTIONS if o.section == "model"}
+    assert set(model) == {o.key for o in OPTIONS if o.section == "model"}
     lines = (tmp_path / "t.md").read_text().splitlines()
-    assert len(lines) == len(table1.OPTIONS) + 2
+    assert len(lines) == len(OPTIONS) + 2
     assert {line.count("|") for line in lines} == {5}

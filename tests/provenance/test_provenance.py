@@ -11,16 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sitenet.provenance.job_tables import jobs_table, steps_table, versions_table, write_tables
 from sitenet.provenance.record import Job, commit, fingerprint, recorded
 from sitenet.provenance.rejections import origin
-from sitenet.provenance.trace import (
-    jobs_behind,
-    jobs_table,
-    read_records,
-    steps_table,
-    versions_table,
-    write_tables,
-)
+from sitenet.provenance.trace import jobs_behind, read_records
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = Job(

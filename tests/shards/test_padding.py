@@ -1,4 +1,4 @@
-"""Padded batches: the crystals that were there are predicted, and learned from, as before."""
+"""Padded batches: predictions and gradients of the batch's own crystals do not change."""
 
 from dataclasses import replace
 
@@ -37,10 +37,10 @@ def batch() -> RaggedBatch:
     return replace(made, oxidation=(made.numbers % 5).float() - 2)
 
 
-def larger(batch: RaggedBatch, rows: int, pairs: int, crystals: int) -> Capacity:
+def larger(batch: RaggedBatch, rows: int, pairs: int, crystals: int, types: int = 4) -> Capacity:
     """Room for so much more."""
     return Capacity(len(batch.numbers) + rows, len(batch.pair_row) + pairs,
-                    len(batch.sizes) + crystals)  # fmt: skip
+                    len(batch.sizes) + crystals, len(batch.type_first) + types)  # fmt: skip
 
 
 def outcome(model: SiteNet, batch: RaggedBatch, crystals: int) -> list[torch.Tensor]:
@@ -60,14 +60,14 @@ def block(name: str):
     pytest.importorskip("triton", reason="Triton is not installed")
     if torch.cuda.is_available():
         pytest.skip("Triton's interpreter is for machines without a GPU")
-    from sitenet.model.kernels import gpu
+    from sitenet.model.kernels import pair_block_gpu
 
-    return gpu.pair_block
+    return pair_block_gpu.pair_block
 
 
 @pytest.mark.parametrize("pooling", ["mean", "max", "self_attention"])
-@pytest.mark.parametrize("room", [(1, 0, 1), (1, 7, 1), (40, 0, 3), (13, 50, 9), (6, 1, 6)])
-def test_nothing_changes_for_those_that_were_there(monkeypatch, batch, pooling, room):
+@pytest.mark.parametrize("room", [(1, 0, 1, 0), (1, 7, 1), (40, 0, 3), (13, 50, 9), (6, 1, 6)])
+def test_padding_changes_nothing_for_the_batchs_own_crystals(monkeypatch, batch, pooling, room):
     monkeypatch.setattr(engine, "fast_path", lambda device: None)
     torch.manual_seed(0)
     model = SiteNet(replace(MODEL, pooling=pooling)).double()
@@ -83,13 +83,11 @@ def test_nothing_changes_for_those_that_were_there(monkeypatch, batch, pooling, 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 2e-5)])
 def test_every_pair_block_takes_it(monkeypatch, batch, name, dtype, tolerance):
     chosen = block(name)
-    if name == "triton":
-        monkeypatch.setattr(engine, "pair_types", lambda batch: None)  # as for a batch on a GPU
     monkeypatch.setattr(engine, "fast_path", lambda device: chosen)
     torch.manual_seed(0)
     model = SiteNet(MODEL).to(dtype)
     batch = batch.cast(dtype)
-    more = padded(batch, larger(batch, 12, 31, 4))
+    more = padded(batch, larger(batch, 12, 31, 4, 40))
     for found, expected in zip(
         outcome(model, more, len(batch.sizes)), outcome(model, batch, len(batch.sizes)), strict=True
     ):
@@ -99,7 +97,8 @@ def test_every_pair_block_takes_it(monkeypatch, batch, name, dtype, tolerance):
 def test_the_shape_is_the_capacity_and_rows_stay_short(batch):
     capacity = larger(batch, 10, 95, 3)
     more = padded(batch, capacity)
-    assert (len(more.numbers), len(more.pair_row), len(more.sizes)) == capacity
+    shape = (more.numbers, more.pair_row, more.sizes, more.type_first)
+    assert tuple(map(len, shape)) == capacity
     lengths = more.row_offsets.diff()
     assert torch.equal(torch.repeat_interleave(torch.arange(capacity.rows), lengths), more.pair_row)
     assert set(lengths[-10:].tolist()) == {9, 10}
@@ -107,7 +106,8 @@ def test_the_shape_is_the_capacity_and_rows_stay_short(batch):
     assert torch.bincount(more.crystal).tolist()[-3:] == [4, 3, 3]
 
 
-@pytest.mark.parametrize("room", [(-1, 5, 1), (5, -1, 1), (5, 5, 0), (2, 5, 3)])
+@pytest.mark.parametrize("room", [(-1, 5, 1), (5, -1, 1), (5, 5, 0), (2, 5, 3), (5, 5, 1, 0),
+                                  (5, 0, 1, -1)])  # fmt: skip
 def test_what_does_not_fit_is_refused(batch, room):
     capacity = larger(batch, *room)
     assert not capacity.holds(batch)

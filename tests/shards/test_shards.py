@@ -18,7 +18,7 @@ from sitenet.shards.batch import ragged_batch
 from sitenet.shards.featurise_shard import build_shard
 from sitenet.shards.packing import pack
 from sitenet.shards.store import CrystalStore
-from sitenet.sources.collect import TooManyRejected
+from sitenet.sources.rejection_limit import TooManyRejected
 from sitenet.structure.cif import Crystal
 from sitenet.tables import DamagedTable
 

@@ -17,14 +17,16 @@ from sitenet.crystal.featurise import (
 )
 from sitenet.options.features import FeatureSettings
 from sitenet.progress import setup_logging
+from sitenet.shards.open_store import open_both, open_store
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.shards.store import CrystalStore
-from sitenet.shards.streaming import StreamedStore, open_store
+from sitenet.shards.streaming import StreamedStore
 from sitenet.structure.cif import Crystal
-from sitenet.train.data import Packs
+from sitenet.train.batches import Packs
 from sitenet.train.supervised import train
 
 SHARDS, GROUPS, CRYSTALS = 3, 4, 7
+APART = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +88,7 @@ def test_an_epoch_has_every_crystal_once_and_the_batches_of_the_store(shards, se
     packs = Packs(streamed, indices, batch_sites=10, shuffle=seed)
     seen = []
     for crystals, _ in packs.packs():
-        mine, theirs = streamed.batch(crystals), whole.batch(crystals)
-        for field in fields(mine):
-            torch.testing.assert_close(getattr(mine, field.name), getattr(theirs, field.name))
+        assert_equal_batches(streamed.batch(crystals), whole.batch(crystals))
         seen += crystals.tolist()
     assert sorted(seen) == indices.tolist()
     assert len(packs._plan()) > 2
@@ -131,6 +131,52 @@ def test_only_what_does_not_fit_is_streamed(shards):
     assert isinstance(open_store(shards, None, size - 1), StreamedStore)
     with pytest.raises(ValueError, match="no crystal"):
         open_store(shards, set(), size)
+
+
+def assert_equal_batches(found, expected):
+    for field in fields(expected):
+        torch.testing.assert_close(getattr(found, field.name), getattr(expected, field.name))
+
+
+def test_crystals_with_sites_apart_are_streamed_too(shards):
+    whole = CrystalStore.from_shards(shards, None, APART)
+    streamed = StreamedStore(shards, None, 1, APART)
+    assert streamed.ids == whole.ids
+    for name in ("sites", "atoms", "classes"):
+        torch.testing.assert_close(getattr(streamed, name), getattr(whole, name))
+    assert (streamed.pairs >= whole.pairs).all()
+    assert torch.equal(streamed.pairs, whole.sites * whole.atoms)
+    assert isinstance(open_store(shards, None, int(streamed.bytes.sum()), APART), CrystalStore)
+    with pytest.raises(ValueError, match="no crystal"):
+        open_store(shards, set(), 1, APART)
+    for window in streamed.windows(np.arange(len(whole)), (0, 1)):
+        streamed.hold(window.groups)
+        crystals = torch.from_numpy(window.members)
+        assert_equal_batches(streamed.batch(crystals), whole.batch(crystals))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_both_tables_have_the_same_crystals_in_memory(shards, share):
+    keep = {f"c{k}" for k in range(80) if k % 5}
+    tables = [StreamedStore(shards, keep, 1, apart) for apart in (None, APART)]
+    size = sum(int(table.bytes.sum()) for table in tables)
+    both = open_both(shards, keep, round(share * size), APART)
+    assert isinstance(both.merged, CrystalStore) == (share == 1)
+    merged, apart = (CrystalStore.from_shards(shards, keep, t) for t in (None, APART))
+    packs = Packs(both, torch.arange(len(both)), batch_sites=10, shuffle=0)
+    assert len(packs) == sum(1 for _ in packs.packs())
+    seen = []
+    for crystals, _ in packs.packs():
+        found = both.batch(crystals)
+        for batch, table in zip(found, (merged, apart), strict=True):
+            assert_equal_batches(batch, table.batch(crystals))
+        seen += crystals.tolist()
+    assert sorted(seen) == list(range(len(both)))
+    windows = both.windows(np.arange(len(both)), (0, 0))
+    assert (len(windows) > 2) == (share < 1)
+    for window in windows:
+        held = sum(int(table.bytes[list(window.groups)].sum()) for table in tables)
+        assert share == 1 or len(window.groups) == 1 or 4 * held <= share * size
 
 
 def test_a_streamed_run_learns_and_is_repeated_exactly(

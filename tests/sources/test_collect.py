@@ -12,15 +12,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sitenet.options.datasets import SourceSettings
 from sitenet.parallel import ordered_map
-from sitenet.sources import kinds
-from sitenet.sources.collect import TooManyRejected, collect, failed_list
-from sitenet.sources.p1 import write_cif
-from sitenet.sources.records import RawRecord, Rejection, SourceError, SourceSettings
+from sitenet.sources.cif_writer import write_cif
+from sitenet.sources.collect import collect
+from sitenet.sources.records import RawRecord, Rejection, SourceError
+from sitenet.sources.rejection_limit import TooManyRejected, failed_list
 from sitenet.sources.structure_table import read_structures, rows_offered
 from sitenet.structure.cif import read_cif
 
-TASKS = {"gap": {"column": "gap_eV", "unit": "eV"}, "energy": {"unit": "eV/atom"}}
+TASKS = {
+    "gap": {"column": "gap_eV", "unit": "eV"},
+    "energy": {"column": "energy", "unit": "eV/atom"},
+}
+OFFERED = {"kind": "prototypes"}  # whose records the fixture `offer` replaces
 
 
 def salt(a=5.6, metal="Na", share=1.0):
@@ -59,7 +64,7 @@ def record(name, cif=None, gap=1.0, energy=-1.0, **extra):
 
 def test_columns_and_units(tmp_path, offer):
     offer(record("a", gap=0.5, parent="p"), record("b", salt(metal="D"), parent="q"))
-    table, rejected = run(tmp_path, settings({"kind": "given"}))
+    table, rejected = run(tmp_path, settings(OFFERED))
     assert rejected == []
     row = table.iloc[0]
     assert (row.id, row.formula, row.n_sites, row.gap, row.parent) == ("a", "NaCl", 2, 0.5, "p")
@@ -88,7 +93,7 @@ def test_what_is_unusable_is_listed_and_the_run_goes_on(tmp_path, offer):
         record("infinite", gap=float("inf")),
         Rejection("source", "the source says no", "file"),
     )
-    table, rejected = run(tmp_path, settings({"kind": "given"}))
+    table, rejected = run(tmp_path, settings(OFFERED))
     assert table.id.tolist() == ["good", "infinite"]
     assert table.row.tolist() == [7, 13]
     assert table.gap.isna().tolist() == [False, True]
@@ -114,7 +119,7 @@ def test_what_is_unusable_is_listed_and_the_run_goes_on(tmp_path, offer):
 def test_too_many_rejected(tmp_path, offer):
     offer(*(record(f"p{k}", salt(share=0.1 * k)) for k in (1, 2, 3)), record("good"))
     with pytest.raises(TooManyRejected) as caught:
-        run(tmp_path, settings({"kind": "given"}, allowed=0.5))
+        run(tmp_path, settings(OFFERED, allowed=0.5))
     kept = failed_list(tmp_path / "rejected.csv")
     for part in ("3 of 4", "75.0%", "50.0%", "partial occupancy", "3 x", str(kept)):
         assert part in str(caught.value)
@@ -122,48 +127,42 @@ def test_too_many_rejected(tmp_path, offer):
     assert [path.name for path in tmp_path.iterdir()] == [kept.name]
     assert len(pd.read_csv(kept)) == 3
     offer(*(record(f"p{k}", salt(share=0.1 * k)) for k in (1, 2)), record("good"), record("two"))
-    table, _ = run(tmp_path, settings({"kind": "given"}, allowed=0.5))
+    table, _ = run(tmp_path, settings(OFFERED, allowed=0.5))
     assert len(table) == 2
     assert not kept.exists()
 
 
 def test_missing_values_of_one_task_are_no_rejections(tmp_path, offer):
     offer(*(record(str(k), gap=None) for k in range(4)))
-    table, rejected = run(tmp_path, settings({"kind": "given"}, allowed=0.0))
+    table, rejected = run(tmp_path, settings(OFFERED, allowed=0.0))
     assert len(table) == len(rejected) == 4
 
 
 def test_nothing_usable(tmp_path, offer):
     offer(record("a", salt(metal="Fm")), record("b", salt(metal="Md")))
     with pytest.raises(TooManyRejected, match=r"2 x … \(Z = …\) is too heavy"):
-        run(tmp_path, settings({"kind": "given"}))
+        run(tmp_path, settings(OFFERED))
     offer(record("a", "nonsense"))
     with pytest.raises(TooManyRejected, match="not a CIF"):
-        run(tmp_path, settings({"kind": "given"}))
+        run(tmp_path, settings(OFFERED))
     offer()
     with pytest.raises(SourceError, match="offers no crystals"):
-        run(tmp_path, settings({"kind": "given"}))
-
-
-def test_large_cells_can_be_left_out(tmp_path, offer):
-    big = write_cif("x", np.eye(3) * 9, ["Na"] * 3, [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0]])
-    offer(record("big", big), record("small"))
-    table, rejected = run(tmp_path, settings({"kind": "given", "max_sites": 2}, allowed=0.0))
-    assert table.id.tolist() == ["small"]
-    assert rejected == []
-    assert rows_offered(tmp_path / "structures.parquet") == 2
+        run(tmp_path, settings(OFFERED))
 
 
 def test_a_task_cannot_be_named_like_a_column(tmp_path, offer):
     offer(record("a"))
     with pytest.raises(SourceError, match="two columns would be called note"):
-        run(tmp_path, settings({"kind": "given"}, tasks={"note": {"column": "gap_eV", "unit": ""}}))
+        run(
+            tmp_path,
+            settings(OFFERED, tasks={"note": {"column": "gap_eV", "unit": ""}}),
+        )
 
 
 def test_rows_of_several_row_groups(tmp_path, offer, monkeypatch):
-    monkeypatch.setattr("sitenet.sources.collect.ROW_GROUP", 3)
+    monkeypatch.setattr("sitenet.sources.structure_writer.ROW_GROUP", 3)
     offer(*(record(f"c{k}", salt(5 + k / 10)) for k in range(8)))
-    table, _ = run(tmp_path, settings({"kind": "given"}))
+    table, _ = run(tmp_path, settings(OFFERED))
     path = tmp_path / "structures.parquet"
     assert pq.ParquetFile(path).num_row_groups == 3
     for first, last in ((0, 8), (2, 4), (3, 6), (7, 8), (5, 5), (0, 0), (8, 8)):
@@ -228,11 +227,11 @@ def test_table_errors(tmp_path):
         run(tmp_path, settings({"kind": "table", "path": path}))
     with pytest.raises(SourceError, match=r"\.parquet or \.csv"):
         run(tmp_path, settings({"kind": "table", "path": __file__}))
-    with pytest.raises(SourceError, match="kind 'web': there are prototypes"):
-        kinds.open_source(settings({"kind": "web"}))
+    with pytest.raises(ValueError, match=r"kind must be one of prototypes, .*, not 'web'"):
+        settings({"kind": "web"})
 
 
-GAP = {"gap": {"unit": "eV"}}
+GAP = {"gap": {"column": "gap", "unit": "eV"}}
 
 
 def test_folder_like_cgcnn(tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from sitenet.options.datasets import MatbenchSource
 from sitenet.sources import matbench
 from sitenet.sources.matbench import records, split_items, structure_cif, tasks
 from sitenet.sources.records import RawRecord, Rejection
@@ -54,15 +55,14 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
 
-        def source(body: bytes, folder: Path, task: str = "matbench_mp_gap") -> dict:
+        def source(body: bytes, folder: Path, task: str = "matbench_mp_gap") -> MatbenchSource:
             content["bytes"] = body
-            return {
-                "kind": "matbench",
-                "task": task,
-                "url": f"http://127.0.0.1:{server.server_address[1]}/small.json.gz",
-                "sha256": hashlib.sha256(body).hexdigest(),
-                "cache": str(folder),
-            }
+            return MatbenchSource(
+                task=task,
+                url=f"http://127.0.0.1:{server.server_address[1]}/small.json.gz",
+                sha256=hashlib.sha256(body).hexdigest(),
+                cache=str(folder),
+            )
 
         yield source
         server.shutdown()
@@ -128,7 +128,7 @@ def test_official_tasks() -> None:
 
 def test_unknown_task_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"matbench_steels.*matbench_phonons"):
-        records({"task": "matbench_steels", "cache": "nowhere"})
+        records(MatbenchSource(task="matbench_steels", cache="nowhere"))
 
 
 def test_wrong_column_and_order_are_refused(serve, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Composition, Element, Lattice, Structure
 from pymatgen.core.structure_prediction.volume_predictor import DLSVolumePredictor
 
+from sitenet.options.datasets import PrototypesSource
 from sitenet.sources import prototypes
 from sitenet.sources.bond_valence import (
     WEAKEST_BOND,
@@ -16,7 +17,8 @@ from sitenet.sources.bond_valence import (
     instability_index,
     single_bond_length,
 )
-from sitenet.sources.periodic import COULOMB, contacts, ewald_energy, nearest_distance
+from sitenet.sources.ewald import COULOMB, ewald_energy
+from sitenet.sources.neighbours import contacts, nearest_distance
 from sitenet.sources.prototypes import labels, records
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments, ions
@@ -215,7 +217,7 @@ def test_ions_unknown_to_the_table_give_nothing() -> None:
 
 @pytest.fixture(scope="module")
 def yielded() -> list[RawRecord | Rejection]:
-    return list(records({"kind": "prototypes", "seed": 0, "crystals": 160}))
+    return list(records(PrototypesSource(seed=0, crystals=160)))
 
 
 def made(items: list) -> Iterator[RawRecord]:
@@ -265,7 +267,7 @@ def test_prototypes_without_labels_say_why(yielded: list[RawRecord | Rejection])
 
 def test_seed_decides_the_substitutions(yielded: list[RawRecord | Rejection]) -> None:
     def again(seed: int) -> list:
-        return list(records({"kind": "prototypes", "seed": seed, "crystals": 160}))
+        return list(records(PrototypesSource(seed=seed, crystals=160)))
 
     assert again(0) == yielded
     other = again(1)

@@ -1,12 +1,8 @@
 """Draws of crystals and labels: the same for all who ask, whatever else is in the list."""
 
-from pathlib import Path
-
 import numpy as np
-import pandas as pd
 import pytest
 
-from sitenet.splits.draws import draw
 from sitenet.splits.label_masks import label_mask
 
 IDS = [f"mp-{k}" for k in range(300)]
@@ -40,17 +36,3 @@ def test_all_crystals_are_shown_as_often() -> None:
 def test_more_labels_than_crystals_are_refused() -> None:
     with pytest.raises(ValueError, match="301 labels are asked for, but there are only 300"):
         label_mask(IDS, 301, 0)
-
-
-def test_draw_takes_the_part_keeps_the_order_and_nests(tmp_path: Path) -> None:
-    split = tmp_path / "split.csv"
-    parts = ["train"] * 250 + ["test"] * 50
-    pd.DataFrame({"id": IDS, "split": parts}).to_csv(split, index=False)
-    small, large = draw(split, "train", 20, 0), draw(split, "train", 100, 0)
-    assert len(small) == 20
-    assert set(small) < set(large) < set(IDS[:250])
-    assert large == sorted(large, key=IDS.index)
-    assert draw(split, "test", None, 0) == draw(split, "test", 80, 1) == IDS[250:]
-    assert draw(split, "train", 20, 1) != small
-    with pytest.raises(ValueError, match="no crystals in its part val"):
-        draw(split, "val", 3, 0)

@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sitenet.files import read_json
-from sitenet.splits.split import SplitError, SplitSettings, make_split
+from sitenet.options.split import SplitSettings
+from sitenet.splits.split import SplitError, make_split
 
 
 def write(path, n=1000, offered=None, rows=None, **columns):
@@ -30,7 +31,7 @@ def write(path, n=1000, offered=None, rows=None, **columns):
 
 
 def split(tmp_path, task="gap", **section):
-    settings = SplitSettings.from_config(section)
+    settings = SplitSettings.from_dict(section)
     out = tmp_path / "split.csv", tmp_path / "split.json"
     make_split(tmp_path / "s.parquet", task, settings, *out)
     return pd.read_csv(out[0]), read_json(out[1])
@@ -147,12 +148,15 @@ def test_small_sets(tmp_path):
         split(tmp_path)
 
 
-def test_impossible_settings():
-    for section, message in (
-        ({"kind": "time"}, "there are grouped, random, matbench, column"),
-        ({"test": 0}, "test is 0"),
-        ({"validation": 1.0}, "validation is 1.0"),
-        ({"kind": "matbench", "fold": 5}, "fold 5"),
-    ):
-        with pytest.raises(SplitError, match=message):
-            SplitSettings.from_config(section)
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"kind": "time"}, "kind must be one of grouped, random, matbench, column, not 'time'"),
+        ({"test": 0}, "test must be more than 0, not 0"),
+        ({"validation": 1.0}, "validation must be less than 1, not 1.0"),
+        ({"kind": "matbench", "fold": 5}, "fold must be at most 4, not 5"),
+    ],
+)
+def test_impossible_settings_are_refused(section, message):
+    with pytest.raises(ValueError, match=message):
+        SplitSettings.from_dict(section)

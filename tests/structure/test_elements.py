@@ -1,65 +1,43 @@
-"""Elemental features against matminer's tables."""
+"""The table of elements against pymatgen, from which its values are."""
 
-import numpy as np
+import math
+import warnings
+
 import pytest
-from matminer.utils.data import MagpieData
-from pymatgen.core import Element
+from pymatgen.core import Composition, Element, Species
 
-from sitenet.crystal.element_features import (
-    PROPERTIES,
-    element_features,
-    feature_scaling,
-    missing_property,
-)
+from sitenet.structure.elements import elements, symbols
 
 
-def magpie(impute: bool) -> np.ndarray:
-    data = MagpieData(impute_nan=impute)
-    return np.array(
-        [
-            [data.get_elemental_property(Element.from_Z(z), name) for name in PROPERTIES]
-            for z in range(1, 100)
-        ]
-    )
+@pytest.fixture(scope="module")
+def occurrences() -> dict[Species, float]:
+    """How often the ICSD holds an element in an oxidation state."""
+    Composition("NaCl").oxi_state_guesses()  # loads the table
+    assert Composition.oxi_prob is not None
+    return Composition.oxi_prob
 
 
-def test_values_equal_matminer():
-    np.testing.assert_array_equal(element_features("drop")[1:], magpie(impute=False))
+def test_numbers_and_electronegativities() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pymatgen warns of each missing electronegativity
+        expected = {e.symbol: (int(e.Z), float(e.X)) for e in Element}
+    found = elements()
+    assert set(found) == {*expected, "D", "T"}
+    for symbol, (number, electronegativity) in expected.items():
+        assert found[symbol].number == number
+        assert symbols()[number] == symbol
+        known = found[symbol].electronegativity
+        assert known == electronegativity or (math.isnan(known) and math.isnan(electronegativity))
 
 
-def test_gaps_are_the_known_ones_and_imputed_as_the_mean():
-    known, filled = element_features("drop")[1:], element_features("impute")[1:]
-    gaps = np.isnan(known)
-    assert gaps.sum() == 19
-    assert {PROPERTIES[c] for c in np.flatnonzero(gaps.any(axis=0))} == {
-        "Electronegativity", "AtomicRadius", "FirstIonizationEnergy", "Density"}  # fmt: skip
-    np.testing.assert_array_equal(filled[~gaps], known[~gaps])
-    np.testing.assert_allclose(filled.mean(axis=0), np.nanmean(known, axis=0))
-    # matminer's mean includes what it has beyond Z = 99
-    np.testing.assert_allclose(filled[gaps], magpie(impute=True)[gaps], rtol=0.02)
+def test_oxidation_states_and_their_occurrences(occurrences: dict[Species, float]) -> None:
+    for number, symbol in symbols().items():
+        element = Element.from_Z(number)
+        common = element.icsd_oxidation_states or element.common_oxidation_states
+        expected = [(int(q), int(occurrences.get(Species(symbol, q), 0))) for q in common]
+        assert list(elements()[symbol].states) == expected, symbol
 
 
-def test_first_missing_property():
-    assert missing_property(np.array([8, 26])) is None
-    assert missing_property(np.array([8, 54, 2])) == (2, "Electronegativity")
-    assert missing_property(np.array([85])) == (85, "FirstIonizationEnergy")
-
-
-def test_standard_scaling():
-    shift, factor = feature_scaling("standard")
-    scaled = (element_features("impute")[1:] - shift[:8]) * factor[:8]
-    np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(scaled.std(axis=0), 1)
-    assert shift[8] == 0
-    assert factor[8] == 1 / 2.5
-
-
-def test_scalings_of_the_papers():
-    shift, factor = feature_scaling("raw")
-    assert not shift.any()
-    assert (factor == 1).all()
-    shift, factor = feature_scaling("dim")
-    assert not shift.any()
-    np.testing.assert_array_equal(factor, [0.1, 0.1, 1, 1, 1, 10, 10, 0.001, 1])
-    with pytest.raises(ValueError, match="raw, dim or standard"):
-        feature_scaling("minmax")
+def test_heavy_hydrogen_is_hydrogen() -> None:
+    assert elements()["D"] == elements()["T"] == elements()["H"]
+    assert symbols()[1] == "H"

@@ -1,8 +1,15 @@
 """Several processes that share a training do what one process does."""
 
 import json
+import multiprocessing
 import os
-from dataclasses import replace
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +31,12 @@ from test_training import (
 
 from sitenet.progress import setup_logging
 from sitenet.shards.packing import shared_out
-from sitenet.train.data import Packs, load_task
-from sitenet.train.pretrain import PretrainInputs, pretrain
-from sitenet.train.supervised import train
+from sitenet.shards.store import CrystalStore
+from sitenet.train.batches import Packs
+from sitenet.train.nodes import from_plain
+from sitenet.train.pretrain import Pretraining, PretrainInputs, pretrain
+from sitenet.train.supervised import SupervisedTraining, train
+from sitenet.train.workers import Meeting
 
 EXACT = replace(TRAINING, precision="64-true", max_epochs=3)
 
@@ -43,11 +53,11 @@ def test_a_batch_is_shared_evenly_and_completely(work, parts):
 
 
 def test_batches_do_not_depend_on_the_number_of_processes(inputs):  # noqa: F811
-    data = load_task(inputs.structures, inputs.shards, inputs.split, inputs.column, 1.0)
-    indices = data.indices("train")
+    store = CrystalStore.from_shards(inputs.shards)
+    indices = torch.arange(1, len(store), 2)
 
     def epoch(rank: int, world: int) -> list[tuple[torch.Tensor, float]]:
-        packs = Packs(data.store, indices, batch_sites=12, shuffle=0)
+        packs = Packs(store, indices, batch_sites=12, shuffle=0)
         packs.rank, packs.world = rank, world
         return list(packs.packs())
 
@@ -113,6 +123,79 @@ def test_two_processes_train_the_model_of_one(
     lines = (tmp_path / "log").read_text()
     assert lines.count("epoch 3/3") == 1
     assert lines.count("test MAE") == 1
+    assert all(re.match(r"\d{4}-\d\d-\d\d .* INFO ", line) for line in lines.splitlines())
+
+
+def test_a_worker_that_dies_ends_the_training(inputs, tmp_path: Path):  # noqa: F811
+    """The others end too. Workers are children of the job, which ends them with itself."""
+
+    def kill() -> None:
+        while not (tmp_path / "history.csv").exists():
+            time.sleep(0.05)
+        os.kill(multiprocessing.active_children()[1].pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    settings = replace(EXACT, devices=2, max_epochs=10_000, patience=10_000)
+    with pytest.raises(RuntimeError, match="process of the training failed"):
+        train(inputs, outputs(tmp_path), MODEL, settings)
+    thread.join()
+    assert multiprocessing.active_children() == []
+
+
+PROGRAM = """
+import json, sys
+from sitenet.train.nodes import from_plain
+from sitenet.train.launch import train_task
+from sitenet.train.supervised import SupervisedTraining
+training = from_plain(SupervisedTraining, json.loads(sys.argv[1]))
+train_task(training, training.load_task())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc of Linux")
+def test_workers_end_with_their_parent(inputs, tmp_path: Path):  # noqa: F811
+    """Else a job that was killed would go on beside its next run."""
+    settings = replace(EXACT, devices=2, max_epochs=10_000, patience=10_000)
+    training = SupervisedTraining(settings, tmp_path / "history.csv", tmp_path / "checkpoints",
+                                  "cpu", "run", inputs, MODEL)  # fmt: skip
+    given = json.dumps(asdict(training), default=str)
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, given]) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not (tmp_path / "history.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        workers = [Path("/proc", pid) for pid in children.read_text().split()]
+        process.kill()
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 20
+    while any(worker.exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_error_of_a_worker_is_that_of_the_training(inputs, tmp_path: Path):  # noqa: F811
+    given = PretrainInputs(inputs.shards, inputs.split, (), inputs.features)
+    settings = replace(TRAINING, batch_sites=1, max_epochs=1, devices=2)
+    message = "a process of the training failed: ValueError: no batch of the train part .* now 1$"
+    with pytest.raises(RuntimeError, match=message):
+        pretrain(given, pretraining_outputs(tmp_path), ENCODER, LOSS, settings)
+
+
+def test_trainings_are_described_as_json(inputs, tmp_path: Path):  # noqa: F811
+    """What machines are told: the same values, and nothing that would be run."""
+    unlabelled = PretrainInputs(inputs.shards, inputs.split, (tmp_path,), inputs.features)
+    common = (EXACT, tmp_path / "history.csv", tmp_path / "checkpoints", "cpu", "label")
+    model = replace(MODEL, cutoff=4.5, attention_layers=())
+    for described in (
+        SupervisedTraining(*common, inputs, model),
+        Pretraining(*common, unlabelled, ENCODER, LOSS),
+        Meeting("host", 1234, tmp_path / "last.ckpt", None),
+    ):
+        text = json.dumps(asdict(described), default=str)
+        again = from_plain(type(described), json.loads(text))
+        assert again == described
+        assert hash(again) == hash(described)  # tuples, not lists
 
 
 def test_several_machines_without_slurm_are_refused(
@@ -131,6 +214,11 @@ def test_two_processes_share_a_pre_training(inputs, tmp_path: Path):  # noqa: F8
     for devices in (1, 2):
         settings = replace(TRAINING, learning_rate=1e-12, max_epochs=1, devices=devices)
         pretrain(given, pretraining_outputs(tmp_path / str(devices)), ENCODER, LOSS, settings)
+    one, two = (load_file(tmp_path / k / "model.safetensors") for k in "12")
+    for name in one:
+        if name.startswith(("head_layers", "decoder")):  # no loss depends on them
+            assert torch.equal(one[name], two[name])
+        torch.testing.assert_close(one[name], two[name], rtol=1e-6, atol=1e-7)
     one, two = (pd.read_csv(tmp_path / k / "history.csv").iloc[0] for k in "12")
     assert two.val_total == pytest.approx(one.val_total, rel=1e-5)
     assert two.train_total == pytest.approx(one.train_total, rel=0.1)

@@ -14,17 +14,20 @@ from safetensors.torch import load_file
 from test_training import CATIONS, interrupt_before
 from test_training import inputs as supervised_inputs  # noqa: F401  (a fixture)
 
+from sitenet.model.inference import embed
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.saving import load_model
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import PretrainingSettings
+from sitenet.shards.open_store import BothTables, open_both
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
-from sitenet.train.callbacks import History
-from sitenet.train.embed import embed, write_embeddings
+from sitenet.train.distributed import ALONE
+from sitenet.train.embed import write_embeddings
+from sitenet.train.infomax_task import InfoMaxTask, WholeBatches
+from sitenet.train.loop import Total
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, initial_encoder, pretrain
-from sitenet.train.pretrain_module import PretrainModule, WholeBatches
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelSettings(
@@ -41,7 +44,7 @@ MODEL = ModelSettings(
     site_feature_scaling="dim",
 )
 LOSS = InfoMaxSettings(upscaling_layers=(8, 8))
-TRAINING = TrainingSettings(batch_sites=20, learning_rate=5e-3, max_epochs=5, patience=5)
+TRAINING = PretrainingSettings(batch_sites=20, learning_rate=5e-3, max_epochs=5, patience=5)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +57,11 @@ def outputs(folder: Path) -> PretrainOutputs:
     return PretrainOutputs(folder / "model.safetensors", folder / "model.json",
                            folder / "metrics.json", folder / "history.csv",
                            folder / "checkpoints")  # fmt: skip
+
+
+def both_tables(inputs: PretrainInputs) -> BothTables:
+    """All crystals, in memory."""
+    return open_both(inputs.shards, None, 2**30, inputs.features.merge_tolerance)
 
 
 def test_a_pre_training_lowers_its_losses_and_writes_everything(inputs, tmp_path):
@@ -84,8 +92,8 @@ def test_no_label_is_read(inputs, tmp_path, monkeypatch):
 
 def test_validation_batches_mix_the_data_set_and_stay_the_same(inputs):
     """Neighbours in a data set are alike, and false samples come from the same batch."""
-    store = CrystalStore.from_shards(inputs.shards)
-    batches = WholeBatches(store, store, torch.arange(len(store)), 20, shuffle=0)
+    store = both_tables(inputs)
+    batches = WholeBatches(store, torch.arange(len(store)), 20, shuffle=0)
     epochs = [[crystals.tolist() for crystals, _ in batches.packs()] for _ in range(2)]
     assert epochs[0] == epochs[1]
     assert sorted(k for batch in epochs[0] for k in batch) == list(range(len(store)))
@@ -95,8 +103,8 @@ def test_validation_batches_mix_the_data_set_and_stay_the_same(inputs):
 
 @pytest.mark.parametrize("world", [2, 3, 50])
 def test_processes_share_out_whole_validation_batches(inputs, world):
-    store = CrystalStore.from_shards(inputs.shards)
-    batches = WholeBatches(store, store, torch.arange(len(store)), 20, shuffle=0)
+    store = both_tables(inputs)
+    batches = WholeBatches(store, torch.arange(len(store)), 20, shuffle=0)
     alone = [crystals.tolist() for crystals, _ in batches.packs()]
     shared = []
     batches.world = world
@@ -114,16 +122,16 @@ def test_losses_are_of_crystals_that_have_false_samples(inputs, tmp_path):
     message = r"no batch of the train part has the two crystals .* now 1$"
     with pytest.raises(ValueError, match=message):
         pretrain(inputs, outputs(tmp_path / "alone"), MODEL, LOSS, alone)
-    store = CrystalStore.from_shards(inputs.shards)
-    sites = CrystalStore.with_sites_apart(inputs.shards, None, inputs.features.merge_tolerance)
-    pair, single = (WholeBatches(store, sites, torch.tensor(k), 100, 0) for k in ([3, 9], [4]))
+    store = both_tables(inputs)
+    pair, single = (WholeBatches(store, torch.tensor(k), 100, 0) for k in ([3, 9], [4]))
     torch.manual_seed(0)
-    module = PretrainModule(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
-    module.validation_step(next(iter(pair)), 0)
-    both = module._sum / module._count
-    module.validation_step(next(iter(single)), 1)
-    torch.testing.assert_close(module._sum / module._count, both, rtol=0, atol=0)
-    assert both[0] > 0.5
+    task = InfoMaxTask(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
+    total = Total(task, torch.device("cpu"))
+    total.add(task.validation_step(next(iter(pair)), 0))
+    both = total.means("val", ALONE)
+    total.add(task.validation_step(next(iter(single)), 1))
+    assert total.means("val", ALONE) == both
+    assert both["val_local_score"] > 0.5
 
 
 def test_the_published_codes_choices_can_be_pre_trained(inputs, tmp_path):
@@ -154,7 +162,7 @@ def test_crystals_held_out_are_not_seen(inputs, tmp_path, caplog):
 def test_a_killed_pre_training_continues_as_if_undisturbed(inputs, tmp_path, monkeypatch, caplog):
     pretrain(inputs, outputs(tmp_path / "whole"), MODEL, LOSS, TRAINING)
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
             pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
     with caplog.at_level("INFO", logger="sitenet"):
@@ -187,7 +195,7 @@ def test_embeddings_are_those_of_the_trained_and_of_the_first_weights(inputs, tm
 
 def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
     merged = CrystalStore.from_shards(inputs.shards)
-    apart = CrystalStore.with_sites_apart(inputs.shards, None, inputs.features.merge_tolerance)
+    apart = CrystalStore.from_shards(inputs.shards, None, inputs.features.merge_tolerance)
     assert apart.ids == merged.ids
     encoder = initial_encoder(MODEL, 0)
     np.testing.assert_allclose(embed(encoder, apart), embed(encoder, merged), atol=1e-5)
@@ -199,4 +207,4 @@ def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
         expected = sites[batch.crystal == crystal].mean(0)
         np.testing.assert_allclose(local[crystal], expected, atol=1e-5)
     some = set(merged.ids[3:9])
-    assert CrystalStore.with_sites_apart(inputs.shards, some, 1e-5).ids == merged.ids[3:9]
+    assert CrystalStore.from_shards(inputs.shards, some, 1e-5).ids == merged.ids[3:9]

@@ -1,7 +1,9 @@
 """Supervised runs: they learn, resume exactly after a kill, and leave whole files."""
 
+import copy
 import json
-from collections.abc import Callable
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,10 +24,11 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.structure.cif import Crystal
-from sitenet.train import batch_module
-from sitenet.train.callbacks import History
+from sitenet.train import loop
+from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
-from sitenet.train.supervised import RunInputs, RunOutputs, train
+from sitenet.train.supervised import RunInputs, RunOutputs, train, train_watched
+from sitenet.train.task import Task
 
 MODEL = ModelSettings(
     embedding_size=4,
@@ -85,12 +88,16 @@ def outputs(folder: Path) -> RunOutputs:
                       folder / "checkpoints")  # fmt: skip
 
 
-def interrupt_before(epoch: int) -> Callable:
-    def stop(self: History, trainer: object, module: object) -> None:
-        if trainer.current_epoch == epoch:  # type: ignore[attr-defined]
-            raise RuntimeError("killed")
+def interrupt_before(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
+    """Let trainings end before the epoch after the `epoch`-th."""
+    start_epoch = Task.start_epoch
 
-    return stop
+    def start(self: Task, number: int) -> None:
+        if number == epoch:
+            raise RuntimeError("killed")
+        start_epoch(self, number)
+
+    monkeypatch.setattr(Task, "start_epoch", start)
 
 
 def test_a_run_learns_and_writes_everything(inputs: RunInputs, tmp_path: Path):
@@ -130,7 +137,7 @@ def test_a_killed_run_continues_as_if_undisturbed(
 ):
     train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
     with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_epoch_start", interrupt_before(3))
+        interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
             train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
     assert not (tmp_path / "cut" / "metrics.json").exists()
@@ -158,9 +165,30 @@ def test_a_damaged_checkpoint_is_told_and_dropped(
 
 
 def test_patience_stops_a_run_that_no_longer_improves(inputs: RunInputs, tmp_path: Path):
-    frozen = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=2)
+    frozen = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=2)
     train(inputs, outputs(tmp_path), MODEL, frozen)
     assert len(pd.read_csv(tmp_path / "history.csv")) == 3
+
+
+def test_a_watched_training_is_the_usual_one_without_results(inputs: RunInputs, tmp_path: Path):
+    """It reports every epoch, and continues where it was stopped."""
+    train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
+    reported: list[float] = []
+
+    def report(history: History) -> None:
+        reported.append(history.rows[-1]["val_mae"])
+        if len(reported) == 3:
+            raise RuntimeError("stopped")
+
+    folder = tmp_path / "watched"
+    with pytest.raises(RuntimeError, match="stopped"):
+        train_watched(inputs, MODEL, TRAINING, folder, "cpu", report)
+    history = train_watched(inputs, MODEL, TRAINING, folder, "cpu", report)
+    whole = pd.read_csv(tmp_path / "whole" / "history.csv", float_precision="round_trip")
+    errors = whole.val_mae.tolist()
+    assert [row["val_mae"] for row in history.rows] == errors
+    assert reported == errors[:3] + errors[2:]
+    assert {path.name for path in folder.iterdir()} == {"history.csv", "checkpoints"}
 
 
 def test_the_same_seed_gives_the_same_model(inputs: RunInputs, tmp_path: Path):
@@ -201,9 +229,48 @@ def test_the_optimiser_of_a_gpu_takes_the_same_steps(amsgrad):
     assert not scaled.param_groups[0]["fused"], "its gradients could not be clipped"
 
 
+@pytest.mark.parametrize("amsgrad", [True, False])
+def test_the_optimiser_is_that_of_pytorch(amsgrad: bool):
+    settings = TrainingSettings(learning_rate=0.1, weight_decay=0.1, amsgrad=amsgrad)
+    weights = [torch.nn.Parameter(torch.linspace(-2, 2, 7)) for _ in range(2)]
+    mine = make_optimiser(torch.nn.ParameterList([weights[0]]), settings)
+    usual = torch.optim.AdamW([weights[1]], 0.1, weight_decay=0.1, amsgrad=amsgrad, eps=1e-7)
+    for step in range(20):
+        for weight, optimiser in zip(weights, (mine, usual), strict=True):
+            optimiser.zero_grad()
+            assert weight.grad is None
+            weight.grad = torch.sin(weight.detach() + step)
+            optimiser.step()
+        if step == 9:
+            mine.load_state_dict(copy.deepcopy(usual.state_dict()))
+    assert torch.equal(*weights)
+    assert weights[0].requires_grad
+
+
+STEP = """
+import sys, torch
+from sitenet.options.training import TrainingSettings
+from sitenet.train.optimiser import make_optimiser, make_schedule
+import sitenet.train.pretrain, sitenet.train.supervised, sitenet.train.transfer
+line = torch.nn.Linear(1, 1)
+optimiser = make_optimiser(line, TrainingSettings())
+line(torch.ones(1, 1)).sum().backward()
+optimiser.step()
+make_schedule(optimiser, TrainingSettings(), 1).step()
+optimiser.load_state_dict(optimiser.state_dict())
+print(*{"torch._dynamo", "sklearn", "scipy", "matplotlib", "pymatgen", "ray"} & set(sys.modules))
+"""
+
+
+def test_a_training_starts_without_what_it_does_not_need():
+    """Each of these takes as long to import as PyTorch, or half as long."""
+    done = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_a_fused_optimiser_is_clipped_in_mixed_precision(inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        batch_module,
+        loop,
         "make_optimiser",
         lambda model, settings: torch.optim.SGD(model.parameters(), 1e-2, fused=True),
     )

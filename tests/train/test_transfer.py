@@ -18,12 +18,13 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
+from sitenet.options.transfer import TransferSettings
 from sitenet.shards.schema import open_writer, to_table
-from sitenet.sources.periodic import ewald_energy
+from sitenet.sources.ewald import ewald_energy
 from sitenet.structure.cif import Crystal
 from sitenet.train import transfer
-from sitenet.train.data import Batches
-from sitenet.train.transfer import SeedResult, TransferInputs, TransferSettings
+from sitenet.train.batches import Batches
+from sitenet.train.transfer import SeedResult, TransferInputs
 
 MODEL = ModelSettings(
     embedding_size=0,
@@ -92,15 +93,15 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fitted(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """For each run the initial weights, and ids of the crystals in training and validation."""
     found: list[dict] = []
-    fit = transfer.fit
+    train = transfer.train_few_labels
 
     def spy(model, data, fitting, watched, settings):
         ids = [[data.store.ids[k] for k in part] for part in (fitting, watched)]
         weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         found.append({"train": ids[0], "val": ids[1], "weights": weights})
-        return fit(model, data, fitting, watched, settings)
+        return train(model, data, fitting, watched, settings)
 
-    monkeypatch.setattr(transfer, "fit", spy)
+    monkeypatch.setattr(transfer, "train_few_labels", spy)
     return found
 
 
@@ -111,8 +112,8 @@ def without_time(table: pd.DataFrame) -> pd.DataFrame:
 def run(inputs: TransferInputs, folder: Path, workers: int = 1,
         settings: TransferSettings = SETTINGS) -> pd.DataFrame:  # fmt: skip
     folder.mkdir(exist_ok=True)
-    transfer.run(inputs, settings, ("salts", "random"), folder / ".kept", folder / "out.parquet",
-                 workers)  # fmt: skip
+    names, out = ("salts", "random"), folder / "out.parquet"
+    transfer.train_arm(inputs, settings, names, folder / ".kept", out, workers)
     return pd.read_parquet(folder / "out.parquet")
 
 
@@ -185,7 +186,7 @@ def test_labels_are_scaled_by_those_trained_on(
 
 
 def test_another_architecture_is_refused(inputs: TransferInputs, encoder: Path) -> None:
-    few = transfer.load(inputs, 20, 1)
+    few = transfer.load_few_labels(inputs, 20, 1, 1.0)
     other = replace(SETTINGS, model=replace(MODEL, post_pool_layers=(8,), local_activation="relu"))
     message = r"another encoder: post_pool_layers is .*, local_activation is mish, not relu"
     with pytest.raises(ValueError, match=message):
@@ -227,23 +228,25 @@ def test_few_labels_teach_and_the_best_weights_are_tested(inputs: TransferInputs
     """The Ewald energy of touching ions is learned to a quarter of its spread from 60 labels."""
     training = replace(TRAINING, max_epochs=60, patience=60)
     settings = replace(SETTINGS, labels=60, training=training)
-    few = transfer.load(inputs, 60, 1)
+    few = transfer.load_few_labels(inputs, 60, 1, 1.0)
     shown = few.shown(60, 0)
     model = transfer.new_model(few.data, shown[:45], None, MODEL, training)
-    epochs, best, val_mae = transfer.fit(model, few.data, shown[:45], shown[45:], training)
+    epochs, best, val_mae = transfer.train_few_labels(
+        model, few.data, shown[:45], shown[45:], training
+    )
     assert epochs == 60
     assert transfer.mean_absolute_error(model, Batches(few.data, shown[45:], 40)) == val_mae
     result = transfer.train_seed(few, None, settings, 0)
     assert (result.best_epoch, result.val_mae) == (best, val_mae)
-    target = few.data.table.target.to_numpy()[few.data.indices("test").numpy()]
+    target = few.data.target[few.data.indices("test").numpy()]
     assert len(target) == 30
     spread = np.abs(target - target.mean()).mean()
     assert result.test_mae < spread / 4
 
 
 def test_patience_ends_a_run(inputs: TransferInputs) -> None:
-    few = transfer.load(inputs, 20, 1)
-    still = replace(TRAINING, learning_rate=0.0, weight_decay=0.0, max_epochs=50, patience=4)
+    few = transfer.load_few_labels(inputs, 20, 1, 1.0)
+    still = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=4)
     result = transfer.train_seed(few, None, replace(SETTINGS, training=still), 0)
     assert (result.best_epoch, result.epochs) == (1, 5)
 
@@ -252,10 +255,10 @@ def test_an_encoder_that_knows_the_label_beats_random_weights(
     inputs: TransferInputs, tmp_path: Path
 ) -> None:
     training = replace(TRAINING, max_epochs=60, patience=60)
-    few = transfer.load(inputs, 70, 3)
+    few = transfer.load_few_labels(inputs, 70, 3, 1.0)
     shown = few.shown(70, 0)
     teacher = transfer.new_model(few.data, shown[10:], None, MODEL, training)
-    transfer.fit(teacher, few.data, shown[10:], shown[:10], training)
+    transfer.train_few_labels(teacher, few.data, shown[10:], shown[:10], training)
     weights = tmp_path / "model.safetensors"
     save_model(teacher, MODEL, weights, weights.with_suffix(".json"))
     short = replace(TRAINING, learning_rate=1e-3, max_epochs=20)
@@ -271,11 +274,11 @@ def test_too_few_crystals_and_no_label_to_train_on_are_told(
     inputs: TransferInputs, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=r"500 labels are asked for, but there are only \d+ in"):
-        transfer.load(inputs, 500, 1)
+        transfer.load_few_labels(inputs, 500, 1, 1.0)
     with pytest.raises(ValueError, match="leave none to train on"):
         replace(SETTINGS, labels=1)
     shutil.copy(inputs.split, tmp_path / "split.csv")
     text = (tmp_path / "split.csv").read_text().replace(",test", ",train")
     (tmp_path / "split.csv").write_text(text)
     with pytest.raises(ValueError, match="no featurised crystal in its part test"):
-        transfer.load(replace(inputs, split=tmp_path / "split.csv"), 20, 1)
+        transfer.load_few_labels(replace(inputs, split=tmp_path / "split.csv"), 20, 1, 1.0)

@@ -1,11 +1,13 @@
 """Search for hyperparameters: its space, its outcome, and one search that is killed on the way."""
 
+import importlib
 import pickle
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,8 +23,8 @@ from test_training import (
 
 from sitenet.options.config import checked, overlaid
 from sitenet.options.model import ModelSettings
-from sitenet.options.search import SearchSettings
-from sitenet.plots.tuning import draw
+from sitenet.options.search import RANGES, SearchRanges, SearchSettings
+from sitenet.plots.search import draw_search
 from sitenet.train.supervised import RunInputs
 from sitenet.tune import search as searching
 from sitenet.tune.jobs import (
@@ -33,10 +35,9 @@ from sitenet.tune.jobs import (
     Tried,
 )
 from sitenet.tune.outcome import best_trial, trial_table, write_best
-from sitenet.tune.ranges import RANGES, sections
+from sitenet.tune.ranges import sections
 
 ROOT = Path(__file__).resolve().parents[2]
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 TABLE_1 = {"embedding_size": 92, "site_features_per_head": 30, "interaction_features_per_head": 16,
            "heads": 3, "blocks": 2, "attention_depth": 1, "attention_width": 225,
@@ -48,7 +49,7 @@ RUN = {"dataset": "prototypes", "n": 50, "task": "ewald_energy", "variant": "cut
 
 def test_the_paper_s_choice_is_in_the_space_and_becomes_the_default_configuration() -> None:
     assert all(low <= TABLE_1[name] <= high for name, (low, high) in RANGES.items())
-    config = checked(DEFAULT, SCHEMA, "config.yaml")
+    config = checked(DEFAULT, "config.yaml")
     found = sections(TABLE_1)
     assert found["model"].items() <= config["model"].items()
     assert found["training"].items() <= config["training"].items()
@@ -56,7 +57,7 @@ def test_the_paper_s_choice_is_in_the_space_and_becomes_the_default_configuratio
 
 def test_the_default_ranges_are_those_of_the_paper() -> None:
     tuning = {"t": {"dataset": "prototypes", "n": 50, "task": "ewald_energy"}}
-    config = checked({**DEFAULT, "tuning": tuning}, SCHEMA, "config.yaml")
+    config = checked({**DEFAULT, "tuning": tuning}, "config.yaml")
     assert config["tuning"]["t"]["trials"] == 30
     for ranges in (config["tuning"]["t"]["ranges"], DEFAULT["tuning"]["ewald_energy"]["ranges"]):
         assert {name: tuple(limits) for name, limits in ranges.items()} == RANGES
@@ -73,7 +74,7 @@ drawn = st.fixed_dictionaries(
 @given(drawn)
 def test_every_point_of_the_space_is_a_valid_configuration(parameters: dict) -> None:
     found = sections(parameters)
-    config = checked(overlaid(DEFAULT, found), SCHEMA, "drawn")
+    config = checked(overlaid(DEFAULT, found), "drawn")
     settings = ModelSettings.from_dict(
         {**config["model"], "output": "linear", "site_feature_scaling": "standard"}
     )
@@ -114,7 +115,7 @@ def test_the_table_says_how_trials_ended_and_the_best_is_a_valid_configuration(t
     write_best(path, best, job, RUN)
     assert "1 eV/atom after 3 epochs" in path.read_text()
     assert "&id" not in path.read_text()
-    config = checked(overlaid(DEFAULT, yaml.safe_load(path.read_text())), SCHEMA, "best.yaml")
+    config = checked(overlaid(DEFAULT, yaml.safe_load(path.read_text())), "best.yaml")
     variant = config["variants"]["tuned_narrow"]
     assert variant == {"model": {"cutoff": 5.0, **sections(TABLE_1)["model"]},
                        "training": {"learning_rate": 8.12e-4}}  # fmt: skip
@@ -122,6 +123,45 @@ def test_the_table_says_how_trials_ended_and_the_best_is_a_valid_configuration(t
         ("cutoff5", [3]),
         ("tuned_narrow", [3]),
     ]
+
+
+class StubRay(ModuleType):
+    """What a trial asks of Ray, in its place: `reports` is what it was told."""
+
+    def __init__(self, trial: str) -> None:
+        super().__init__("ray")
+        self.reports: list[dict[str, float]] = []
+        self.tune = SimpleNamespace(
+            get_context=lambda: SimpleNamespace(get_trial_id=lambda: trial),
+            report=self.reports.append,
+        )
+
+
+@pytest.mark.parametrize("rate", [5e-3, 1e30])
+def test_a_trial_reports_its_lowest_error_after_every_epoch(
+    inputs: RunInputs,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rate: float,
+) -> None:
+    """One that diverges fails, and is not marked as finished."""
+    ray = StubRay("t1")
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delitem(sys.modules, "sitenet.tune.trial", raising=False)
+    trial = importlib.import_module("sitenet.tune.trial")
+    job, _ = small_search(inputs, tmp_path)
+    drawn = {name: low for name, (low, _) in RANGES.items()} | {"learning_rate": rate}
+    folder = job.folder / "trials" / "t1"
+    if rate > 1:
+        with pytest.raises(ValueError, match="the validation error is nan"):
+            trial.run_trial(drawn, job, cpus=1)
+        assert not (folder / FINISHED).exists()
+        return
+    trial.run_trial(drawn, job, cpus=1)
+    errors = pd.read_csv(folder / "history.csv").val_mae
+    assert [report["epoch"] for report in ray.reports] == list(range(1, 10))
+    np.testing.assert_allclose([r["best_mae"] for r in ray.reports], errors.cummin(), rtol=1e-12)
+    assert (folder / FINISHED).exists()
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +181,15 @@ def small_search(given: RunInputs, folder: Path) -> tuple[SearchJob, SearchSetti
     ranges = {name: free.get(name, (low, low)) for name, (low, _) in RANGES.items()}
     training = replace(TRAINING, max_epochs=9).to_dict()
     job = SearchJob(given, MODEL.to_dict(), training, folder / ".search", "cpu")
-    return job, SearchSettings(3, "hyperopt", 1, 9, 1, 3, 0, ranges, 1, 1, None)
+    settings = SearchSettings(
+        trials=3,
+        concurrent=1,
+        max_epochs=9,
+        grace_epochs=1,
+        reduction_factor=3,
+        ranges=SearchRanges(**ranges),
+    )
+    return job, settings
 
 
 PROGRAM = """
@@ -192,6 +240,6 @@ def test_a_search_that_was_killed_goes_on(inputs: RunInputs, tmp_path: Path):  #
     rate = best["variants"][f"tuned_{tmp_path.name}"]["training"]["learning_rate"]
     assert rate == float(f"{trials.learning_rate[trials.val_mae.idxmin()]:.3g}")
     assert not (tmp_path / ".search").exists()
-    draw(tmp_path / "trials.csv", tmp_path / "curves.parquet", "eV", tmp_path / "search.pdf",
+    draw_search(tmp_path / "trials.csv", tmp_path / "curves.parquet", "eV", tmp_path / "search.pdf",
          tmp_path / "search.parquet")  # fmt: skip
     assert pd.read_parquet(tmp_path / "search.parquet").best_so_far.is_monotonic_decreasing

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-import pandas as pd
 from job import accelerator, job
 
-from sitenet.analysis.attention import write
+from sitenet.analysis.attention import write_attention
+from sitenet.splits.parts import read_parts
 
 with job(snakemake):
-    parts = pd.read_csv(snakemake.input.split, dtype=str, keep_default_na=False)
-    write(
+    write_attention(
         Path(snakemake.input.weights),
         [Path(shard) for shard in snakemake.input.shards],
-        parts.id[parts.split == "test"].tolist(),
+        read_parts(Path(snakemake.input.split)).ids("test"),
         Path(snakemake.output.histogram),
         Path(snakemake.output.table),
         batch_sites=snakemake.params.batch_sites,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from job import job
 
+from sitenet.options.datasets import SourceSettings
 from sitenet.sources.collect import collect
-from sitenet.sources.records import SourceSettings
 
 with job(snakemake):
     collect(

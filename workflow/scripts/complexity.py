@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.crystal_complexity import write
+from sitenet.analysis.crystal_complexity import write_complexity
 
 with job(snakemake):
-    write(
+    write_complexity(
         Path(snakemake.input.structures),
         Path(snakemake.output.table),
         Path(snakemake.output.rejected),

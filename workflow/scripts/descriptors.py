@@ -5,7 +5,7 @@ from pathlib import Path
 from job import job
 
 from sitenet.shards.descriptor_shard import build_descriptors
-from sitenet.splits.draws import draw
+from sitenet.splits.parts import read_parts
 
 with job(snakemake):
     drawn = snakemake.params.crystals
@@ -15,7 +15,7 @@ with job(snakemake):
             name
             for split in snakemake.input.splits
             for part, count in (("train", drawn["pool"]), ("test", drawn["test"]))
-            for name in draw(Path(split), part, count, drawn["seed"])
+            for name in read_parts(Path(split)).drawn(part, count, drawn["seed"])
         ],
         kind=snakemake.wildcards.descriptor,
         part=int(snakemake.wildcards.part),

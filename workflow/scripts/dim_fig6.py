@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.dim_fig6 import draw
+from sitenet.plots.dim_fig6 import draw_dim_fig6
 
 with job(snakemake):
-    draw(
+    draw_dim_fig6(
         [Path(path) for path in snakemake.input.histories],
         snakemake.params.titles,
         Path(snakemake.output.pdf),

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.dim_fig7 import draw
+from sitenet.plots.dim_fig7 import draw_dim_fig7
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
-    draw(
+    draw_dim_fig7(
         snakemake.params.titles,
         snakemake.params.units,
         [Path(file) for file in snakemake.input.errors],

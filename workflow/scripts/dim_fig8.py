@@ -5,12 +5,12 @@ from pathlib import Path
 from job import job
 
 from sitenet.parallel import chunked
-from sitenet.plots.dim_fig8 import draw
+from sitenet.plots.dim_fig8_11 import draw_dim_fig8_11
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     params = snakemake.params
     files = chunked(map(Path, snakemake.input.errors), params.representations)
-    draw(
+    draw_dim_fig8_11(
         list(zip(params.titles, params.units, files, strict=True)),
         control=params.control,
         pdf=Path(snakemake.output.pdf),

@@ -5,14 +5,14 @@ from pathlib import Path
 from job import job
 
 from sitenet.parallel import chunked
-from sitenet.plots.dim_maps import COLUMNS, MapRow, draw_classes
+from sitenet.plots.dim_fig9_10 import COLUMNS, MapRow, draw_dim_fig9
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     maps, scores = (
         chunked(map(Path, files), len(COLUMNS))
         for files in (snakemake.input.maps, snakemake.input.scores)
     )
-    draw_classes(
+    draw_dim_fig9(
         [MapRow(*row) for row in zip(snakemake.params.titles, maps, scores, strict=True)],
         pdf=Path(snakemake.output.pdf),
         data=Path(snakemake.output.data),

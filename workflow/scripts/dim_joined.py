@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.dim_joined import draw
+from sitenet.plots.dim_fig13_s1 import draw_dim_fig13_s1
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
-    draw(
+    draw_dim_fig13_s1(
         snakemake.params.titles,
         snakemake.params.units,
         [Path(file) for file in snakemake.input.transfer],

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.evaluate.ensemble import write
+from sitenet.evaluate.ensemble import write_ensemble
 
 with job(snakemake):
     names = snakemake.wildcards
-    write(
+    write_ensemble(
         [Path(path) for path in snakemake.input.predictions],
         [Path(path) for path in snakemake.input.metrics],
         Path(snakemake.output.predictions),

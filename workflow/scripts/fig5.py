@@ -4,11 +4,11 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.fig5 import Fig5Run, draw
+from sitenet.plots.fig5 import Fig5Run, draw_fig5
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     given = snakemake.input
-    draw(
+    draw_fig5(
         [
             Fig5Run(title, unit, Path(history), Path(predictions), Path(metrics))
             for title, unit, history, predictions, metrics in zip(

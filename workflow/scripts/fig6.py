@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.fig6 import draw
+from sitenet.plots.fig6 import draw_fig6
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
-    draw(
+    draw_fig6(
         [
             (title, Path(histogram), Path(table))
             for title, histogram, table in zip(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.fig7 import draw
+from sitenet.plots.fig7 import draw_fig7
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
-    draw(
+    draw_fig7(
         [
             (title, Path(long_range), Path(complexity))
             for title, long_range, complexity in zip(

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-import pandas as pd
 from job import job
 
-from sitenet.analysis.invariance import write
+from sitenet.analysis.invariance import write_invariance
+from sitenet.splits.parts import read_parts
 
 with job(snakemake):
-    parts = pd.read_csv(snakemake.input.split, dtype=str, keep_default_na=False)
-    write(
+    write_invariance(
         Path(snakemake.input.weights),
         Path(snakemake.input.structures),
-        parts.id[parts.split == "test"].tolist(),
+        read_parts(Path(snakemake.input.split)).ids("test"),
         snakemake.params.crystals,
         Path(snakemake.output.table),
         workers=snakemake.threads,

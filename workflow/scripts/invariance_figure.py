@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.invariance import draw
+from sitenet.plots.invariance import draw_invariance
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
-    draw(
+    draw_invariance(
         [
             (title, unit, Path(changes))
             for title, unit, changes in zip(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job, logs
 
-from sitenet.provenance.trace import write_tables
+from sitenet.provenance.job_tables import write_tables
 
 with job(snakemake):
     write_tables(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import accelerator, job
 
-from sitenet.analysis.long_range import tested_and_trained, write
+from sitenet.analysis.long_range import tested_and_trained, write_long_range
 
 with job(snakemake):
-    write(
+    write_long_range(
         Path(snakemake.input.weights),
         [Path(shard) for shard in snakemake.input.shards],
         tested_and_trained(Path(snakemake.input.predictions), snakemake.params.training),

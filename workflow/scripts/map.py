@@ -4,10 +4,11 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.tsne import MapSettings, write
+from sitenet.analysis.tsne import write_map
+from sitenet.options.representation import MapSettings
 
 with job(snakemake):
-    write(
+    write_map(
         Path(snakemake.input.structures),
         Path(snakemake.input.split),
         snakemake.params.column,

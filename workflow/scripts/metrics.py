@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.evaluate.summary import write_metrics_table
+from sitenet.evaluate.metrics_table import write_metrics_table
 
 with job(snakemake, done=f"written: {snakemake.output.csv}"):
     write_metrics_table(

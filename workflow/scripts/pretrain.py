@@ -7,7 +7,7 @@ from job import accelerator, checkpoints, job
 from sitenet.options.features import FeatureSettings
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import TrainingSettings
+from sitenet.options.training import PretrainingSettings
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, pretrain
 
 with job(snakemake):
@@ -32,7 +32,7 @@ with job(snakemake):
         ),
         ModelSettings.from_dict(section["model"]),
         InfoMaxSettings.from_dict(section["loss"]),
-        TrainingSettings(**section["training"]),
+        PretrainingSettings(**section["training"]),
         accelerator=accelerator(snakemake.resources.gpu),
         label=f"pre-training {snakemake.wildcards.pretraining}",
     )

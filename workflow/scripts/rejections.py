@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.provenance.rejections import write
+from sitenet.provenance.rejections import write_rejections
 
 with job(snakemake):
-    write([Path(path) for path in snakemake.input.lists], Path(snakemake.output.table))
+    write_rejections([Path(path) for path in snakemake.input.lists], Path(snakemake.output.table))

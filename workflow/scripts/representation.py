@@ -4,10 +4,11 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.evaluate.representation import RepresentationSettings, labelled, write
+from sitenet.evaluate.representation import labelled, write_representation_errors
+from sitenet.options.representation import RepresentationSettings
 
 with job(snakemake):
-    settings = RepresentationSettings.from_config(snakemake.params.settings)
+    settings = RepresentationSettings.from_dict(snakemake.params.settings)
     crystals = labelled(
         Path(snakemake.input.structures),
         Path(snakemake.input.split),
@@ -17,7 +18,7 @@ with job(snakemake):
         [Path(file) for file in snakemake.input.rejected],
         settings,
     )
-    write(
+    write_representation_errors(
         crystals,
         [Path(file) for file in snakemake.input.vectors],
         (snakemake.wildcards.experiment, snakemake.wildcards.representation),

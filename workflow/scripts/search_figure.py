@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.tuning import draw
+from sitenet.plots.search import draw_search
 
 with job(snakemake):
-    draw(
+    draw_search(
         Path(snakemake.input.trials),
         Path(snakemake.input.curves),
         snakemake.params.run["unit"],

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.splits.split import SplitSettings, make_split
+from sitenet.options.split import SplitSettings
+from sitenet.splits.split import make_split
 
 with job(snakemake):
     make_split(
         Path(snakemake.input.structures),
         snakemake.wildcards.task,
-        SplitSettings.from_config(snakemake.params.section),
+        SplitSettings.from_dict(snakemake.params.section),
         out_csv=Path(snakemake.output.split),
         out_report=Path(snakemake.output.report),
     )

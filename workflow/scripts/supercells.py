@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.analysis.supercells import write
+from sitenet.analysis.supercells import write_supercells
 
 with job(snakemake):
-    write(
+    write_supercells(
         Path(snakemake.input.structures),
         int(snakemake.wildcards.n),
         snakemake.params.crystals,

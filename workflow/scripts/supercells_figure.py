@@ -4,10 +4,10 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.supercells import draw
+from sitenet.plots.supercells import draw_supercells
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
-    draw(
+    draw_supercells(
         [
             (title, n_atoms, Path(measures))
             for title, n_atoms, measures in zip(

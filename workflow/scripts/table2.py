@@ -4,7 +4,7 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.tables23 import write_table2
+from sitenet.plots.table2_3 import write_table2
 
 with job(snakemake, done=f"written: {snakemake.output.csv}"):
     metrics = [Path(path) for path in snakemake.input.metrics]

@@ -6,13 +6,14 @@ from job import checkpoints, job
 
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.train.transfer import TransferInputs, TransferSettings, run
+from sitenet.options.transfer import TransferSettings
+from sitenet.train.transfer import TransferInputs, train_arm
 
 with job(snakemake):
     names, section = snakemake.wildcards, snakemake.params.section
     table = Path(snakemake.output.table)
     encoder = [Path(file) for file in snakemake.input.encoder]
-    run(
+    train_arm(
         TransferInputs(
             structures=Path(snakemake.input.structures),
             shards=tuple(map(Path, snakemake.input.shards)),

@@ -21,9 +21,9 @@ from sitenet.model.infomax.false_samples import (
 )
 from sitenet.model.infomax.scores import Level, Sample, score_loss
 from sitenet.model.input_features import SiteFeatures
-from sitenet.model.pair_types import distance_codes, distinct, species
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.pair_types import distance_codes, distinct, species_codes
 
 
 class Encoder(Protocol):
@@ -126,7 +126,8 @@ class DeepInfoMax(nn.Module):
         Those rows are (E,) for each of `choices`.
         """
         column, distance = (torch.cat(parts) for parts in zip(*choices, strict=True))
-        codes, first = distinct(species(batch)[column] << 32 | distance_codes(distance))
+        species = species_codes(batch.numbers, batch.oxidation)
+        codes, first = distinct(species[column] << 32 | distance_codes(distance))
         features = self.features(batch.numbers, batch.oxidation)
         inputs = torch.cat([features[column[first]], distance[first, None]], 1)
         return self.local_level.constituents(inputs), codes.split(len(batch.pair_column))

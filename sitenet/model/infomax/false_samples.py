@@ -1,4 +1,4 @@
-"""False samples: what a representation has to be told apart from (section 2, 10.1039/d4dd00202d).
+"""False samples, from which true ones are to be discriminated (section 2, 10.1039/d4dd00202d).
 
 A donor is another crystal of the batch. At the local level a false environment mixes what an atom
 sees (species, distances) with what an atom of the donor sees; at the global level a false crystal
@@ -83,7 +83,7 @@ def with_species(sites: RaggedBatch, donors: Tensor, generator: torch.Generator)
     target = torch.argsort(sites.crystal + shuffle)
     numbers, oxidation = torch.empty_like(sites.numbers), torch.empty_like(sites.oxidation)
     numbers[target], oxidation[target] = sites.numbers[source], sites.oxidation[source]
-    return replace(sites, numbers=numbers, oxidation=oxidation)
+    return replace(sites, numbers=numbers, oxidation=oxidation).with_types()
 
 
 def changed(sites: RaggedBatch, other: RaggedBatch) -> Tensor:

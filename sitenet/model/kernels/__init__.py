@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sitenet.model.kernels import cpu, mish_norm
+from sitenet.model.kernels import mish_norm, pair_block_cpu
 from sitenet.model.kernels import pair_scores as compiled_scores
 from sitenet.model.kernels.build import NoCompiler, library
 from sitenet.model.layers import LMN
@@ -69,16 +69,15 @@ def load() -> Callable | None:
         return None
     try:
         path = library()
-        cpu.open_library(path)
-        mish_norm.open_library(path)
-        compiled_scores.open_library(path)
+        for kernel in (pair_block_cpu, mish_norm, compiled_scores):
+            kernel.functions.open(path)
     except (NoCompiler, OSError) as error:
         if engine == "compiled":
             raise
         log.warning(f"pair block: plain PyTorch, several times slower ({error})")
         return None
     log.info(f"pair block: compiled ({path})")
-    return cpu.pair_block
+    return pair_block_cpu.pair_block
 
 
 @cache
@@ -93,16 +92,16 @@ def load_gpu() -> Callable | None:
         log.info("pair block on the GPU: plain PyTorch (SITENET_ENGINE=plain)")
         return None
     try:
-        from sitenet.model.kernels import gpu
+        from sitenet.model.kernels import pair_block_gpu
 
-        target = gpu.target()
+        target = pair_block_gpu.target()
     except (ImportError, RuntimeError, OSError, SubprocessError) as error:
         if engine == "compiled":
             raise
         log.warning(f"pair block on the GPU: plain PyTorch, several times slower ({error})")
         return None
     log.info(f"pair block on the GPU: {target}")
-    return gpu.pair_block
+    return pair_block_gpu.pair_block
 
 
 def _engine() -> str:

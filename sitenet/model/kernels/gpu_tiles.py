@@ -1,9 +1,11 @@
-"""What the Triton kernels of the pair block share: the work on one tile of pairs.
+"""What the Triton kernels of the pair block share: the work on one tile of evaluations.
 
-A tile holds TILE pairs x BLOCK channels of one network (a power of two at least its width); what
-lies past the last pair or the last channel is masked. Sums are in float32 (float64 for float64).
+A tile holds TILE evaluations of the networks, each for a pair or for a pair type, x BLOCK channels
+of one network (a power of two at least its width); what lies past the last evaluation or the last
+channel is masked. Sums are in float32 (float64 for float64).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,8 +30,8 @@ def block(width: int) -> int:
     return max(16, triton.next_power_of_2(width))
 
 
-def tile_options(inputs: Tensor, widths: list[int]) -> dict[str, Any]:
-    """Compile-time arguments of the kernels over tiles of pairs, for interactions (E, K).
+def tile_options(inputs: Tensor, widths: Sequence[int]) -> dict[str, Any]:
+    """Compile-time arguments of the kernels over tiles of evaluations, for interactions (S, K).
 
     16 values of the widest network per thread and 128 registers, so that two programs of 8 warps
     fit a multiprocessor: what ptxas spills then is at most 72 bytes (sm_90, Table 1's widths).
@@ -54,11 +56,11 @@ def tile_options(inputs: Tensor, widths: list[int]) -> dict[str, Any]:
 
 @triton.jit
 def preactivation(
-    own, other, inputs, weight, row, column, pair, live,
+    own, other, inputs, weight, row, column, source, live,
     FIRST: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
     CHANNELS: tl.constexpr, INPUTS: tl.constexpr, SUM: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """own[row] + other[column] + inputs[pair] weight^T, channels FIRST to FIRST + WIDTH."""
+    """own[row] + other[column] + inputs[source] weight^T, channels FIRST to FIRST + WIDTH."""
     channel = tl.arange(0, BLOCK)
     inside = channel < WIDTH
     mask = live[:, None] & inside[None, :]
@@ -69,7 +71,7 @@ def preactivation(
         k = start + tl.arange(0, STEP)
         known = k < INPUTS
         x = tl.load(
-            inputs + pair[:, None] * INPUTS + k[None, :],
+            inputs + source[:, None] * INPUTS + k[None, :],
             mask=live[:, None] & known[None, :], other=0,
         )  # fmt: skip
         w = tl.load(

@@ -141,23 +141,24 @@ void backward(int64_t rows, int64_t channels, int threads, const T* x, const T* 
 
 }  // namespace
 
-#define EXPORT(T, NAME)                                                                         \
-  extern "C" int mish_norm_forward_##NAME(int64_t rows, int64_t channels, int threads,          \
-                                          const T* x, const T* scale, const T* shift, T* y,     \
-                                          T* saved) try {                                       \
-    forward<T>(rows, channels, threads, x, scale, shift, y, saved);                             \
-    return 0;                                                                                   \
-  } catch (const std::bad_alloc&) {                                                             \
-    return 2;                                                                                   \
-  }                                                                                             \
-  extern "C" int mish_norm_backward_##NAME(                                                     \
-      int64_t rows, int64_t channels, int threads, const T* x, const T* scale, const T* saved,  \
-      const T* grad_y, T* grad_x, T* grad_scale, T* grad_shift) try {                           \
-    backward<T>(rows, channels, threads, x, scale, saved, grad_y, grad_x, grad_scale,           \
-                grad_shift);                                                                    \
-    return 0;                                                                                   \
-  } catch (const std::bad_alloc&) {                                                             \
-    return 2;                                                                                   \
+#define EXPORT(T, NAME)                                                                        \
+  extern "C" int mish_norm_forward_##NAME(int64_t rows, int64_t channels, const T* x,          \
+                                          const T* scale, const T* shift, T* y, T* saved,      \
+                                          int threads) try {                                   \
+    forward<T>(rows, channels, threads, x, scale, shift, y, saved);                            \
+    return 0;                                                                                  \
+  } catch (const std::bad_alloc&) {                                                            \
+    return 2;                                                                                  \
+  }                                                                                            \
+  extern "C" int mish_norm_backward_##NAME(int64_t rows, int64_t channels, const T* x,         \
+                                           const T* scale, const T* saved, const T* grad_y,    \
+                                           T* grad_x, T* grad_scale, T* grad_shift,            \
+                                           int threads) try {                                  \
+    backward<T>(rows, channels, threads, x, scale, saved, grad_y, grad_x, grad_scale,          \
+                grad_shift);                                                                   \
+    return 0;                                                                                  \
+  } catch (const std::bad_alloc&) {                                                            \
+    return 2;                                                                                  \
   }
 
 EXPORT(float, float32)

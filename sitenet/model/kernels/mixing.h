@@ -8,14 +8,14 @@
 
 // The pairs of each row, and the evaluation of the networks that each has (null: its own).
 struct PairList {
-  const int64_t *offsets, *evaluation;
-  int64_t of(int64_t pair) const { return evaluation ? evaluation[pair] : pair; }
+  const int64_t *offsets, *of_pair;
+  int64_t of(int64_t pair) const { return of_pair ? of_pair[pair] : pair; }
 };
 
 inline bool valid(const Sizes& s, const PairList& pairs) {
   bool good = pairs.offsets[0] == 0 && pairs.offsets[s.rows] == s.pairs;
   for (int64_t r = 0; r < s.rows; ++r) good &= pairs.offsets[r] <= pairs.offsets[r + 1];
-  return good && (pairs.evaluation ? within(pairs.evaluation, s.pairs, s.evaluations)
+  return good && (pairs.of_pair ? within(pairs.of_pair, s.pairs, s.evaluations)
                                    : s.evaluations == s.pairs);
 }
 
@@ -34,7 +34,7 @@ inline std::vector<RowPart> cut_rows(const Sizes& s, const PairList& pairs, int 
         t + 1 == count ? s.rows
                        : std::lower_bound(offsets + row, offsets + s.rows, target) - offsets;
     const Span own{offsets[row], offsets[end]};
-    const int64_t* named = pairs.evaluation;
+    const int64_t* named = pairs.of_pair;
     parts[t] = {{row, end}, named ? span(named + own.first, named + own.last) : own};
     row = end;
   }

@@ -10,15 +10,28 @@
 
 namespace {
 
+// The structures that Python passes, of pointers to contiguous tensors: `Inputs<const T>` the
+// tensors that have a gradient, `Inputs<T>` their gradients.
 template <class T>
-struct Gradients {
+struct Inputs {
   T *project_i, *project_j, *interactions, *weight, *norm_weight, *norm_bias, *logit_weight;
+};
+
+struct Indices {
+  Evaluations of;
+  PairList pairs;
+};
+
+// `values` and `saved` are what the backward pass needs besides.
+template <class T>
+struct Results {
+  T *mixed, *fresh, *attention, *values, *saved;
 };
 
 // Sums the parts in their order.
 template <class T>
 void collect_weights(const Problem<T>& problem, const std::vector<NetworksBackward<T>>& parts,
-                     const T* logit_weight, const T* norm_weight, const Gradients<T>& out) {
+                     const T* logit_weight, const T* norm_weight, const Inputs<T>& out) {
   const Layout<T>& l = problem.layout;
   const int64_t L = l.L, K = l.inputs, Kp = l.padded_inputs(), hidden = l.widths[0];
   int64_t c = 0;
@@ -64,7 +77,7 @@ void collect_row(const Layout<T>& l, const std::vector<NetworksBackward<T>>& par
 
 template <class T>
 void collect_sites(const Layout<T>& l, const std::vector<NetworksBackward<T>>& parts,
-                   const Gradients<T>& out) {
+                   const Inputs<T>& out) {
   using Networks = NetworksBackward<T>;
 #pragma omp parallel for num_threads(int(parts.size())) schedule(static)
   for (int64_t r = 0; r < l.rows; ++r) {
@@ -106,50 +119,46 @@ EvaluationGradients<T> mixing_gradients(const Layout<T>& l, const PairList& pair
   const std::vector<RowPart> rows = cut_rows(l, pairs, threads);
   EvaluationGradients<T> all(l, {0, l.evaluations});
   std::vector<EvaluationGradients<T>> sums;
-  for (int t = 0; pairs.evaluation && t < threads; ++t) sums.emplace_back(l, rows[t].evaluations);
+  for (int t = 0; pairs.of_pair && t < threads; ++t) sums.emplace_back(l, rows[t].evaluations);
   std::vector<MixingBackward<T>> parts;
   parts.reserve(threads);
   for (int t = 0; t < threads; ++t)
-    parts.emplace_back(l, pairs, inputs, pairs.evaluation ? sums[t] : all);
+    parts.emplace_back(l, pairs, inputs, pairs.of_pair ? sums[t] : all);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int t = 0; t < threads; ++t) parts[t].run(rows[t]);
-  if (pairs.evaluation && threads == 1 && sums[0].evaluations.size() == l.evaluations)
+  if (pairs.of_pair && threads == 1 && sums[0].evaluations.size() == l.evaluations)
     return std::move(sums[0]);
-  if (pairs.evaluation) add_up(l, sums, threads, all);
+  if (pairs.of_pair) add_up(l, sums, threads, all);
   return all;
 }
 
 enum Status { done = 0, bad_pairs = 1, out_of_memory = 2 };
 
 template <class T>
-struct Arguments {
-  const T *project_i, *project_j, *interactions, *weight, *norm_weight, *norm_bias, *logit_weight;
-  Evaluations of;
-  PairList pairs;
-
-  Problem<T> problem(const Sizes& sizes, int threads) const {
-    return {sizes,       threads,   project_i,    project_j, interactions, weight,
-            norm_weight, norm_bias, logit_weight, of};
-  }
-};
+Problem<T> problem_of(const Sizes& sizes, int threads, const Inputs<const T>& in,
+                      const Evaluations& of) {
+  return {sizes,          threads,      in.project_i,    in.project_j, in.interactions,
+          in.weight,      in.norm_weight, in.norm_bias,  in.logit_weight, of};
+}
 
 template <class T>
-int forward(const Sizes& sizes, int threads, const Arguments<T>& in, const T* log_count,
-            const MixingResults<T>& mixing, const NetworkResults<T>& networks) try {
-  if (!valid(sizes, in.of) || !valid(sizes, in.pairs)) return bad_pairs;
-  const Problem<T> problem = in.problem(sizes, threads);
+int forward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index,
+            const T* log_count, const Results<T>& out, int threads) try {
+  if (!valid(sizes, index.of) || !valid(sizes, index.pairs)) return bad_pairs;
+  const Problem<T> problem = problem_of(sizes, threads, in, index.of);
+  const NetworkResults<T> networks{out.values, out.fresh, out.saved};
   std::vector<Networks<T>> parts;
   parts.reserve(threads);
   for (int t = 0; t < threads; ++t) parts.emplace_back(problem, networks);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int t = 0; t < threads; ++t) parts[t].run(problem.parts[t].evaluations);
-  const std::vector<RowPart> rows = cut_rows(sizes, in.pairs, threads);
-  const T* logits = networks.saved + 6 * sizes.evaluations;
+  const std::vector<RowPart> rows = cut_rows(sizes, index.pairs, threads);
+  const T* logits = out.saved + 6 * sizes.evaluations;
   std::vector<Mixing<T>> mixers;
   mixers.reserve(threads);
   for (const RowPart& part : rows)
-    mixers.emplace_back(problem.layout, in.pairs, part.rows, log_count, logits, networks.values,
-                        mixing);
+    mixers.emplace_back(problem.layout, index.pairs, part.rows, log_count, logits, out.values,
+                        MixingResults<T>{out.mixed, out.attention});
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int t = 0; t < threads; ++t) mixers[t].run(rows[t].rows);
   return done;
@@ -158,13 +167,14 @@ int forward(const Sizes& sizes, int threads, const Arguments<T>& in, const T* lo
 }
 
 template <class T>
-int backward(const Sizes& sizes, int threads, const Arguments<T>& in,
-             const MixingInputs<T>& mixing, const T* saved, const T* grad_fresh,
-             const Gradients<T>& out) try {
-  if (!valid(sizes, in.of) || !valid(sizes, in.pairs)) return bad_pairs;
-  const Problem<T> problem = in.problem(sizes, threads);
-  const auto gradients = mixing_gradients<T>(problem.layout, in.pairs, threads, mixing);
-  const NetworkInputs<T> inputs{saved, grad_fresh, gradients};
+int backward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index,
+             const Results<const T>& kept, const T* grad_mixed, const T* grad_fresh,
+             const Inputs<T>& out, int threads) try {
+  if (!valid(sizes, index.of) || !valid(sizes, index.pairs)) return bad_pairs;
+  const Problem<T> problem = problem_of(sizes, threads, in, index.of);
+  const MixingInputs<T> mixing{kept.mixed, kept.attention, kept.values, grad_mixed};
+  const auto gradients = mixing_gradients<T>(problem.layout, index.pairs, threads, mixing);
+  const NetworkInputs<T> inputs{kept.saved, grad_fresh, gradients};
   std::vector<NetworksBackward<T>> parts;
   parts.reserve(threads);
   for (const Part& part : problem.parts)
@@ -173,7 +183,7 @@ int backward(const Sizes& sizes, int threads, const Arguments<T>& in,
   for (int t = 0; t < threads; ++t) parts[t].run();
   collect_weights(problem, parts, in.logit_weight, in.norm_weight, out);
   collect_sites(problem.layout, parts, out);
-  if (in.of.source) collect_sources(sizes, parts, out.interactions);
+  if (index.of.source) collect_sources(sizes, parts, out.interactions);
   return done;
 } catch (const std::bad_alloc&) {
   return out_of_memory;
@@ -181,32 +191,17 @@ int backward(const Sizes& sizes, int threads, const Arguments<T>& in,
 
 }  // namespace
 
-#define EXPORT(T, NAME)                                                                        \
-  extern "C" int forward_##NAME(                                                               \
-      const Sizes* sizes, int threads, const T* project_i, const T* project_j,                 \
-      const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,        \
-      const T* logit_weight, const int64_t* row, const int64_t* column, const int64_t* source, \
-      const int64_t* offsets, const int64_t* evaluation, const T* log_count, T* mixed,         \
-      T* fresh, T* attention, T* values, T* saved) {                                           \
-    return forward<T>(*sizes, threads,                                                         \
-                      {project_i, project_j, interactions, weight, norm_weight, norm_bias,     \
-                       logit_weight, {row, column, source}, {offsets, evaluation}},            \
-                      log_count, {mixed, attention}, {values, fresh, saved});                  \
-  }                                                                                            \
-  extern "C" int backward_##NAME(                                                              \
-      const Sizes* sizes, int threads, const T* project_i, const T* project_j,                 \
-      const T* interactions, const T* weight, const T* norm_weight, const T* norm_bias,        \
-      const T* logit_weight, const int64_t* row, const int64_t* column, const int64_t* source, \
-      const int64_t* offsets, const int64_t* evaluation, const T* mixed, const T* attention,   \
-      const T* values, const T* saved, const T* grad_mixed, const T* grad_fresh,               \
-      T* grad_project_i, T* grad_project_j, T* grad_interactions, T* grad_weight,              \
-      T* grad_norm_weight, T* grad_norm_bias, T* grad_logit_weight) {                          \
-    return backward<T>(*sizes, threads,                                                        \
-                       {project_i, project_j, interactions, weight, norm_weight, norm_bias,    \
-                        logit_weight, {row, column, source}, {offsets, evaluation}},           \
-                       {mixed, attention, values, grad_mixed}, saved, grad_fresh,              \
-                       {grad_project_i, grad_project_j, grad_interactions, grad_weight,        \
-                        grad_norm_weight, grad_norm_bias, grad_logit_weight});                 \
+#define EXPORT(T, NAME)                                                                           \
+  extern "C" int pair_block_forward_##NAME(const Sizes* sizes, const Inputs<const T>* in,         \
+                                           const Indices* index, const T* log_count,              \
+                                           const Results<T>* out, int threads) {                  \
+    return forward<T>(*sizes, *in, *index, log_count, *out, threads);                             \
+  }                                                                                               \
+  extern "C" int pair_block_backward_##NAME(                                                      \
+      const Sizes* sizes, const Inputs<const T>* in, const Indices* index,                        \
+      const Results<const T>* kept, const T* grad_mixed, const T* grad_fresh,                     \
+      const Inputs<T>* out, int threads) {                                                        \
+    return backward<T>(*sizes, *in, *index, *kept, grad_mixed, grad_fresh, *out, threads);        \
   }
 
 EXPORT(float, float32)

@@ -60,15 +60,15 @@ int backward(const Chosen& s, int threads, const T* own, const T* other, const T
 
 }  // namespace
 
-#define EXPORT(T, NAME)                                                                           \
-  extern "C" int pair_scores_forward_##NAME(const Chosen* s, int threads, const T* own,           \
-                                            const T* other, T* out) {                             \
-    return forward<T>(*s, threads, own, other, out);                                              \
-  }                                                                                               \
-  extern "C" int pair_scores_backward_##NAME(const Chosen* s, int threads, const T* own,          \
-                                             const T* other, const T* gradient, T* grad_own,      \
-                                             T* grad_other) {                                     \
-    return backward<T>(*s, threads, own, other, gradient, grad_own, grad_other);                  \
+#define EXPORT(T, NAME)                                                                    \
+  extern "C" int pair_scores_forward_##NAME(const Chosen* s, const T* own, const T* other, \
+                                            T* out, int threads) {                         \
+    return forward<T>(*s, threads, own, other, out);                                       \
+  }                                                                                        \
+  extern "C" int pair_scores_backward_##NAME(const Chosen* s, const T* own,                \
+                                             const T* other, const T* gradient,            \
+                                             T* grad_own, T* grad_other, int threads) {    \
+    return backward<T>(*s, threads, own, other, gradient, grad_own, grad_other);           \
   }
 
 EXPORT(float, float32)

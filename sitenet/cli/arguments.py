@@ -1,0 +1,102 @@
+"""Arguments of every command. Nothing heavy is imported here."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, get_args
+
+from sitenet.options.model import Output
+
+MODEL = "model.safetensors of a run; its model.json must be in the same folder"
+TABLE = "CSV file to write (default: print the table)"
+
+Commands = Any
+"""argparse's object that subparsers are added to; it has no public type."""
+
+
+def make_parser() -> ArgumentParser:
+    """The parser of `sitenet` with all its commands."""
+    parser = ArgumentParser(
+        prog="sitenet",
+        description="Apply and explain trained models, import weights of the original "
+        "implementation, and trace results to the jobs that made them.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_predict(commands)
+    _add_embed(commands)
+    _add_explain(commands)
+    _add_import_checkpoint(commands)
+    _add_trace(commands)
+    return parser
+
+
+def _add_predict(commands: Commands) -> None:
+    predict = commands.add_parser("predict", help="predict the label of CIF files")
+    predict.add_argument("model", type=Path, help=MODEL)
+    predict.add_argument("cif", type=Path, nargs="+")
+    predict.add_argument("--out", type=Path, help=TABLE)
+
+
+def _add_embed(commands: Commands) -> None:
+    embed = commands.add_parser("embed", help="compute representation vectors of CIF files")
+    embed.add_argument("model", type=Path, help=MODEL.replace("a run", "a pre-training or run"))
+    embed.add_argument("cif", type=Path, nargs="+")
+    embed.add_argument(
+        "--local",
+        action="store_true",
+        help="mean of the atoms' local representations instead of the crystal's vector Z",
+    )
+    embed.add_argument("--out", type=Path, help=TABLE)
+
+
+def _add_explain(commands: Commands) -> None:
+    explain = commands.add_parser("explain", help="show what a model attends to in a crystal")
+    explain.add_argument("model", type=Path, help=MODEL)
+    explain.add_argument("cif", type=Path)
+    explain.add_argument("--out", type=Path, required=True, help="folder for tables and figure")
+    explain.add_argument(
+        "--site",
+        help="site class to draw, such as Ti1 (default: the one with the most attention beyond "
+        "5 A)",
+    )
+    explain.add_argument(
+        "--compare",
+        type=Path,
+        help="long-range coefficients of other crystals (default: long_range.parquet in the "
+        "model's folder, if it exists)",
+    )
+    explain.add_argument(
+        "--raw",
+        action="store_true",
+        help="also write the attention of every site to every atom of the supercell (Parquet)",
+    )
+
+
+def _add_import_checkpoint(commands: Commands) -> None:
+    convert = commands.add_parser(
+        "import-checkpoint", help="convert weights of the original implementation"
+    )
+    convert.add_argument("source", type=Path, help=".npz, .safetensors or PyTorch state dict")
+    convert.add_argument("weights", type=Path, help="model.safetensors to write")
+    convert.add_argument(
+        "--output",
+        choices=get_args(Output),
+        required=True,
+        help="nonnegative for band gaps, linear for energies",
+    )
+    convert.add_argument("--unit", required=True, help="unit of the label, such as eV")
+    convert.add_argument(
+        "--n", type=int, required=True, help="N, atoms of a supercell (50, 100, 500)"
+    )
+    convert.add_argument(
+        "--cutoff", type=float, help="attention cutoff in A, if the model was trained with one"
+    )
+
+
+def _add_trace(commands: Commands) -> None:
+    trace = commands.add_parser("trace", help="list the jobs that a result comes from")
+    trace.add_argument(
+        "file",
+        help="result of the pipeline, such as results/figures/fig7.pdf; run this in the folder "
+        "that contains results/ and logs/",
+    )
+    trace.add_argument("--out", type=Path, help=TABLE)

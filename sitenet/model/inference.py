@@ -1,0 +1,74 @@
+"""One way from crystals to predictions and representations: batch by batch, in the store's order.
+
+Crystals may be in memory or streamed; computed on the store's device, in evaluation mode and
+without gradients.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sitenet.model.layers import segment_mean
+from sitenet.model.sitenet import SiteNet
+from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.open_store import Store
+from sitenet.shards.passes import pair_limit, plan_pass, planned_batches
+
+BATCH_SITES = 1200
+"""Unique sites of a batch on average, where no training has set them."""
+
+
+def batches_in_order(store: Store, batch_sites: int = BATCH_SITES) -> Iterator[RaggedBatch]:
+    """All crystals of a store as batches on its device, in its order.
+
+    Batches have at most equal numbers of merged pairs, and `batch_sites` unique sites on average.
+    """
+    everyone = np.arange(len(store))
+    limit = pair_limit(store, everyone, batch_sites)
+    for crystals in planned_batches(store, plan_pass(store, everyone, limit, None)):
+        yield store.batch(torch.from_numpy(crystals))
+
+
+def infer(
+    model: SiteNet,
+    compute: Callable[[RaggedBatch], Tensor],
+    store: Store,
+    batch_sites: int = BATCH_SITES,
+) -> Iterator[NDArray[Any]]:
+    """What `compute` makes of each batch by `model`: (B, ...) on the CPU.
+
+    One after another, these are the rows of the store's crystals.
+    """
+    model.to(store.device).eval()
+    for batch in batches_in_order(store, batch_sites):
+        with torch.inference_mode():  # left before the caller goes on
+            rows = compute(batch)
+        yield rows.cpu().numpy()
+
+
+def predict(model: SiteNet, store: Store, batch_sites: int = BATCH_SITES) -> NDArray[np.float32]:
+    """Predictions (n,) for all crystals of a store, in the unit of the label."""
+    return np.concatenate([*infer(model, model, store, batch_sites)])
+
+
+def embed_in_batches(
+    encoder: SiteNet, store: Store, local: bool = False
+) -> Iterator[NDArray[np.float32]]:
+    """The rows of `embed`, one batch after another."""
+
+    def local_means(batch: RaggedBatch) -> Tensor:
+        return segment_mean(encoder.sites(batch), batch.site_weight, batch.crystal, batch.sizes)
+
+    return infer(encoder, local_means if local else encoder.crystals, store)
+
+
+def embed(encoder: SiteNet, store: Store, local: bool = False) -> NDArray[np.float32]:
+    """Z (n, crystal_width) of all crystals of a store.
+
+    With `local` the mean of each crystal's local representations, (n, local_width), instead.
+    """
+    return np.concatenate([*embed_in_batches(encoder, store, local)])

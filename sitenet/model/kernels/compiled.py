@@ -1,0 +1,50 @@
+"""What the Python sides of the compiled kernels share: C functions by data type, and pointers."""
+
+import ctypes
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+TYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+class Functions:
+    """Forward and backward function of one kernel, for every type of `TYPES`."""
+
+    def __init__(self, kernel: str, forward: Sequence[type], backward: Sequence[type]) -> None:
+        self.kernel, self.arguments = kernel, {"forward": forward, "backward": backward}
+        self._found: dict[tuple[str, torch.dtype], ctypes._CFuncPtr] = {}  # type: ignore[name-defined]
+
+    def open(self, library: Path) -> None:
+        """Take them from the library that `build.library` made. Raises OSError if it is unfit."""
+        loaded = ctypes.CDLL(str(library))
+        for name, arguments in self.arguments.items():
+            for dtype, suffix in TYPES.items():
+                try:
+                    function = getattr(loaded, f"{self.kernel}_{name}_{suffix}")
+                except AttributeError as error:
+                    raise OSError(str(error)) from error
+                function.argtypes = [*arguments, ctypes.c_int]
+                self._found[name, dtype] = function
+
+    def __call__(self, name: str, dtype: torch.dtype, *arguments: object) -> int:
+        """Status of `forward` or `backward`, on as many threads as torch uses; 0 is success."""
+        return int(self._found[name, dtype](*arguments, torch.get_num_threads()))
+
+
+def pointers(structure: type[ctypes.Structure], tensors: Iterable[Tensor | None]) -> object:
+    """The C structure of pointers to contiguous tensors, null for None."""
+    return structure(*(None if tensor is None else tensor.data_ptr() for tensor in tensors))
+
+
+def structure_of_pointers(*names: str) -> type[ctypes.Structure]:
+    """The type of a C structure whose members are pointers, in this order."""
+    fields = [(name, ctypes.c_void_p) for name in names]
+    return type("Pointers", (ctypes.Structure,), {"_fields_": fields})
+
+
+def contiguous(tensors: Iterable[Tensor]) -> list[Tensor]:
+    """The tensors, copied where their elements do not lie in order."""
+    return [tensor.contiguous() for tensor in tensors]

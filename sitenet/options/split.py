@@ -1,0 +1,39 @@
+"""How the crystals of a task are divided into training, validation and test."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sitenet.options.option import Options, option
+
+
+@dataclass(frozen=True)
+class SplitSettings(Options):
+    """How the crystals of a data set are divided into training, validation and test.
+
+    The part of a crystal may differ between tasks, since only crystals with a label are divided.
+    """
+
+    kind: Literal["grouped", "random", "matbench", "column"] = option(
+        "grouped",
+        "`grouped`: crystals of one reduced formula stay in one part. `random`: each crystal by "
+        "itself. `matbench`: an official fold of a Matbench task. `column`: a text column of the "
+        "source says `train`, `val` or `test`.",
+    )
+    seed: int = option(0, "Seed of all random choices.", at_least=0)
+    test: float = option(
+        0.2, "Share of all crystals for testing (`grouped`, `random`).", more_than=0, less_than=1
+    )
+    validation: float = option(
+        0.05,
+        "Share of the remaining crystals for validation; with `column`, only where the column "
+        "never says `val`.",
+        more_than=0,
+        less_than=1,
+    )
+    fold: int = option(0, "Number of the Matbench fold (`matbench`).", at_least=0, at_most=4)
+    column: str = option("split", "Column with the part of each crystal (`column`).")
+    train_size: int | None = option(
+        None,
+        "Number of training crystals that are kept, drawn by the seed; null keeps all.",
+        at_least=1,
+    )

@@ -1,0 +1,132 @@
+"""Figures 9 and 10 of doi:10.1039/d4dd00202d: t-SNE maps of representations, before and after."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_lowercase
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
+
+from sitenet.plots import style
+from sitenet.tables import read_table, write_table
+
+PANEL = 8.0  # cm
+COLUMNS = {"infomax": "Deep InfoMax", "untrained": "untrained"}
+CLASSES = {False: ("others", style.GREY), True: ("halogen and metal", style.VERMILLION)}
+MINUS = "\N{MINUS SIGN}"
+EXTREMES = (1, 99)
+"""Percentiles between which the colours of a property run."""
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """Title of an experiment, and its maps and scores from `write_map`, in order of `COLUMNS`."""
+
+    title: str
+    maps: Sequence[Path]
+    scores: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class PropertyRow:
+    """Title of an experiment, name and unit of its property, and its maps by `COLUMNS`."""
+
+    title: str
+    label: str
+    unit: str
+    maps: Sequence[Path]
+
+
+@style.styled
+def draw_dim_fig9(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> None:
+    """Fig. 9: compounds of a halogen and a metal, with the silhouette of that class.
+
+    Experiments with the same maps share a row. Writes the figure (a PNG beside it), all points
+    (Parquet) and all silhouettes (CSV).
+    """
+    points = [_by_representation(map(read_table, row.maps)) for row in rows]
+    scores = [_by_representation(map(pd.read_csv, row.scores)) for row in rows]
+    distinct = _distinct(points)
+    figure = style.new_figure(style.DOUBLE, PANEL * len(distinct) + 0.6)
+    axes = figure.subplots(len(distinct), len(COLUMNS), squeeze=False)
+    for line, members in zip(axes, distinct, strict=True):
+        title = " and ".join(rows[k].title for k in members)
+        for axis, (name, heading) in zip(line, COLUMNS.items(), strict=True):
+            one, score = (t[members[0]] for t in (points, scores))
+            _classes(axis, one[one.representation == name])
+            found = score[score.representation == name].set_index("space").silhouette
+            numbers = f"silhouette {found['z']:.2f} in Z, {found['map']:.2f} on the map"
+            axis.set_title(f"{title}: {heading}\n{numbers.replace('-', MINUS)}")
+    handles = [Line2D([], [], marker="o", linestyle="", markersize=4, color=colour, label=label)
+               for label, colour in CLASSES.values()]  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    _letter(axes)
+    style.save(figure, pdf)
+    write_table(data, style.of_runs([row.title for row in rows], points))
+    write_table(table, style.of_runs([row.title for row in rows], scores))
+
+
+@style.styled
+def draw_dim_fig10(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
+    """Fig. 10: the same maps coloured by the property. Writes figure, PNG and points (Parquet)."""
+    points = [_by_representation(map(read_table, row.maps)) for row in rows]
+    figure = style.new_figure(style.DOUBLE, PANEL * len(rows))
+    axes = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
+    for line, row, one in zip(axes, rows, points, strict=True):
+        norm = Normalize(*np.percentile(one.target, EXTREMES))
+        for axis, (name, heading) in zip(line, COLUMNS.items(), strict=True):
+            _scatter(axis, one[one.representation == name], norm)
+            axis.set_title(f"{row.title}: {heading}")
+        figure.colorbar(ScalarMappable(norm), ax=line, label=f"{row.label} ({row.unit})",
+                        extend="both", pad=0.015)  # fmt: skip
+    _letter(axes)
+    style.save(figure, pdf)
+    write_table(data, style.of_runs([row.title for row in rows], points))
+
+
+def _by_representation(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    named = [t.assign(representation=name) for name, t in zip(COLUMNS, tables, strict=True)]
+    joined = pd.concat(named, ignore_index=True)
+    return joined[["representation", *joined.columns.drop("representation")]]
+
+
+def _distinct(points: Sequence[pd.DataFrame]) -> list[list[int]]:
+    """Positions of the experiments, those with the same maps together."""
+    found: list[list[int]] = []
+    for k, table in enumerate(points):
+        place = table.drop(columns="target")
+        same = next((m for m in found if points[m[0]].drop(columns="target").equals(place)), None)
+        if same is None:
+            found.append([k])
+        else:
+            same.append(k)
+    return found
+
+
+def _classes(axes: Axes, points: pd.DataFrame) -> None:
+    for value, (_, colour) in CLASSES.items():
+        of_class = points[points.halogen_metal == value]
+        axes.scatter(of_class.x, of_class.y, s=_size(points), color=colour, linewidths=0,
+                     alpha=0.7, rasterized=True)  # fmt: skip
+
+
+def _scatter(axes: Axes, points: pd.DataFrame, norm: Normalize) -> None:
+    axes.scatter(points.x, points.y, c=points.target, norm=norm, s=_size(points), linewidths=0,
+                 rasterized=True)  # fmt: skip
+
+
+def _size(points: pd.DataFrame) -> float:
+    """Area of a marker in square points: few are large, thousands do not cover each other."""
+    return float(np.clip(4000 / len(points), 1.5, 10))
+
+
+def _letter(axes: np.ndarray) -> None:
+    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
+        axis.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
+        axis.margins(0.04)
+        style.letter(axis, name)

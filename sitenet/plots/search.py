@@ -1,0 +1,100 @@
+"""A search for hyperparameters: its learning curves, and what each parameter did."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from sitenet.options.search import RANGES
+from sitenet.plots import style
+from sitenet.tables import read_table, write_table
+from sitenet.tune.ranges import LOGARITHMIC
+
+COLOURS = {"finished": style.BLUE, "stopped": style.GREY}
+BEST = style.VERMILLION
+COLUMNS = 4
+
+
+@style.styled
+def draw_search(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) -> None:
+    """Learning curves, the best error against the number of trials, and against each parameter.
+
+    Writes `pdf`, a PNG beside it, and `data` (Parquet): the trials that did not fail, with
+    best_so_far, the least validation MAE of the trials up to each.
+    """
+    table = pd.read_csv(trials)
+    table = table[table.outcome != "failed"].reset_index(drop=True)
+    table["best_so_far"] = table.val_mae.cummin()
+    figure = style.new_figure(style.DOUBLE, 17.0)
+    top, rest = figure.subfigures(2, 1, height_ratios=[1.0, 2.0], squeeze=False).flat
+    left, right = top.subplots(1, 2)
+    _curves(left, read_table(curves), table, unit)
+    _progress(right, table, unit)
+    panels = rest.subplots(len(RANGES) // COLUMNS, COLUMNS, sharey=True)
+    for axis, name in zip(panels.flat, RANGES, strict=True):
+        _parameter(axis, table, name)
+    for axis in panels[:, 0]:
+        axis.set_ylabel(f"MAE ({unit})")
+    figure.legend(handles=_legend(), loc="outside lower center", ncols=3)
+    style.save(figure, pdf)
+    write_table(data, table)
+
+
+def _curves(axis: Axes, curves: pd.DataFrame, table: pd.DataFrame, unit: str) -> None:
+    """Validation MAE against epoch; a log scale, since the first epochs are far above the rest."""
+    best = table.trial.iloc[table.val_mae.argmin()]
+    for row in table.itertuples():
+        curve = curves[curves.trial == row.trial]
+        chosen = row.trial == best
+        axis.plot(curve.epoch, curve.val_mae, color=BEST if chosen else COLOURS[str(row.outcome)],
+                  linewidth=1.4 if chosen else 0.7, zorder=3 if chosen else 2,
+                  marker="o" if len(curve) == 1 else None, markersize=2)  # fmt: skip
+    axis.set(xlabel="epoch", ylabel=f"validation MAE ({unit})", yscale="log")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _plain(axis)
+    style.letter(axis, "a")
+
+
+def _progress(axis: Axes, table: pd.DataFrame, unit: str) -> None:
+    """The best of each trial, and the best so far."""
+    axis.step(table.trial, table.best_so_far, where="post", color=BEST)
+    _points(axis, table, table.trial)
+    axis.set(xlabel="trial", ylabel=f"least validation MAE ({unit})", yscale="log")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _plain(axis)
+    style.letter(axis, "b")
+
+
+def _parameter(axis: Axes, table: pd.DataFrame, name: str) -> None:
+    """The best of each trial against one parameter."""
+    _points(axis, table, table[name])
+    axis.set(xlabel=name.replace("_", " "), yscale="log")
+    if name == LOGARITHMIC:
+        axis.set_xscale("log")
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    _plain(axis)
+
+
+def _points(axis: Axes, table: pd.DataFrame, x: pd.Series) -> None:
+    best = table.index == table.val_mae.idxmin()
+    axis.scatter(x, table.val_mae, s=9, c=table.outcome.map(COLOURS), linewidths=0, zorder=2)
+    axis.scatter(x[best], table.val_mae[best], s=22, c=BEST, linewidths=0, zorder=3)
+
+
+def _plain(axis: Axes) -> None:
+    """Errors with plain numbers, a few on the scale."""
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _legend() -> list[Line2D]:
+    entries = {"best": BEST, "came to its end": COLOURS["finished"],
+               "stopped on the way": COLOURS["stopped"]}  # fmt: skip
+    return [
+        Line2D([], [], color=colour, marker="o", markersize=3, label=label)
+        for label, colour in entries.items()
+    ]

@@ -1,0 +1,53 @@
+"""Neighbours in a periodic crystal: pairs within a radius, and the mean nearest distance."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def integer_grid(reach: NDArray[np.int64]) -> Array:
+    """All integer triples with |component k| <= reach[k]: (images, 3)."""
+    axes = [np.arange(-n, n + 1, dtype=np.float64) for n in reach]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def contacts(
+    lattice: Array, frac: Array, radius: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """All ordered pairs of atoms, periodic images included, closer than `radius`.
+
+    Args:
+        lattice: (3, 3) rows a, b, c in A.
+        frac: (n, 3) fractional positions.
+        radius: in A.
+
+    Returns:
+        first (m,), second (m,) atom numbers and distance (m,) in A. An atom is paired with its own
+        images, not with itself.
+    """
+    spacing = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    shift = frac[None, :, :] - frac[:, None, :]
+    shift -= np.round(shift)
+    cells = integer_grid(np.ceil(radius / spacing + 0.5).astype(np.int64)) @ lattice
+    square = (((shift @ lattice)[:, :, None, :] + cells) ** 2).sum(axis=-1)
+    itself = np.arange(len(frac))
+    square[itself, itself, len(cells) // 2] = np.inf
+    first, second, image = np.nonzero(square < radius**2)
+    return first, second, np.sqrt(square[first, second, image])
+
+
+def nearest_distance(lattice: Array, frac: Array) -> float:
+    """Distance from an atom to its nearest neighbour, averaged over the atoms, in A.
+
+    Args:
+        lattice: (3, 3) rows a, b, c in A.
+        frac: (n, 3) fractional positions.
+    """
+    radius = 2.0 * (abs(np.linalg.det(lattice)) / len(frac)) ** (1 / 3)
+    nearest = np.full(len(frac), np.inf)
+    while np.isinf(nearest).any():
+        first, _, distance = contacts(lattice, frac, radius)
+        np.minimum.at(nearest, first, distance)
+        radius *= 1.5
+    return float(nearest.mean())

@@ -1,0 +1,91 @@
+"""Counts of rejected crystals by reason, and the limit on their fraction."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from sitenet.options.datasets import SourceSettings
+from sitenet.progress import log
+from sitenet.sources.record_checks import CheckedRecords
+from sitenet.sources.records import SourceError
+
+_DETAIL = re.compile(
+    r"""(?<![^\s(])                                      # a word
+        (?!UTF-8|[AZ]\b)
+        ([A-Z][a-z]? | [^\s,;:)]*\d[^\s,;:)]*)          # that is a symbol or has a digit
+        (?![^\s,;:)])""",
+    re.VERBOSE,
+)
+
+
+class TooManyRejected(SourceError):
+    """The fraction of rejected crystals exceeds the limit of the configuration."""
+
+
+def too_many_rejected(
+    dataset: str, part: str, reasons: Counter[str], offered: int, allowed: float, listing: Path
+) -> TooManyRejected:
+    """The error for `reasons.total()` rejections among `offered` crystals, with what to do next.
+
+    `part` says which part of the data set they are from (empty for all of it); `allowed` is the
+    largest permitted fraction and `listing` the file that lists the rejections.
+    """
+    key = f"datasets.{dataset}.max_rejected_fraction"
+    return TooManyRejected(
+        f"{reasons.total():,} of {offered:,} crystals of {dataset}{part} are rejected "
+        f"({reasons.total() / offered:.1%}; {key} allows {allowed:.1%}). "
+        f"Most common reasons: {most_common(reasons)}. All are listed in {listing}. "
+        f"Correct the source or raise {key}."
+    )
+
+
+def most_common(reasons: Counter[str]) -> str:
+    """The three most common reasons with their counts."""
+    return "; ".join(f"{n:,} x {reason}" for reason, n in reasons.most_common(3))
+
+
+def failed_list(rejected: Path) -> Path:
+    """Where the list is kept if the limit is exceeded: Snakemake deletes a failed job's outputs."""
+    return rejected.with_name(f"{rejected.stem}-too-many{rejected.suffix}")
+
+
+class Tally:
+    """Counts of usable and rejected crystals."""
+
+    def __init__(self) -> None:
+        self.usable = 0
+        self.reasons: Counter[str] = Counter()
+        self.unlabelled: Counter[str] = Counter()
+
+    def add(self, chunk: CheckedRecords) -> None:
+        """Count the records of a chunk."""
+        self.usable += len(chunk.usable)
+        self.reasons.update(_without_details(rejection.reason) for rejection in chunk.rejected)
+        self.unlabelled.update(rejection.reason for rejection in chunk.unlabelled)
+
+    @property
+    def offered(self) -> int:
+        """Usable and rejected crystals."""
+        return self.usable + self.reasons.total()
+
+    def check_limit(self, settings: SourceSettings, rejected: Path) -> None:
+        """Log the counts; raise TooManyRejected or SourceError as described in `collect`."""
+        count = self.reasons.total()
+        for reason, number in self.unlabelled.items():
+            log.info(f"{settings.dataset}: {number:,} crystals have {reason}")
+        if self.offered == 0:
+            raise SourceError(f"the source of {settings.dataset} offers no crystals")
+        failed_list(rejected).unlink(missing_ok=True)
+        if count / self.offered > settings.max_rejected_fraction or not self.usable:
+            kept = rejected.replace(failed_list(rejected))
+            raise too_many_rejected(settings.dataset, "", self.reasons, self.offered,
+                                    settings.max_rejected_fraction, kept)  # fmt: skip
+        log.info(
+            f"{settings.dataset}: {self.usable:,} crystals usable, {count:,} rejected"
+            + (f" ({most_common(self.reasons)}; see {rejected})" if count else "")
+        )
+
+
+def _without_details(reason: str) -> str:
+    """A reason with numbers, symbols and labels replaced by an ellipsis, for counting."""
+    return re.sub(_DETAIL, "…", reason)
