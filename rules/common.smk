@@ -25,7 +25,6 @@ code = Code(ROOT, cache=Path(".snakemake")).fingerprint
 
 def of(find, attribute=None):
     """Function of the wildcards: the entry of the plan that they name, or an attribute of it."""
-
     names = signature(find).parameters
 
     def value(wildcards):

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from fnmatch import fnmatch
-from importlib.util import resolve_name
 from pathlib import Path
 
 from sitenet.files import read_json, write_text
@@ -94,10 +93,9 @@ class Code:
         if path.suffix != ".py":
             return set()
         if path not in self._needs:
-            syntax, name = self._syntax(path), self._name(path)
-            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-            imports = syntax.imports + ([] if name in DISPATCHERS else syntax.later)
-            modules = set(self._modules(resolve_name(one, package) for one in imports))
+            syntax = self._syntax(path)
+            dispatches = self._name(path) in DISPATCHERS
+            modules = set(self._modules(syntax.imports + ([] if dispatches else syntax.later)))
             folders = {path.parent, *(module.parent for module in modules)}
             data = {file for folder in folders for file in self._data_in(folder)}
             named = {d for d in data if any(fnmatch(d.name, pattern) for pattern in syntax.files)}

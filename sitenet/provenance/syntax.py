@@ -13,6 +13,9 @@ MODULE = re.compile(r"sitenet(\.\w+)+")
 FILE = re.compile(r"[\w*-][\w.*-]*\.\w+")
 NOT_CODE = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
+DECLARATIONS = {"option", "required", "overlay"}
+"""Functions of `sitenet.options.option` that declare an option."""
+
 VERSION = "-".join(
     [*map(str, sys.version_info[:2]), hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]]
 )
@@ -23,10 +26,10 @@ VERSION = "-".join(
 class Syntax:
     """What counts of a Python file.
 
-    `fingerprint` is that of its syntax tree. Modules are named as in import statements (a leading
-    dot for relative ones), with every imported name as if it were a module: `imports` at the top
-    level and in classes, `later` in functions and in literals such as "sitenet.crystal". `files`
-    are literals that look like names of files or patterns of them, such as "*.cpp".
+    `fingerprint` is that of its syntax tree. Modules are named as in import statements, with every
+    imported name as if it were a module: `imports` at the top level and in classes, `later` in
+    functions and in literals such as "sitenet.crystal". `files` are literals that look like names
+    of files or patterns of them, such as "*.cpp".
     """
 
     fingerprint: str
@@ -44,13 +47,23 @@ class Syntax:
 
 
 class _Essence(ast.NodeTransformer):
-    """Drops statements without effect: literals such as docstrings, imports for type checkers."""
+    """Drops statements without effect on results.
+
+    These are literals such as docstrings, imports for type checkers, and the declarations of
+    options (`name: type = option(default, description)`): a rule that an option decides has its
+    value among its parameters.
+    """
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
         return None
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        function = node.value.func if isinstance(node.value, ast.Call) else None
+        declared = isinstance(function, ast.Name) and function.id in DECLARATIONS
+        return None if declared else self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
@@ -81,10 +94,8 @@ def _collect(node: ast.AST, syntax: Syntax, *, inside: bool) -> None:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             imports += [alias.name for alias in child.names]
-        elif isinstance(child, ast.ImportFrom):
-            base = "." * child.level + (child.module or "")
-            dot = "" if base.endswith(".") else "."
-            imports += [base, *(f"{base}{dot}{alias.name}" for alias in child.names)]
+        elif isinstance(child, ast.ImportFrom):  # absolute: the package has no relative ones
+            imports += [f"{child.module}.{alias.name}" for alias in child.names]
         elif isinstance(child, ast.Constant) and isinstance(child.value, str):
             if MODULE.fullmatch(child.value):
                 syntax.later.append(child.value)
