@@ -1,4 +1,7 @@
-"""What counts of a source file: its syntax without comments, docstrings and layout; its imports."""
+"""The part of a source file that can change results, and what the file imports.
+
+That part is the syntax tree without comments, docstrings and layout.
+"""
 
 import ast
 import hashlib
@@ -19,12 +22,12 @@ DECLARATIONS = {"option", "required", "overlay"}
 VERSION = "-".join(
     [*map(str, sys.version_info[:2]), hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]]
 )
-"""Of Python's syntax trees and of this module: what is kept of files is valid for one version."""
+"""Python's syntax trees and this module in one version: what is cached is valid for it alone."""
 
 
 @dataclass(frozen=True)
 class Syntax:
-    """What counts of a Python file.
+    """The relevant part of a Python file.
 
     `fingerprint` is that of its syntax tree. Modules are named as in import statements, with every
     imported name as if it were a module: `imports` at the top level and in classes, `later` in
@@ -40,18 +43,18 @@ class Syntax:
     @classmethod
     def of(cls, source: bytes, path: Path) -> "Syntax":
         """Parse a Python file; `path` is for messages. Raises SyntaxError."""
-        tree = _Essence().visit(ast.parse(source, str(path)))
+        tree = _WithoutIrrelevant().visit(ast.parse(source, str(path)))
         syntax = cls(digest("\0".join(_tokens(tree))))
         _collect(tree, syntax, inside=False)
         return syntax
 
 
-class _Essence(ast.NodeTransformer):
-    """Drops statements without effect on results.
+class _WithoutIrrelevant(ast.NodeTransformer):
+    """Drops statements that have no effect on results.
 
     These are literals such as docstrings, imports for type checkers, and the declarations of
-    options (`name: type = option(default, description)`): a rule that an option decides has its
-    value among its parameters.
+    options (`name: type = option(default, description)`): rules have the values of options among
+    their parameters.
     """
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
@@ -73,7 +76,7 @@ class _Essence(ast.NodeTransformer):
 
 
 def _tokens(node: Any) -> Iterator[str]:
-    """The tree as text, without positions and empty fields, which differ between Pythons."""
+    """The tree as text, without positions and without empty fields, which vary between Pythons."""
     if isinstance(node, ast.AST):
         yield f"({type(node).__name__}"
         for name, value in ast.iter_fields(node):
@@ -106,7 +109,7 @@ def _collect(node: ast.AST, syntax: Syntax, *, inside: bool) -> None:
 
 
 def data_fingerprint(path: Path) -> str:
-    """Of a file of data; of C++ without comments and blank lines."""
+    """The fingerprint of a data file; of C++ without comments and layout."""
     content = path.read_bytes()
     if path.suffix in (".cpp", ".h"):
         code = NOT_CODE.sub(lambda match: match[1] or " ", content.decode())
