@@ -18,7 +18,7 @@ from sitenet.progress import log
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.parts import read_parts
 from sitenet.structure.elements import symbols
-from sitenet.tables import read_ids, read_rows, write_table
+from sitenet.tables import read_by_id, read_ids, write_table
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def write_map(
     tested = read_parts(split).drawn("test", settings.points, settings.seed)
     ids = [name for name in tested if name in known]
     vectors = read_vectors([embeddings], ids).astype(np.float64)
-    table = read_rows(structures, ids, ["numbers", column])
+    table = read_by_id(structures, ids, ["numbers", column])
     label = halogen_and_metal(list(table["numbers"]))
     log.info(f"t-SNE of {len(ids):,} crystals, {label.sum():,} of them with a halogen and a metal")
     points = plane(vectors, settings)

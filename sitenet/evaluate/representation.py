@@ -26,7 +26,7 @@ from sitenet.shards.featurised import read_featurised
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.label_masks import label_mask
 from sitenet.splits.parts import read_parts
-from sitenet.tables import read_rows, write_table
+from sitenet.tables import read_by_id, write_table
 
 Float = NDArray[np.float64]
 
@@ -78,14 +78,15 @@ def labelled(
         shards: featurised crystals; other crystals have no Z.
         rejected: lists (CSV, id) of crystals without a descriptor.
     """
-    dropped = {name for path in rejected for name in pd.read_csv(path, dtype=str).id}
+    lists = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in rejected]
+    dropped = {name for rows in lists for name in rows.id}
     parts = read_parts(split)
     featurised = read_featurised(shards, parts.without(dropped))
 
     def chosen(part: str, count: int | None, largest: int | None) -> Labelled:
         usable = set(featurised.ids[featurised.indices(part, largest)])
         ids = [name for name in parts.drawn(part, count, settings.seed) if name in usable]
-        return Labelled(ids, read_rows(structures, ids, [column])[column])
+        return Labelled(ids, read_by_id(structures, ids, [column])[column])
 
     return chosen("train", settings.pool, n_atoms), chosen("test", settings.test, None)
 

@@ -23,7 +23,7 @@ def pair_types(
     kinds = int(species.max()) + 1 if len(species) else 1
     own = distinct(crystal * kinds + species)[0]
     # Below 2^31: rows of different crystals or species, times species.
-    pair = own[pair_row] * kinds + species[pair_column]
+    pair = own.index_select(0, pair_row) * kinds + species.index_select(0, pair_column)
     return distinct(pair << 32 | distance_codes(distance))
 
 
@@ -49,7 +49,7 @@ def distinct(values: Tensor) -> tuple[Tensor, Tensor]:
     first, order = torch.sort(first_places(codes, len(found)))
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device)
-    return rank[codes], first
+    return rank.index_select(0, codes), first
 
 
 def first_places(codes: Tensor, count: int) -> Tensor:
