@@ -81,7 +81,7 @@ def read_ids(path: str | Path) -> list[str]:
     return read_arrow(path, ["id"])["id"].to_pylist()
 
 
-def read_rows(
+def read_by_id(
     path: str | Path, ids: Sequence[str], columns: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
     """Columns (n,) of a Parquet table, of the rows whose column id is `ids` (n,), in that order.

@@ -3,9 +3,13 @@
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 if not torch.cuda.is_available():  # before anything imports Triton, which reads it then
     os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -26,6 +30,16 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("no folder of real data (SITENET_SHARED)")
     return folder
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> "list[Figure]":
+    """The figures drawn in a test, which are not written."""
+    from sitenet.plots import style
+
+    figures: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, pdf: figures.append(figure))
+    return figures
 
 
 @pytest.fixture(autouse=True, scope="session")

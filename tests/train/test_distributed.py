@@ -36,7 +36,7 @@ from sitenet.train.batches import Packs
 from sitenet.train.nodes import from_plain
 from sitenet.train.pretrain import Pretraining, PretrainInputs, pretrain
 from sitenet.train.supervised import SupervisedTraining, train
-from sitenet.train.workers import Meeting
+from sitenet.train.workers import Rendezvous
 
 EXACT = replace(TRAINING, precision="64-true", max_epochs=3)
 
@@ -190,7 +190,7 @@ def test_trainings_are_described_as_json(inputs, tmp_path: Path):  # noqa: F811
     for described in (
         SupervisedTraining(*common, inputs, model),
         Pretraining(*common, unlabelled, ENCODER, LOSS),
-        Meeting("host", 1234, tmp_path / "last.ckpt", None),
+        Rendezvous("host", 1234, tmp_path / "last.ckpt", None),
     ):
         text = json.dumps(asdict(described), default=str)
         again = from_plain(type(described), json.loads(text))
