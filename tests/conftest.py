@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from few_label_salts import write_salts
+from rock_salts import write_rock_salts
+
+from sitenet.train.pretrain import PretrainInputs
+from sitenet.train.supervised import RunInputs
+from sitenet.train.transfer import TransferInputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,3 +57,22 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _messages_reach_caplog() -> None:
     logging.getLogger("sitenet").propagate = True
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
+    """Of a supervised training."""
+    return write_rock_salts(tmp_path_factory.mktemp("rock_salts"))
+
+
+@pytest.fixture(scope="module")
+def unlabelled(labelled: RunInputs) -> PretrainInputs:
+    """Of a pre-training, on the same crystals."""
+    given = labelled
+    return PretrainInputs(given.shards, given.split, (), given.features)
+
+
+@pytest.fixture(scope="module")
+def few_labels(tmp_path_factory: pytest.TempPathFactory) -> TransferInputs:
+    """Of a transfer: salts, most of whose labels are hidden."""
+    return write_salts(tmp_path_factory.mktemp("salts"))

@@ -5,17 +5,16 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from test_training import MODEL, TRAINING, outputs
-from test_training import inputs as inputs  # a fixture
+from rock_salts import MODEL, TRAINING, outputs
 
 from sitenet.train.supervised import train
 
 
-def test_a_smaller_training_set_is_part_of_a_larger_one(inputs, tmp_path):
+def test_a_smaller_training_set_is_part_of_a_larger_one(labelled, tmp_path):
     seen = {}
     for size in (10, 20):
         settings = replace(TRAINING, max_epochs=1, train_size=size)
-        train(inputs, outputs(tmp_path / str(size)), MODEL, settings)
+        train(labelled, outputs(tmp_path / str(size)), MODEL, settings)
         table = pd.read_parquet(tmp_path / str(size) / "predictions.parquet")
         seen[size] = set(table.id[table.split == "train"])
         assert len(seen[size]) == size
@@ -24,4 +23,4 @@ def test_a_smaller_training_set_is_part_of_a_larger_one(inputs, tmp_path):
         assert record["splits"]["train"]["n"] == size
     assert seen[10] < seen[20]
     with pytest.raises(ValueError, match="train_size is 500, but only"):
-        train(inputs, outputs(tmp_path / "x"), MODEL, replace(TRAINING, train_size=500))
+        train(labelled, outputs(tmp_path / "x"), MODEL, replace(TRAINING, train_size=500))
