@@ -18,7 +18,7 @@ def pair_types(
 
     species (R,) int64 from 0 (see `species_codes`), crystal (R,) int64; pair_row, pair_column (E,)
     int64 rows; distance (E,) in A, equal where all bits are. Where pairs are grouped by crystal, so
-    are their types.
+    are their types. Synchronises with a GPU.
     """
     kinds = int(species.max()) + 1 if len(species) else 1
     own = distinct(crystal * kinds + species)[0]
