@@ -22,7 +22,7 @@ def choose_ids(
     known = read_ids(structures)
     wanted = known if ids is None else sorted(set(known) & set(ids))
     if not wanted:
-        raise ValueError(f"{structures} has none of the crystals asked for")
+        raise ValueError(f"{structures} has none of the requested crystals")
     return set(np.random.default_rng(seed).permutation(wanted)[:count].tolist())
 
 

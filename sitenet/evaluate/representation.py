@@ -119,7 +119,7 @@ def evaluate(
     """
     if max(settings.label_counts) > len(probe.pool.ids):
         raise ValueError(
-            f"{max(settings.label_counts)} labels are asked for, but only {len(probe.pool.ids)} "
+            f"{max(settings.label_counts)} labels are requested, but only {len(probe.pool.ids)} "
             "crystals can be labelled; enlarge infomax.representation.pool or ask for fewer"
         )
     draws = [(count, mask) for count in settings.label_counts for mask in range(settings.masks)]

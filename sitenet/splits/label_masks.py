@@ -19,5 +19,5 @@ def label_mask(ids: Sequence[str], count: int, seed: int) -> NDArray[np.int64]:
         ValueError: there are fewer than `count` crystals.
     """
     if count > len(ids):
-        raise ValueError(f"{count:,} labels are asked for, but there are only {len(ids):,}")
+        raise ValueError(f"{count:,} labels are requested, but there are only {len(ids):,}")
     return ranked(ids, f"labels {seed}")[:count]

@@ -78,7 +78,7 @@ def test_chosen_crystals_are_the_same_every_time(tmp_path: Path) -> None:
     assert found[0].id.nunique() == 3
     pd.testing.assert_frame_equal(*found)
     structures = tmp_path / "structures.parquet"
-    with pytest.raises(ValueError, match="none of the crystals"):
+    with pytest.raises(ValueError, match="none of the requested crystals"):
         write_invariance(tmp_path / "model.safetensors", structures, ["absent"], 3,
                          tmp_path / "none.parquet")  # fmt: skip
 

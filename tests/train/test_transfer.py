@@ -214,7 +214,7 @@ def test_an_encoder_that_knows_the_label_beats_random_weights(
 def test_too_few_crystals_and_no_label_to_train_on_are_told(
     few_labels: TransferInputs, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"500 labels are asked for, but there are only \d+ in"):
+    with pytest.raises(ValueError, match=r"500 labels are requested, but there are only \d+ in"):
         transfer.load_few_labels(few_labels, 500, 1, 1.0)
     with pytest.raises(ValueError, match="leave none to train on"):
         replace(SETTINGS, labels=1)
