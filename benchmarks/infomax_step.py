@@ -43,6 +43,14 @@ ENCODER = ModelSettings(
 )
 
 
+class FalseDenseBatch(DenseBatch):
+    """Padded pairs, which have no types when their species are exchanged."""
+
+    def with_types(self) -> "FalseDenseBatch":
+        """The same."""
+        return self
+
+
 class DenseInfoMax(DeepInfoMax):
     """The same losses over padded pairs; false constituents are drawn for every atom."""
 
@@ -97,7 +105,8 @@ def measure(path: str, options) -> dict[str, float]:  # type: ignore[no-untyped-
         sites = ragged_batch(rows).cast(torch.float32)
     else:
         os.environ["SITENET_ENGINE"] = "plain"
-        model, sites = DenseInfoMax(DenseSiteNet(ENCODER), InfoMaxSettings()), batch
+        model = DenseInfoMax(DenseSiteNet(ENCODER), InfoMaxSettings())
+        sites = FalseDenseBatch(**vars(batch))
     optimiser = make_optimiser(model, TrainingSettings())
     generator = torch.Generator().manual_seed(0)
 

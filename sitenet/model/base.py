@@ -1,4 +1,4 @@
-"""The parameters of Site-Net, shared by the dense reference and the merged engine."""
+"""What the dense reference and the engine share: parameters, pooling and prediction head."""
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ class Block(nn.Module):
 
     `attention` (gW without its last layer) and `logits` give one logit per head, `values` (gA)
     features shared by all heads, `sites` (gS) the new sites, `interactions` (gI) the new pairs;
-    the last block has no gI, since nothing reads its pairs, and `local_size` new channels.
+    the last block has no gI, since its new pairs are not used, and `local_size` new channels.
     """
 
     def __init__(self, settings: ModelSettings, last: bool) -> None:
@@ -80,9 +80,9 @@ class SiteNetParameters(nn.Module):
         return self.post_pool(pooled, torch.ones_like(sizes))
 
     def scale_labels(self, labels: Tensor) -> None:
-        """Let the network work in units of the spread of `labels` (n,) about their mean.
+        """Set the units of the network to the standard deviation and mean of `labels` (n,).
 
-        Labels that do not vary leave the units as they are.
+        The units do not change if all labels are equal.
         """
         spread = labels.double().std(correction=0)
         if spread > 0:

@@ -41,7 +41,7 @@ class Evaluations:
     @classmethod
     def of_types(cls, pairs: PairIndex, pair_type: Tensor, type_first: Tensor) -> "Evaluations":
         """One for each pair type, with the sites of its first pair; arguments as in a batch."""
-        row, column = pairs.row[type_first], pairs.column[type_first]
+        row, column = (site.index_select(0, type_first) for site in (pairs.row, pairs.column))
         return cls(row, column, of_pair=pair_type, source=None)
 
     def following(self, pairs: PairIndex) -> "Evaluations":

@@ -14,7 +14,7 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 
 HEAD = ("head_layers", "decoder", "label_shift", "label_scale")
-"""What of a model belongs to a label; the rest is the encoder."""
+"""Parts of a model that belong to a label; the rest is the encoder."""
 
 
 def save_model(model: nn.Module, settings: ModelSettings, weights: Path, description: Path,
@@ -31,8 +31,10 @@ def save_model(model: nn.Module, settings: ModelSettings, weights: Path, descrip
 def load_model(weights: Path, description: Path | None = None) -> SiteNet:
     """Read a model written by `save_model`, in evaluation mode on the CPU.
 
-    `description` defaults to the JSON of the same name. Raises RuntimeError where weights and
-    settings do not fit together.
+    `description` defaults to the JSON of the same name.
+
+    Raises:
+        RuntimeError: weights and settings do not fit together.
     """
     settings = read_json(description or Path(weights).with_suffix(".json"))["model"]
     model = SiteNet(ModelSettings.from_dict(settings))
@@ -55,7 +57,7 @@ def memory_limit(description: Path) -> int:
 
 
 def load_encoder(model: SiteNet, weights: Path) -> None:
-    """Give `model` the encoder of a model written by `save_model`; its head stays.
+    """Load the encoder of a model written by `save_model` into `model`; its head is unchanged.
 
     Raises:
         ValueError: the encoders are not of the same architecture.

@@ -87,8 +87,9 @@ class SiteNet(SiteNetParameters):
         weight: Tensor | None,
     ) -> Tensor:
         """First features (T, K) of the pair types."""
-        z_i, z_j = batch.numbers[evaluations.row], batch.numbers[evaluations.column]
-        distance = batch.pair_distance[batch.type_first]
+        sites = evaluations.row, evaluations.column
+        z_i, z_j = (batch.numbers.index_select(0, site) for site in sites)
+        distance = batch.pair_distance.index_select(0, batch.type_first)
         inputs = pair_features(self.settings.interaction_features, z_i, z_j, distance)
         return self.interaction_input(inputs.to(dtype), weight)
 
@@ -148,8 +149,9 @@ class SiteNet(SiteNetParameters):
             own, other, pair = network.linear.weight.split(
                 [*[sites.shape[1]] * 2, interactions.shape[1]], 1
             )
-            site_part = F.linear(sites, own, network.linear.bias)[row]
-            linear = F.linear(interactions, pair) + site_part + F.linear(sites, other)[column]
+            site_part = F.linear(sites, own, network.linear.bias).index_select(0, row)
+            other_part = F.linear(sites, other).index_select(0, column)
+            linear = F.linear(interactions, pair) + site_part + other_part
             return network.normalise(network.activation(linear), weight)
 
         layers = [layer for layer in block.attention if isinstance(layer, LMN)]

@@ -1,4 +1,4 @@
-"""Crystals of shards in memory or streamed, and both tables of them in step."""
+"""Crystals of shards, in memory or streamed; the two tables of a pre-training in step."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -16,9 +16,10 @@ Store = CrystalStore | StreamedStore
 
 
 class BothTables:
-    """Crystals as merged pairs and with a class for every site, the same ones in memory of both.
+    """The table of merged pairs, and that with a class for every site, of the same crystals.
 
-    Like a store, except that `batch` gives both batches; counts are those of the merged pairs.
+    Like a store, except that `batch` returns a batch of each. Where they are streamed, a window
+    holds the same crystals of both. Counts are those of the merged pairs.
     """
 
     def __init__(self, merged: Store, apart: Store) -> None:
@@ -31,7 +32,7 @@ class BothTables:
         return len(self.merged)
 
     def to(self, device: torch.device | str) -> "BothTables":
-        """Have batches on `device`, in place."""
+        """Make batches on `device`."""
         self.merged.to(device)
         self.apart.to(device)
         return self
@@ -52,24 +53,17 @@ class BothTables:
         return self.merged.batch(crystals), self.apart.batch(crystals)
 
 
-def open_store(
-    shards: Sequence[Path],
-    keep: Collection[str] | None,
-    limit: int,
-    sites_apart: float | None = None,
-) -> Store:
+def open_store(shards: Sequence[Path], keep: Collection[str] | None, limit: int) -> Store:
     """Crystals of shards in memory, or streamed if they would take more than `limit` bytes.
 
-    `keep` restricts to these ids; `sites_apart` (A) is that of `read_groups`. `limit` counts site
-    classes and merged pairs (see `StreamedStore`), not ids and the few numbers of each crystal.
+    `keep` restricts to these ids. `limit` counts site classes and merged pairs (see
+    `StreamedStore`), not ids and the few numbers of each crystal.
 
     Raises:
         ValueError: a shard is unreadable, or no crystal is left.
     """
-    streamed = StreamedStore(shards, keep, limit, sites_apart)
-    if _fits([streamed], limit):
-        return CrystalStore.from_shards(shards, keep, sites_apart)
-    return streamed
+    streamed = StreamedStore(shards, keep, limit)
+    return CrystalStore.from_shards(shards, keep) if _fits([streamed], limit) else streamed
 
 
 def open_both(
@@ -77,7 +71,7 @@ def open_both(
 ) -> BothTables:
     """Both tables in memory, or both streamed if together they would take more than `limit` bytes.
 
-    Arguments and errors as of `open_store`.
+    `sites_apart` is the tolerance (A) of `read_groups`; the rest as for `open_store`.
     """
     merged = StreamedStore(shards, keep, limit)
     apart = StreamedStore(shards, keep, limit, sites_apart)
@@ -90,7 +84,7 @@ def open_both(
 
 
 def _fits(stores: Sequence[StreamedStore], limit: int) -> bool:
-    """Whether these may be in memory as a whole; the log says where they may not."""
+    """Whether these fit into memory together; logs where they do not."""
     size = sum(int(store.bytes.sum()) for store in stores)
     if size > limit:
         log.info(

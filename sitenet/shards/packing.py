@@ -48,7 +48,7 @@ def _next_fit(order: NDArray, sizes: NDArray, limit: int) -> list[NDArray]:
 
 
 def _best_fit(order: NDArray, sizes: NDArray, limit: int, open_batches: int = 8) -> list[NDArray]:
-    """Best fit over a few open batches: memory of the order is kept short, fill is near full."""
+    """Best fit over a few open batches: they are nearly full, and their order stays random."""
     done: list[list[int]] = []
     bins: list[list[int]] = []
     room: list[int] = []

@@ -18,12 +18,12 @@ def pair_types(
 
     species (R,) int64 from 0 (see `species_codes`), crystal (R,) int64; pair_row, pair_column (E,)
     int64 rows; distance (E,) in A, equal where all bits are. Where pairs are grouped by crystal, so
-    are their types.
+    are their types. Synchronises with a GPU.
     """
     kinds = int(species.max()) + 1 if len(species) else 1
     own = distinct(crystal * kinds + species)[0]
     # Below 2^31: rows of different crystals or species, times species.
-    pair = own[pair_row] * kinds + species[pair_column]
+    pair = own.index_select(0, pair_row) * kinds + species.index_select(0, pair_column)
     return distinct(pair << 32 | distance_codes(distance))
 
 
@@ -49,7 +49,7 @@ def distinct(values: Tensor) -> tuple[Tensor, Tensor]:
     first, order = torch.sort(first_places(codes, len(found)))
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order), device=order.device)
-    return rank[codes], first
+    return rank.index_select(0, codes), first
 
 
 def first_places(codes: Tensor, count: int) -> Tensor:

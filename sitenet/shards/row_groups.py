@@ -81,7 +81,7 @@ def class_level(group: dict[str, NDArray]) -> dict[str, NDArray]:
     """Columns of a row group as a `CrystalStore` keeps them.
 
     Sites are collapsed to their classes. Of B crystals with T pair types: types (B,) of each,
-    pair_type (E,) from 0 in each crystal, type_distance (T,) in A.
+    pair_type (E,) from 0 in each crystal, int16 where that is enough, type_distance (T,) in A.
     """
     sites, classes = group["site_class.length"], group["row_length.length"]
     start = np.repeat(np.cumsum(classes) - classes, sites)  # first class of the site's crystal
@@ -108,7 +108,7 @@ def _types(columns: dict[str, NDArray], distance: NDArray) -> dict[str, NDArray]
     first_row = np.concatenate([[0], np.cumsum(classes)])
     first_pair = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[first_row]
     cuts = np.searchsorted(first_pair, np.arange(0, len(distance), CHUNK))
-    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))]
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int16), np.zeros(0, np.float32))]
     for begin, end in pairwise(np.unique([*cuts, len(classes)])):
         rows = slice(first_row[begin], first_row[end])
         pairs = slice(first_pair[begin], first_pair[end])
@@ -137,10 +137,12 @@ def _types_of(
     """types, pair_type and type_distance of `class_level`."""
     crystal = torch.from_numpy(np.repeat(np.arange(len(classes)), classes))
     row = torch.from_numpy(np.repeat(np.arange(len(row_length)), row_length))
-    of_pair, first_row = crystal[row], torch.from_numpy(np.cumsum(classes) - classes)
-    column = torch.from_numpy(pair_class).long() + first_row[of_pair]
+    of_pair = crystal.index_select(0, row)
+    first_row = torch.from_numpy(np.cumsum(classes) - classes)
+    column = torch.from_numpy(pair_class).long() + first_row.index_select(0, of_pair)
     species = species_codes(torch.tensor(numbers).long(), torch.tensor(oxidation))
     types, first = pair_types(species, crystal, row, column, torch.tensor(distance))
     count = torch.bincount(of_pair[first], minlength=len(classes))
-    local = types - (count.cumsum(0) - count)[of_pair]
-    return count.numpy(), local.int().numpy(), distance[first.numpy()]
+    local = types - (count.cumsum(0) - count).index_select(0, of_pair)
+    narrow = torch.int16 if int(count.max()) <= 1 << 15 else torch.int32
+    return count.numpy(), local.to(narrow).numpy(), distance[first.numpy()]

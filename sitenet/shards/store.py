@@ -19,7 +19,7 @@ from sitenet.shards.schema import to_arrays
 def ranges(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
     """The integers of [start, start + length) of every entry, concatenated: (total,) int64.
 
-    A caller who knows the sum of the lengths spares a GPU the wait for it.
+    `total`: the sum of the lengths, where it is known; then a GPU need not be synchronised with.
     """
     first = starts - (lengths.cumsum(0) - lengths)
     shift = torch.repeat_interleave(first, lengths, output_size=total)
@@ -32,7 +32,7 @@ def offsets(lengths: Tensor) -> Tensor:
 
 
 class Window(NamedTuple):
-    """What is in memory together: numbers of row groups, and `members` (B,) of some crystals."""
+    """Row groups in memory together, by number, and `members` (B,): positions of their crystals."""
 
     groups: tuple[int, ...]
     members: NDArray
@@ -103,11 +103,11 @@ class CrystalStore:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are made."""
+        """The device of batches."""
         return self._numbers.device
 
     def to(self, device: torch.device | str) -> "CrystalStore":
-        """Have batches on `device`, in place."""
+        """Move the crystals to `device`, in place; batches are made there."""
         for name in self._moved:
             setattr(self, name, getattr(self, name).to(device))
         return self
@@ -136,9 +136,15 @@ class CrystalStore:
         pair_row = torch.repeat_interleave(
             torch.arange(all_rows, device=device), lengths, output_size=all_pairs
         )
-        of_pair = crystal[pair_row]
-        own_type = self._pair_type[pairs].long()
-        pair_type = own_type + offsets(types)[of_pair]
+        of_pair = crystal.index_select(0, pair_row)
+
+        def shifted(own: Tensor, first: Tensor) -> Tensor:
+            """Numbers (E,) that count from 0 in each crystal, from its first one (B,)."""
+            return first.index_select(0, of_pair).add_(own)
+
+        own_type = self._pair_type.index_select(0, pairs).long()
+        pair_type = shifted(own_type, offsets(types))
+        place = shifted(own_type, self._type_offset[crystals])
         return RaggedBatch(
             numbers=self._numbers[rows].long(),
             oxidation=self._oxidation[rows],
@@ -147,17 +153,17 @@ class CrystalStore:
             sizes=self._sites[crystals].float(),
             row_offsets=offsets(lengths),
             pair_row=pair_row,
-            pair_column=self._pair_class[pairs].long() + offsets(classes)[of_pair],
-            pair_distance=self._type_distance[own_type + self._type_offset[crystals][of_pair]],
-            pair_count=self._pair_count[pairs].float(),
+            pair_column=shifted(self._pair_class.index_select(0, pairs).long(), offsets(classes)),
+            pair_distance=self._type_distance.index_select(0, place),
+            pair_count=self._pair_count.index_select(0, pairs).float(),
             pair_type=pair_type,
             type_first=first_places(pair_type, all_types),
         )
 
 
 def _joined(parts: list[NDArray]) -> NDArray:
-    """Concatenate `parts`, which are emptied on the way: never is all in memory twice."""
-    out = np.empty(sum(map(len, parts)), parts[0].dtype)
+    """Concatenate `parts` and empty the list on the way, so that memory is not needed twice."""
+    out = np.empty(sum(map(len, parts)), np.result_type(*{part.dtype for part in parts}))
     parts.reverse()
     start = 0
     while parts:

@@ -1,4 +1,4 @@
-"""Data sets larger than memory: row groups of the shards come and go while a model is trained."""
+"""Data sets larger than memory: row groups of the shards are read again in every epoch."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +16,7 @@ from sitenet.shards.schema import read_lists, row_groups
 from sitenet.shards.store import CrystalStore, Window, offsets
 
 PAIR_BYTES = 12
-"""Of a merged pair in a `CrystalStore` where each is a type of its own: 8, and 4 for the type."""
+"""Of a merged pair in a `CrystalStore`, at most: 8, and 4 where it is a type of its own."""
 
 CLASS_BYTES = 25
 """Of a site class."""
@@ -87,11 +87,11 @@ class StreamedStore:
 
     @property
     def device(self) -> torch.device:
-        """Where batches are made."""
+        """The device of batches."""
         return self._device
 
     def to(self, device: torch.device | str) -> "StreamedStore":
-        """Put crystals that are held from now on onto `device`."""
+        """Make batches on `device` from the next `hold` on."""
         if (device := torch.device(device)) != self._device:
             self._device, self._held = device, ((), None)
         return self
@@ -159,7 +159,7 @@ class StreamedStore:
 
 
 def _count(shard: Path, group: int, keep: Collection[str] | None, sites_apart: bool) -> _Counts:
-    """What is known of a row group's crystals without reading their pairs."""
+    """Sizes of a row group's crystals, without reading their pairs."""
     columns = ("id", "n_sites", "n_atoms", "row_length")
     (table,) = read_lists(shard, columns, [group])
     ids, sites, atoms = table["id"], table["n_sites"], table["n_atoms"]

@@ -24,7 +24,7 @@ from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.splits.draws import drawn
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
-from sitenet.tables import read_rows, write_table
+from sitenet.tables import read_by_id, write_table
 from sitenet.train.batches import Batches
 from sitenet.train.data import TaskData, load_labelled
 from sitenet.train.devices import torch_device
@@ -207,7 +207,7 @@ def _evaluation(training: SupervisedTraining, task: LabelTask, table: Path) -> d
 def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) -> pd.DataFrame:
     """Predictions of all crystals: id, split, formula, target, n_sites, prediction."""
     crystals = data.crystals
-    formulas = read_rows(structures, crystals.ids.tolist(), ["formula"])
+    formulas = read_by_id(structures, crystals.ids.tolist(), ["formula"])
     return pd.DataFrame(
         {
             "id": crystals.ids,

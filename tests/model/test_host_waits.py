@@ -102,7 +102,7 @@ def test_a_step_never_waits(monkeypatch, store, pooling):
     from sitenet.model.kernels import gpu_backward, gpu_forward, pair_block_gpu
 
     for module, names in ((gpu_forward, ("_evaluate", "_rows")),
-                          (gpu_backward, ("_evaluate", "_mixing", "_segments"))):  # fmt: skip
+                          (gpu_backward, ("evaluate", "mixing", "segments"))):  # fmt: skip
         for name in names:
             monkeypatch.setattr(module, name, NotLaunched())
     monkeypatch.setattr(engine, "fast_path", lambda device: pair_block_gpu.pair_block)

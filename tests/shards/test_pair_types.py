@@ -17,7 +17,7 @@ from sitenet.options.features import FeatureSettings
 from sitenet.shards import row_groups
 from sitenet.shards.batch import RaggedBatch, ragged_batch
 from sitenet.shards.padding import Capacity, padded
-from sitenet.shards.schema import open_writer, to_table
+from sitenet.shards.schema import open_writer, to_arrays, to_table
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.streaming import StreamedStore
 
@@ -157,3 +157,22 @@ def test_types_of_a_crystal_do_not_depend_on_the_others(crystals):
         alone = store.batch(chosen[place : place + 1]).pair_type
         assert torch.equal(mine - begin, alone)
         assert mine.max() == end - 1
+
+
+def test_crystals_with_many_types_beside_small_ones():
+    """More types than int16 can number."""
+    sites, atoms = 200, 170
+    random = np.random.default_rng(0)
+    large = MergedCrystal(
+        lattice=np.eye(3), numbers=np.full(sites, 8), frac=random.random((sites, 3)),
+        oxidation=np.zeros(sites), supercell=np.eye(3, dtype=int), images=1,
+        site_class=np.arange(sites), row_length=np.full(sites, atoms),
+        pair_class=random.integers(0, sites, sites * atoms),
+        pair_distance=random.permutation(sites * atoms).astype(float),
+        pair_count=np.ones(sites * atoms, dtype=int),
+    )  # fmt: skip
+    small = featurise(EXAMPLES["perovskite"], FeatureSettings(n_atoms=30))
+    store = CrystalStore([to_arrays([name], [crystal]) for name, crystal in
+                          (("a", small), ("b", large), ("c", small))])  # fmt: skip
+    assert store.types[1] == sites * atoms > 1 << 15
+    assert_right_types(store.batch(torch.tensor([2, 1, 0])))

@@ -1,8 +1,7 @@
-"""Fast paths of the pair block, of Mish with layer norm and of scores, chosen once and logged.
+"""Fast paths of the pair block, of Mish with layer norm and of scores; the choice is logged once.
 
-The environment variable SITENET_ENGINE says which: `auto` (default; compiled where a compiler is
-found, on the GPU where Triton is, else plain), `compiled` (an error where it cannot be built) or
-`plain`.
+The environment variable SITENET_ENGINE selects one: `auto` (default: compiled with a C++ compiler,
+on a GPU with Triton, else plain), `compiled` (an error if it cannot be built) or `plain`.
 """
 
 import os
@@ -22,14 +21,14 @@ from sitenet.progress import log
 
 
 def fast_path(device: torch.device) -> Callable | None:
-    """The pair block for tensors on `device` under the present autocast, or None: the plain one."""
+    """The pair block for tensors on `device` under the current autocast; None: the plain one."""
     if device.type == "cuda":
         return load_gpu()
     return load() if device.type == "cpu" and not torch.is_autocast_enabled("cpu") else None
 
 
 def use_compiled_norm(module: nn.Module) -> None:
-    """Let the LMN layers in `module` compute Mish and layer norm in one go where that is faster."""
+    """Make the LMN layers in `module` compute Mish and layer norm together where that is faster."""
     for layer in module.modules():
         if isinstance(layer, LMN) and layer.activation is F.mish:
             layer.activated_norm = activated_norm
@@ -58,10 +57,11 @@ def _compiled(x: Tensor) -> bool:
 
 @cache
 def load() -> Callable | None:
-    """The compiled pair block for CPU tensors, or None: use the plain one.
+    """The compiled pair block for CPU tensors; None: use the plain one.
 
-    Raises ValueError for an unknown SITENET_ENGINE, and NoCompiler where it is `compiled` and the
-    kernel cannot be built.
+    Raises:
+        ValueError: SITENET_ENGINE is unknown.
+        NoCompiler, OSError: it is `compiled`, and the kernels cannot be built or loaded.
     """
     engine = _engine()
     if engine == "plain":
@@ -82,10 +82,12 @@ def load() -> Callable | None:
 
 @cache
 def load_gpu() -> Callable | None:
-    """The pair block in Triton for CUDA tensors, or None: use the plain one.
+    """The pair block in Triton for CUDA tensors; None: use the plain one.
 
-    Raises ValueError for an unknown SITENET_ENGINE, and where it is `compiled` what kept Triton
-    from running: ImportError, RuntimeError, OSError or subprocess.SubprocessError.
+    Raises:
+        ValueError: SITENET_ENGINE is unknown.
+        ImportError, RuntimeError, OSError, subprocess.SubprocessError: it is `compiled`, and Triton
+            does not run.
     """
     engine = _engine()
     if engine == "plain":

@@ -1,4 +1,4 @@
-"""What every kernel of the pair block asks of its inputs, before it trusts a pointer."""
+"""Checks of the pair block's inputs, before their pointers are passed to a kernel."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from sitenet.model.evaluations import Evaluations, PairIndex
 def check_inputs(
     real: Sequence[Tensor], pairs: PairIndex, evaluations: Evaluations, widths: Sequence[int]
 ) -> None:
-    """Types of the indices, and all shapes; the indices' values are not looked at.
+    """Check the types of the indices and all shapes, but not the values of the indices.
 
     real: project_i, project_j, interactions, weight, norm_weight, norm_bias, logit_weight.
 

@@ -1,4 +1,4 @@
-"""What the Python sides of the compiled kernels share: C functions by data type, and pointers."""
+"""Calls of compiled kernels: their C functions by data type, and pointers to tensors."""
 
 import ctypes
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ class Functions:
         self._found: dict[tuple[str, torch.dtype], ctypes._CFuncPtr] = {}  # type: ignore[name-defined]
 
     def open(self, library: Path) -> None:
-        """Take them from the library that `build.library` made. Raises OSError if it is unfit."""
+        """Load them from a library of `build.library`. Raises OSError if it lacks one."""
         loaded = ctypes.CDLL(str(library))
         for name, arguments in self.arguments.items():
             for dtype, suffix in TYPES.items():
@@ -30,7 +30,7 @@ class Functions:
                 self._found[name, dtype] = function
 
     def __call__(self, name: str, dtype: torch.dtype, *arguments: object) -> int:
-        """Status of `forward` or `backward`, on as many threads as torch uses; 0 is success."""
+        """Call `forward` or `backward` with as many threads as torch uses; 0 means success."""
         return int(self._found[name, dtype](*arguments, torch.get_num_threads()))
 
 
@@ -46,5 +46,5 @@ def structure_of_pointers(*names: str) -> type[ctypes.Structure]:
 
 
 def contiguous(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """The tensors, copied where their elements do not lie in order."""
+    """The tensors, copied where they are not contiguous."""
     return [tensor.contiguous() for tensor in tensors]

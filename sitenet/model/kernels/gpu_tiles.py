@@ -1,4 +1,4 @@
-"""What the Triton kernels of the pair block share: the work on one tile of evaluations.
+"""Building blocks of the pair block's Triton kernels: the work on one tile of evaluations.
 
 A tile holds TILE evaluations of the networks, each for a pair or for a pair type, x BLOCK channels
 of one network (a power of two at least its width); what lies past the last evaluation or the last

@@ -83,7 +83,7 @@ def pair_block(
 
 @dataclass(frozen=True)
 class _Problem:
-    """What of a call has no gradient."""
+    """The inputs that have no gradient."""
 
     pairs: PairIndex
     evaluations: Evaluations
@@ -96,7 +96,7 @@ class _Problem:
         return [of.row, of.column, of.source, self.pairs.row_offsets, of.of_pair]
 
     def sizes(self, interactions: Tensor, logit_weight: Tensor) -> _Sizes:
-        """The structure of all sizes."""
+        """All sizes, for tensors with these shapes."""
         rows, pairs = self.pairs.row_offsets.shape[0] - 1, self.pairs.log_count.shape[0]
         evaluations, heads = self.evaluations.row.shape[0], logit_weight.shape[0]
         return _Sizes(rows, pairs, evaluations, *interactions.shape, heads, *self.widths)

@@ -26,7 +26,7 @@ _TYPES = (torch.float64, torch.float32, torch.bfloat16)
 
 
 def target() -> str:
-    """What the kernels are built by and for; RuntimeError unless that is a GPU they can run on."""
+    """Triton's version and the GPU's architecture. Raises RuntimeError for an unsupported GPU."""
     device = triton.runtime.driver.active.get_current_target()
     found = f"Triton {triton.__version__}, {device.backend} {device.arch}"
     if device.backend != "cuda" or device.arch < 80:
@@ -99,7 +99,7 @@ class _PairBlock(torch.autograd.Function):
 
 
 def _check_types(wide: list[Tensor]) -> None:
-    """TypeError for tensors that cannot be multiplied with one another."""
+    """Raise TypeError unless all are of one type that the kernels support."""
     dtype = wide[0].dtype
     if dtype not in _TYPES or any(t.dtype != dtype for t in wide):
         raise TypeError(f"all float32, float64 or bfloat16, not {[str(t.dtype) for t in wide]}")
