@@ -1,8 +1,10 @@
 """What a waiting person reads."""
 
+from pathlib import Path
+
 import pytest
 
-from sitenet.progress import Progress, duration
+from sitenet.progress import Progress, duration, log, setup_logging
 
 
 def test_remaining_time_follows_from_the_rate(
@@ -26,3 +28,16 @@ def test_remaining_time_follows_from_the_rate(
 
 def test_durations():
     assert [duration(s) for s in (7, 61.4, 3725)] == ["0:07", "1:01", "1:02:05"]
+
+
+def test_processes_with_one_log_keep_the_lines_of_one_another(tmp_path: Path):
+    """The first process of a training that several share appends to the log of its parent."""
+    path = tmp_path / "log"
+    path.write_text("of an earlier run\n")
+    setup_logging(path)
+    log.info("first")
+    with open(path, "a") as other:
+        other.write("of another process, which is longer\n")
+    log.info("last")
+    lines = path.read_text().splitlines()
+    assert [line.split()[-1] for line in lines] == ["first", "longer", "last"]
