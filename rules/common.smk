@@ -25,11 +25,12 @@ code = Code(ROOT, cache=Path(".snakemake")).fingerprint
 
 def of(find, attribute=None):
     """Function of the wildcards: the entry of the plan that they name, or an attribute of it."""
+    names = signature(find).parameters
 
     def value(wildcards):
-        names = {name: getattr(wildcards, name) for name in signature(find).parameters}
         try:
-            return getattr(find(**names), attribute) if attribute else find(**names)
+            found = find(*(getattr(wildcards, name) for name in names))
+            return getattr(found, attribute) if attribute else found
         except UnknownName as error:
             raise WorkflowError(error) from None
 

@@ -45,7 +45,7 @@ rule embed:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=memory(8000),
+        mem_mb=memory(16000),
         runtime=60,
     params:
         code=code("embed"),

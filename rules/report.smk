@@ -1,7 +1,6 @@
 # Results in the report, each in two formats.
 
 TABLES = {}  # of each CSV file: caption, category and title
-SEARCHES = {"caption": "search", "category": "Hyperparameter search", "search": "{search}"}
 
 
 def shown(path, shown_as, caption, category, **title):

@@ -36,6 +36,9 @@ rule search:
         "../workflow/scripts/search.py"
 
 
+SEARCHES = {"caption": "search", "category": "Hyperparameter search", "search": "{search}"}
+
+
 rule search_figure:
     input:
         trials=rules.search.output.trials,

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Atomic writing of files: readers see complete files or none."""
 
 import errno
 import glob
@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""What the system says where a file cannot grow: disk, quota or largest size of a file."""
+"""Errors of the system if a file cannot grow: full disk, quota or file size limit."""
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
+    """Yield a temporary path next to `path`, which is renamed to `path` if the block succeeds.
 
-    A reader never sees a half-written file, and a killed writer leaves `path` as it was; its
-    temporary file is removed by the next. Raises OSError, with advice if the disk is full.
+    Readers never see an incomplete file, and a killed writer leaves `path` unchanged; its temporary
+    file is removed by the next writer. Raises OSError, with advice if the disk is full.
     """
     path = Path(path)
     with room_in(path.parent):
@@ -35,7 +35,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def _clear(folder: Path, beginning: str) -> None:
-    """Remove temporary files of writers on this machine that live no more."""
+    """Remove temporary files of processes of this machine that no longer exist."""
     for left in folder.glob(f"{glob.escape(beginning)}.*.part"):
         try:
             os.kill(int(left.name.split(".")[-2]), 0)
@@ -47,7 +47,7 @@ def _clear(folder: Path, beginning: str) -> None:
 
 @contextmanager
 def room_in(folder: Path) -> Iterator[None]:
-    """Say what to do if the block finds no room for its files in `folder`."""
+    """Raise OSError with advice if the block runs out of disk space in `folder`."""
     try:
         yield
     except OSError as error:
@@ -60,13 +60,13 @@ def room_in(folder: Path) -> Iterator[None]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a text file, atomically."""
+    """Write a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text)
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write `content` as indented JSON, atomically; NaN and infinity are refused."""
+    """Write `content` as indented JSON atomically; ValueError for NaN and infinity."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Which GPUs of this machine a process computes on, so that jobs side by side do not share one."""
+"""Assignment of the GPUs of a machine to processes, so that concurrent jobs do not share one."""
 
 import fcntl
 import itertools
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def take_gpus(count: int, present: int) -> None:
-    """Leave this process the `count` least used of the GPUs that it may see.
+    """Restrict this process to the `count` least used of its visible GPUs.
 
-    present: GPUs that it may see, as many as CUDA_VISIBLE_DEVICES names if that is set. Where
-    these are no more than `count`, as in a job of Slurm, nothing is changed. Otherwise
-    CUDA_VISIBLE_DEVICES is set, so that this must come before CUDA is initialised. What processes
-    of one user have taken is known by locks on files, which end with the process.
+    `present` is the number of visible GPUs, which are those in CUDA_VISIBLE_DEVICES if it is set.
+    If there are no more than `count`, as in a Slurm job, nothing is changed. Otherwise
+    CUDA_VISIBLE_DEVICES is set, which must happen before CUDA is initialised. Processes of a user
+    mark the GPUs that they use by file locks, which are released when a process ends.
     """
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = given.split(",")[:present] if given else [str(number) for number in range(present)]
@@ -22,7 +22,7 @@ def take_gpus(count: int, present: int) -> None:
     folder = Path(tempfile.gettempdir()) / f"sitenet-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     taken: list[str] = []
-    for users in itertools.count():  # GPUs that nobody uses, then those with one user, ...
+    for users in itertools.count():  # unused GPUs first, then those with one process, ...
         for name in names:
             if name not in taken and _locked(folder / f"{name.replace('/', '-')}.{users}"):
                 taken.append(name)
@@ -32,7 +32,7 @@ def take_gpus(count: int, present: int) -> None:
 
 
 def _locked(path: Path) -> bool:
-    """Lock a file until this process ends; whether no other process had."""
+    """Lock a file until this process ends. False if another process holds the lock."""
     file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Work spread over processes, results in order."""
+"""Work distributed over processes, with results in order."""
 
 import multiprocessing
 import os
@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Lists of `size` successive items, the last one shorter."""
+    """Lists of `size` consecutive items; the last one may be shorter."""
     waiting = iter(items)
     while chunk := list(islice(waiting, size)):
         yield chunk
@@ -26,10 +26,10 @@ def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 def ordered_map(
     work: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Iterator[Result]:
-    """Yield `work(item)` for each item in order; lazily, with at most 4 items a worker under way.
+    """Yield `work(item)` for each item in order, lazily, with at most 4 pending items per worker.
 
-    One worker means this process. Otherwise `work` must be importable, not of the main script:
-    the processes are started afresh and never run the main script again.
+    With one worker the work is done in this process. Otherwise `work` must be importable from a
+    module other than the main script, which new processes do not run.
     """
     if workers <= 1:
         yield from map(work, items)
@@ -51,7 +51,7 @@ def ordered_map(
 
 
 def end_with_parent() -> None:
-    """Let this process end when its parent does: else those of a killed job would wait for ever."""
+    """Let this process end with its parent; those of a killed job would otherwise wait forever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -64,9 +64,9 @@ def end_with_parent() -> None:
 
 @contextmanager
 def no_main_script() -> Iterator[None]:
-    """Hide the main script from new processes, which would else import it.
+    """Hide the main script from new processes, which would otherwise import it.
 
-    A script of a workflow has no `if __name__ == "__main__"` and would start over in each.
+    Scripts of the workflow have no `if __name__ == "__main__"` and would run again in each process.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

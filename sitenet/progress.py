@@ -1,4 +1,4 @@
-"""Progress a person can follow: one log for a file and the terminal, rates and remaining time."""
+"""Logging to the terminal and a file, and progress messages with rates and remaining time."""
 
 import logging
 import sys
@@ -9,9 +9,9 @@ log = logging.getLogger("sitenet")
 
 
 def setup_logging(log_path: str | Path | None = None, append: bool = False) -> None:
-    """Send messages to the terminal and, if given, with times to `log_path`.
+    """Log to the terminal and, if given, with timestamps to the file `log_path`.
 
-    The file is replaced, or goes on with `append`.
+    An existing file is replaced, or continued with `append`.
     """
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -23,14 +23,14 @@ def setup_logging(log_path: str | Path | None = None, append: bool = False) -> N
         Path(log_path).parent.mkdir(parents=True, exist_ok=True)
         if not append:
             Path(log_path).write_text("")
-        # Opened to append in any case: otherwise processes with one log overwrite their lines.
+        # Always opened for appending: processes that share a log would overwrite their lines.
         file = logging.FileHandler(log_path, mode="a")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         log.addHandler(file)
 
 
 def log_file() -> Path | None:
-    """The file that messages go to."""
+    """The file that messages are logged to."""
     files = [h.baseFilename for h in log.handlers if isinstance(h, logging.FileHandler)]
     return Path(files[0]) if files else None
 
@@ -45,8 +45,8 @@ def duration(seconds: float) -> str:
 class Progress:
     """Counts finished items of `total`; logs count, rate and remaining time every few seconds.
 
-    A total of 0 is one that is not known: then no remaining time is told. Lines rather than bars:
-    several jobs share the terminal, and log files keep them.
+    A total of 0 means that it is not known; then no remaining time is logged. Lines are used rather
+    than progress bars because several jobs share the terminal, and because they are kept in logs.
     """
 
     def __init__(self, total: int, label: str, unit: str, interval: float = 10.0) -> None:
@@ -76,6 +76,6 @@ class Progress:
         )
 
     def finish(self) -> None:
-        """Log the closing line: count, time and mean rate."""
+        """Log the final count, time and mean rate."""
         elapsed = duration(time.monotonic() - self.start)
         log.info(f"{self.label}: {self.done:,} {self.unit} in {elapsed} ({self.rate:.3g}/s)")

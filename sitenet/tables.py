@@ -1,4 +1,4 @@
-"""Tables on disk, CSV and Parquet: written whole, and checked for damage when they are read."""
+"""CSV and Parquet tables, written atomically, and checked for damage when they are read."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # pandas is slow to import, and shards are read without it
 
 
 class DamagedTable(ValueError):
-    """A Parquet file that was cut off, has changed on the disk or is of another format."""
+    """A Parquet file that is truncated, corrupted or of another format."""
 
     def __init__(self, path: str | Path, reason: str) -> None:
         super().__init__(path, reason)
@@ -28,9 +28,9 @@ class DamagedTable(ValueError):
 
 @contextmanager
 def undamaged(path: str | Path) -> Iterator[None]:
-    """Raise DamagedTable for what pyarrow raises in this block because of the content of `path`.
+    """Raise DamagedTable for errors of pyarrow in this block that are due to the content of `path`.
 
-    An error of the system is no damage: it has a number or a class of its own.
+    Errors of the operating system are not damage; they have an error number or a separate class.
     """
     try:
         yield
@@ -43,12 +43,12 @@ def undamaged(path: str | Path) -> Iterator[None]:
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
-    """A Parquet file whose pages are compared with their checksums; to be read in `undamaged`."""
+    """Open a Parquet file with verification of checksums, to be read within `undamaged`."""
     return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 def row_count(path: str | Path) -> int:
-    """Rows of a Parquet file. Raises DamagedTable."""
+    """Number of rows of a Parquet file. Raises DamagedTable."""
     with undamaged(path):
         return int(pq.read_metadata(path).num_rows)
 
@@ -56,7 +56,7 @@ def row_count(path: str | Path) -> int:
 def read_arrow(
     path: str | Path, columns: Sequence[str] | None = None, filters: Any = None
 ) -> pa.Table:
-    """Columns (None: all) of a Parquet file, of the rows that pass `filters` as in pyarrow.
+    """Columns (None: all) of a Parquet file, for rows that pass `filters` (as in pyarrow).
 
     Raises DamagedTable.
     """
@@ -72,19 +72,19 @@ def read_arrow(
 def read_table(
     path: str | Path, columns: Sequence[str] | None = None, filters: Any = None
 ) -> "pd.DataFrame":
-    """The same as `read_arrow`, for pandas."""
+    """The result of `read_arrow` as a data frame."""
     return read_arrow(path, columns, filters).to_pandas()
 
 
 def read_ids(path: str | Path) -> list[str]:
-    """Column id of a Parquet table, and nothing else of it. Raises DamagedTable."""
+    """The column id of a Parquet table; no other column is read. Raises DamagedTable."""
     return read_arrow(path, ["id"])["id"].to_pylist()
 
 
-def read_rows(
+def read_by_id(
     path: str | Path, ids: Sequence[str], columns: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
-    """Columns (n,) of a Parquet table, of the rows whose column id is `ids` (n,), in that order.
+    """Columns (n,) of a Parquet table for the rows with the given `ids` (n,), in their order.
 
     Raises:
         DamagedTable: the file cannot be read.
@@ -105,7 +105,7 @@ def read_batches(path: str | Path, rows: int, columns: Sequence[str]) -> Iterato
 
 
 def write_table(path: str | Path, table: "pd.DataFrame", **options: Any) -> None:
-    """Write a table without its index, as CSV if `path` ends so, else as Parquet with checksums."""
+    """Write a table without index, as CSV or as Parquet with checksums, by the suffix of `path`."""
     with atomic_path(path) as temporary:
         if Path(path).suffix == ".csv":
             table.to_csv(temporary, index=False, **options)

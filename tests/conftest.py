@@ -3,9 +3,19 @@
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from few_label_salts import write_salts
+from rock_salts import write_rock_salts
+
+from sitenet.train.pretrain import PretrainInputs
+from sitenet.train.supervised import RunInputs
+from sitenet.train.transfer import TransferInputs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 if not torch.cuda.is_available():  # before anything imports Triton, which reads it then
     os.environ.setdefault("TRITON_INTERPRET", "1")
@@ -28,6 +38,16 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> "list[Figure]":
+    """The figures drawn in a test, which are not written."""
+    from sitenet.plots import style
+
+    figures: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, pdf: figures.append(figure))
+    return figures
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """Tiny models: threads that wait for each other would cost more than they save."""
@@ -37,3 +57,22 @@ def _one_thread() -> None:
 @pytest.fixture(autouse=True)
 def _messages_reach_caplog() -> None:
     logging.getLogger("sitenet").propagate = True
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
+    """Of a supervised training."""
+    return write_rock_salts(tmp_path_factory.mktemp("rock_salts"))
+
+
+@pytest.fixture(scope="module")
+def unlabelled(labelled: RunInputs) -> PretrainInputs:
+    """Of a pre-training, on the same crystals."""
+    given = labelled
+    return PretrainInputs(given.shards, given.split, (), given.features)
+
+
+@pytest.fixture(scope="module")
+def few_labels(tmp_path_factory: pytest.TempPathFactory) -> TransferInputs:
+    """Of a transfer: salts, most of whose labels are hidden."""
+    return write_salts(tmp_path_factory.mktemp("salts"))

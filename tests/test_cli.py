@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from example_crystals import EXAMPLES
 
 from sitenet.cli import main
 from sitenet.model.saving import save_model
@@ -14,9 +15,6 @@ from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.sources.cif_writer import write_cif
 from sitenet.train.pretrain import initial_encoder
-
-ROCK_SALT = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5],
-             [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [0.5, 0.5, 0.5]]  # fmt: skip
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ def test_bad_files_are_told_and_the_rest_predicted(
 ):
     good, bad = tmp_path / "good.cif", tmp_path / "bad.cif"
     lattice = 5.64 * np.eye(3)
-    good.write_text(write_cif("NaCl", lattice, ["Na"] * 4 + ["Cl"] * 4, ROCK_SALT))
+    good.write_text(write_cif("NaCl", lattice, ["Na"] * 4 + ["Cl"] * 4, EXAMPLES["rocksalt"].frac))
     bad.write_text("not a cif")
     cifs = [str(good), str(bad), str(tmp_path / "absent.cif")]
     assert main(["predict", str(imported), *cifs]) == 0
@@ -72,7 +70,7 @@ def test_representations_of_files_do_not_depend_on_their_description(
     save_model(encoder, encoder.settings, weights, weights.with_suffix(".json"), features=features)
     crystals = {"salt": ("Na", 0.0), "shifted": ("Na", 0.13), "other": ("K", 0.0)}
     for name, (metal, shift) in crystals.items():
-        places = (np.array(ROCK_SALT) + shift) % 1
+        places = (EXAMPLES["rocksalt"].frac + shift) % 1
         text = write_cif(name, 5.64 * np.eye(3), [metal] * 4 + ["Cl"] * 4, places)
         (tmp_path / f"{name}.cif").write_text(text)
     (tmp_path / "bad.cif").write_text("not a cif")

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from example_crystals import EXAMPLES
 
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
+from sitenet.sources.cif_writer import write_cif
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = {path.stem: path for path in (ROOT / "workflow" / "scripts").glob("*.py")}
@@ -22,27 +24,6 @@ WITH_TORCH = {"attention", "embed", "invariance", "long_range", "pretrain", "sea
               "transfer"}  # fmt: skip
 WITH_SKLEARN = {"representation"}
 FIGURES = {name for name in SCRIPTS if "fig" in name or name == "dim_joined"}
-
-NACL = """data_NaCl
-_cell_length_a 3.99
-_cell_length_b 3.99
-_cell_length_c 3.99
-_cell_angle_alpha 60
-_cell_angle_beta 60
-_cell_angle_gamma 60
-loop_
-_symmetry_equiv_pos_site_id
-_symmetry_equiv_pos_as_xyz
-1 'x, y, z'
-loop_
-_atom_site_type_symbol
-_atom_site_label
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-Na Na0 0 0 0
-Cl Cl1 0.5 0.5 0.5
-"""
 
 
 def loaded(code: str, folder: Path = ROOT) -> set[str]:
@@ -133,7 +114,9 @@ def test_a_prediction_loads_torch_and_little_else(
     save_model(model, model.settings, weights, weights.with_suffix(".json"),
                features=FeatureSettings(n_atoms=30).to_dict(),
                label={"column": "gap", "unit": "eV"})  # fmt: skip
-    (tmp_path / "salt.cif").write_text(NACL)
+    salt = EXAMPLES["rocksalt"]
+    text = write_cif("NaCl", salt.lattice, ["Na"] * 4 + ["Cl"] * 4, salt.frac)
+    (tmp_path / "salt.cif").write_text(text)
     code = called("predict", str(weights), "salt.cif", "--out", "out.csv") + "assert code == 0"
     found = loaded(code, tmp_path)
     assert "torch" in found

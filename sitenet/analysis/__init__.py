@@ -1,1 +1,1 @@
-"""What trained models attend to, and statistics of it."""
+"""Analyses of trained models: attention, long-range coefficients, invariance, statistics."""

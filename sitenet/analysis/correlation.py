@@ -1,4 +1,4 @@
-"""Rank correlation with its uncertainty, and straight lines."""
+"""Rank correlation with a confidence interval, and linear fits."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-BLOCK = 2**19  # resampled values in memory at once; more no longer fit the cache
+BLOCK = 2**19  # resampled values in memory at a time; more do not fit the cache
 
 
 @dataclass(frozen=True)
 class Spearman:
-    """Spearman's rho of n pairs and its percentile bootstrap 95 % interval."""
+    """Spearman's rho of n pairs, and the limits of its 95 % percentile bootstrap interval."""
 
     rho: float
     low: float
@@ -30,10 +30,10 @@ class Line:
 
 
 def spearman(x: Float, y: Float, seed: int, resamples: int = 2000) -> Spearman:
-    """Rank correlation of x (n,) and y (n,), pairs resampled with replacement.
+    """Rank correlation of x (n,) and y (n,) with a bootstrap interval over pairs.
 
-    Ties share their mean rank. Resamples in which x or y does not vary are left out of the
-    interval. Raises ValueError if x or y does not vary or is not finite.
+    Ties have their mean rank. Resamples in which x or y is constant are ignored. Raises ValueError
+    if x or y is constant or not finite.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.shape != y.shape or x.ndim != 1 or not np.isfinite([x, y]).all():
@@ -52,22 +52,22 @@ def spearman(x: Float, y: Float, seed: int, resamples: int = 2000) -> Spearman:
 
 
 def least_squares(x: Float, y: Float) -> Line:
-    """The line through (x, y), both (n,), of the least squared distance in y."""
+    """Linear least-squares fit of y (n,) to x (n,)."""
     design = np.stack([x, np.ones_like(x)], axis=1)
     slope, intercept = np.linalg.lstsq(design, y)[0]
     return Line(float(slope), float(intercept))
 
 
 def _bootstrap_counts(rng: np.random.Generator, resamples: int, n: int) -> Int:
-    """How often each of n items is in each resample: (resamples, n)."""
+    """Multiplicity of each of n items in each resample: (resamples, n)."""
     drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
     return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)
 
 
 def _weighted_rho(x: Float, y: Float, counts: Int) -> Float:
-    """Spearman's rho (R,) of samples that hold pair i `counts[r, i]` times; NaN if undefined.
+    """Spearman's rho (R,) of resamples that contain pair i `counts[r, i]` times; NaN if undefined.
 
-    The order of the values is that of the whole sample, so no resample needs sorting.
+    Values keep the order of the whole sample, so that resamples need no sorting.
     """
     ranks = [_centred_mid_ranks(values, counts) for values in (x, y)]
     covariance = np.einsum("rn,rn,rn->r", counts, *ranks)
@@ -77,7 +77,7 @@ def _weighted_rho(x: Float, y: Float, counts: Int) -> Float:
 
 
 def _centred_mid_ranks(values: Float, counts: Int) -> Float:
-    """Mean rank of each value among its sample, less the mean over the sample: (R, n)."""
+    """Mid-rank of each value in each resample, minus the mean over the resample: (R, n)."""
     group = np.unique(values, return_inverse=True)[1]
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))

@@ -1,4 +1,4 @@
-"""Complexity and primitive volume of every crystal of a data set, as one table."""
+"""Table of the complexity measures of all crystals of a data set."""
 
 from collections.abc import Iterator
 from dataclasses import astuple, fields
@@ -14,14 +14,17 @@ from sitenet.progress import Progress, log
 from sitenet.tables import read_batches, row_count, write_table
 
 COLUMNS = ["id", *(field.name for field in fields(Complexity))]
-CHUNK = 64  # crystals sent to a process at once
+CHUNK = 64  # crystals sent to a worker process at a time
 
 
 def write_complexity(structures: Path, out: Path, rejected: Path, workers: int = 1) -> None:
-    """Write the measures of all crystals of `structures` to Parquet `out`, in their order.
+    """Write the complexity measures of all crystals of a table of structures, in its order.
 
-    Columns: id and the fields of `sitenet.crystal.complexity.Complexity` (bits, A^3, A).
-    Crystals without a space group go to the CSV `rejected`: id, reason.
+    Args:
+        structures: table of structures.
+        out: Parquet file to write: id and the fields of `sitenet.crystal.complexity.Complexity`.
+        rejected: CSV file to write: id and reason of crystals without a space group.
+        workers: number of processes.
     """
     total = row_count(structures)
     progress = Progress(total, "complexity", "crystals")
@@ -35,13 +38,13 @@ def write_complexity(structures: Path, out: Path, rejected: Path, workers: int =
             failures.append((name, result))
     progress.finish()
     if failures:
-        log.info(f"complexity: {len(failures):,} crystals without, listed in {rejected}")
+        log.info(f"complexity: {len(failures):,} crystals failed, listed in {rejected}")
     write_table(out, pd.DataFrame(rows, columns=COLUMNS))
     write_table(rejected, pd.DataFrame(failures, columns=["id", "reason"]))
 
 
 def _measured(structures: Path, workers: int) -> Iterator[tuple[str, Complexity | str]]:
-    """Id and measures (or why there are none) of each crystal."""
+    """Id of each crystal with its measures, or the reason why there are none."""
     batches = read_batches(structures, CHUNK, ["id", "lattice", "numbers", "frac"])
     chunks = (batch.to_pylist() for batch in batches)
     for results in ordered_map(_measure_all, chunks, workers):

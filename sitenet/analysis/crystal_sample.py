@@ -1,4 +1,4 @@
-"""Some crystals of a table of structures, chosen by a seed."""
+"""Random samples of the crystals of a table of structures."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from sitenet.sources.structure_table import iter_crystals
 from sitenet.structure.cif import Crystal
 from sitenet.tables import read_ids
 
-CHUNK = 8  # crystals sent to a process at once
+CHUNK = 8  # crystals sent to a worker process at a time
 
 NamedCrystals = list[tuple[str, Crystal]]
 
@@ -18,15 +18,15 @@ NamedCrystals = list[tuple[str, Crystal]]
 def choose_ids(
     structures: Path, count: int, seed: int, ids: Collection[str] | None = None
 ) -> set[str]:
-    """At most `count` ids of the table; only of `ids`, if given. ValueError if there are none."""
+    """At most `count` ids of the table, among `ids` if given. Raises ValueError without any."""
     known = read_ids(structures)
     wanted = known if ids is None else sorted(set(known) & set(ids))
     if not wanted:
-        raise ValueError(f"{structures} has none of the crystals asked for")
+        raise ValueError(f"{structures} has none of the requested crystals")
     return set(np.random.default_rng(seed).permutation(wanted)[:count].tolist())
 
 
 def crystal_chunks(structures: Path, ids: Collection[str]) -> Iterator[NamedCrystals]:
-    """The crystals with these ids, in the table's order, some at a time."""
+    """The crystals with the given ids in chunks, in the order of the table."""
     crystals = ((name, c) for name, c in iter_crystals(structures) if name in ids)
     return chunked(crystals, CHUNK)

@@ -1,4 +1,4 @@
-"""The long-range coefficient of every crystal (eq 8 of 10.1039/d3dd00005b), batch by batch."""
+"""Long-range coefficients of crystals under a trained model (eq 8, doi:10.1039/d3dd00005b)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,9 +21,9 @@ from sitenet.tables import write_table
 
 
 def long_range_per_head(model: SiteNet, batch: RaggedBatch) -> Tensor:
-    """max_ij(a_ijh d_ij) of every crystal, block and head: (B, blocks, H), in A.
+    """max_ij(a_ijh d_ij) in A for every crystal, block and head: (B, blocks, H).
 
-    The attention of a merged pair is shared equally by its atoms, so one atom has w / count.
+    The attention w of a merged pair is distributed evenly over its atoms: each has w / count.
     """
     attention: list[Tensor] = []
     model.crystals(batch, attention)
@@ -34,9 +34,9 @@ def long_range_per_head(model: SiteNet, batch: RaggedBatch) -> Tensor:
 
 
 def even_long_range(batch: RaggedBatch, heads: int) -> Tensor:
-    """The long-range coefficient (B,) in A if every site attended alike to all A atoms.
+    """Long-range coefficient (B,) in A for even attention of all sites to all A atoms.
 
-    heads x max_ij(d_ij) / A: what the geometry alone gives.
+    This is heads x max_ij(d_ij) / A, which depends only on the geometry.
     """
     atoms = batch.pair_count.new_zeros(len(batch.numbers))
     atoms = atoms.index_add(0, batch.pair_row, batch.pair_count)
@@ -45,10 +45,9 @@ def even_long_range(batch: RaggedBatch, heads: int) -> Tensor:
 
 
 def tested_and_trained(predictions: Path, trained: int) -> dict[str, str]:
-    """Part (test or train) by id: all test crystals of a run, and at most `trained` of those that
-    it was trained on.
+    """Part by id: all test crystals of a run, and at most `trained` of its training crystals.
 
-    `predictions` is the run's table with columns id and split.
+    `predictions` is the table of the run's predictions, with columns id and split.
     """
     parts = parts_of_run(predictions)
     seen = parts.ids("train")
@@ -76,7 +75,7 @@ def write_long_range(
     progress = Progress(len(store), "long-range coefficients", "crystals")
 
     def coefficients(batch: RaggedBatch) -> Tensor:
-        """Those of each block and head, and last that of even attention."""
+        """Coefficients of each block and head, and that of even attention in the last column."""
         per_head = long_range_per_head(model, batch).flatten(1)
         return torch.cat([per_head, even_long_range(batch, heads)[:, None]], 1)
 

@@ -1,8 +1,8 @@
-"""Is one arm of an experiment better than another, when both ran on the same draws?
+"""Paired tests of whether one arm of an experiment is better than another.
 
-Every arm saw the same label masks, so errors are compared pair by pair: the signed-rank test of
-F. Wilcoxon (Biometrics Bull. 1, 80, 1945), and for several comparisons at once the step-down
-correction of S. Holm (Scand. J. Stat. 6, 65, 1979).
+All arms use the same label masks, so that errors are compared in pairs: by the signed-rank test of
+F. Wilcoxon (Biometrics Bull. 1, 80, 1945), with the step-down correction of S. Holm (Scand. J.
+Stat. 6, 65, 1979) for multiple comparisons.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ def compare(
     pairs: str,
     value: str,
 ) -> pd.DataFrame:
-    """Median and quartiles of every arm, and whether it differs from the control.
+    """Median and quartiles of every arm, and a test of its difference from the control.
 
     Args:
         table: one row for each measurement.
-        by: columns that hold apart what is not compared, such as the number of labels.
+        by: columns that define separate groups, such as the number of labels.
         arm: column of the arms.
-        control: the arm that the others are compared with, within each group of `by`.
-        pairs: column that pairs measurements of two arms, such as the seed of the draw.
+        control: arm to which the others of each group are compared.
+        pairs: column that pairs measurements of different arms, such as the seed.
         value: column of the measurement.
 
     Returns:
@@ -39,12 +39,12 @@ def compare(
         n                  measurements
         median, q1, q3     of `value` (quartiles by linear interpolation)
         median_difference  median over the pairs of value - control's value; 0 for the control
-        lower              share of the pairs whose value is below the control's
+        lower              fraction of the pairs with a value below the control's
         p                  two-sided Wilcoxon signed-rank test, NaN for the control
-        p_holm             the same, corrected over all comparisons of `table`
+        p_holm             the same, corrected for all comparisons of `table`
 
     Raises:
-        ValueError: a group has no control, or its arms do not have the same pairs once each.
+        ValueError: a group has no control, or its arms do not each have every pair once.
     """
     rows = []
     for keys, group in table.groupby(list(by), sort=False):
@@ -62,10 +62,10 @@ def compare(
 
 
 def signed_rank(difference: ArrayLike) -> float:
-    """Two-sided p of the signed-rank test on differences (n,); zeros are left out.
+    """Two-sided p-value of the signed-rank test for differences (n,); zeros are discarded.
 
-    Exact up to 50 differences without ties, else by the normal approximation; 1 where nothing
-    differs.
+    Exact for up to 50 differences without ties, otherwise by normal approximation; 1 if all
+    differences are zero.
     """
     from scipy.stats import wilcoxon  # imported on use: takes most of a second
 
@@ -74,7 +74,7 @@ def signed_rank(difference: ArrayLike) -> float:
 
 
 def holm(p: ArrayLike) -> Float:
-    """p-values (n,) corrected for n comparisons; NaN stays NaN and does not count."""
+    """p-values (n,) corrected for n comparisons; NaN stays NaN and is not counted."""
     p = np.asarray(p, dtype=np.float64)
     corrected = np.full(p.shape, np.nan)
     order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN is sorted last
@@ -86,7 +86,7 @@ def holm(p: ArrayLike) -> Float:
 def _by_pair(
     group: pd.DataFrame, arm: str, pairs: str, value: str, where: dict[str, object]
 ) -> pd.DataFrame:
-    """Values with a row for each pair and a column for each arm."""
+    """Values as a table with a row for each pair and a column for each arm."""
     if group.duplicated([arm, pairs]).any():
         raise ValueError(f"{where}: an arm has several values of one {pairs}")
     values = group.pivot(index=pairs, columns=arm, values=value)[group[arm].unique()]
@@ -96,7 +96,7 @@ def _by_pair(
 
 
 def _row(values: Float, reference: Float | None) -> dict[str, float]:
-    """Statistics of one arm's values (n,) against the control's; None: it is the control."""
+    """Statistics of one arm's values (n,) relative to the control's (None: it is the control)."""
     low, median, high = np.percentile(values, [25, 50, 75])
     difference = np.zeros_like(values) if reference is None else values - reference
     return {

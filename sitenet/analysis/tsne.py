@@ -1,9 +1,10 @@
-"""Pictures of the space of representations: t-SNE, and how far a chemical class stands apart in it.
+"""t-SNE maps of representations, and the separation of a chemical class in them.
 
-As in doi:10.1039/d4dd00202d, Figs. 9 and 10: the test set's vectors on a plane, perplexity 5 % of
-the points, and whether compounds of a halogen and a metal form an island. t-SNE is scikit-learn's:
-at a perplexity of hundreds the time goes to the attraction between neighbours, and packages that
-shorten the repulsion by Fourier transforms are no faster (0.4 s an iteration of 20,000 points).
+As in doi:10.1039/d4dd00202d, Figs. 9 and 10: the test set's vectors are mapped to a plane with a
+perplexity of 5 % of the points, and compounds of a halogen and a metal are marked. scikit-learn's
+t-SNE is used: at perplexities of several hundred the attractive forces dominate the cost, and
+packages that accelerate the repulsive forces by Fourier transforms are not faster (0.4 s per
+iteration for 20,000 points).
 """
 
 from pathlib import Path
@@ -17,7 +18,7 @@ from sitenet.progress import log
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.parts import read_parts
 from sitenet.structure.elements import symbols
-from sitenet.tables import read_ids, read_rows, write_table
+from sitenet.tables import read_by_id, read_ids, write_table
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -26,10 +27,10 @@ HALOGENS = frozenset({9, 17, 35, 53, 85})
 
 
 def halogen_and_metal(numbers: list[NDArray[np.integer]]) -> Bool:
-    """Whether each of n crystals, given by its atomic numbers, has a halogen and a metal: (n,).
+    """Whether each of n crystals, given by atomic numbers, contains a halogen and a metal: (n,).
 
-    Metals are the alkali to post-transition metals, lanthanoids and actinoids (pymatgen's
-    `is_metal`), hence no metalloids.
+    Metals are those of pymatgen's `is_metal`: alkali to post-transition metals, lanthanoids and
+    actinoids, without metalloids.
     """
     from pymatgen.core import Element
 
@@ -39,7 +40,7 @@ def halogen_and_metal(numbers: list[NDArray[np.integer]]) -> Bool:
 
 
 def plane(vectors: Float, settings: MapSettings) -> Float:
-    """t-SNE of `vectors` (n, width) on a plane: (n, 2), started from the principal components.
+    """t-SNE of `vectors` (n, width) to a plane, (n, 2), initialised with principal components.
 
     Raises ValueError for fewer than 4 points.
     """
@@ -48,7 +49,7 @@ def plane(vectors: Float, settings: MapSettings) -> Float:
     if len(vectors) < 4:
         raise ValueError(f"a map needs 4 points or more, not {len(vectors)}")
     perplexity = min(max(settings.perplexity * len(vectors), 2.0), (len(vectors) - 1) / 3)
-    # One thread: sums over threads would give another map each time.
+    # With one thread the result is reproducible; sums over threads are not.
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=settings.seed, n_jobs=1)
     return tsne.fit_transform(vectors).astype(np.float64)
 
@@ -56,8 +57,9 @@ def plane(vectors: Float, settings: MapSettings) -> Float:
 def apartness(points: Float, label: Bool) -> float:
     """Mean silhouette of the two classes of `label` (n,) among `points` (n, d), -1 to 1.
 
-    0: a point is as far from its own class as from the other; above: classes stand apart
-    (P. J. Rousseeuw, doi:10.1016/0377-0427(87)90125-7). NaN if a class has no points.
+    0 means that points are as far from their own class as from the other one, positive values that
+    the classes are separated (P. J. Rousseeuw, doi:10.1016/0377-0427(87)90125-7). NaN if a class
+    has no points.
     """
     from sklearn.metrics import silhouette_score
 
@@ -73,23 +75,23 @@ def write_map(
     out: Path,
     scores: Path,
 ) -> None:
-    """Map the test set's vectors.
+    """Write the t-SNE map of the test set's vectors.
 
     Args:
         structures: table of structures, with the label in `column`.
         split: CSV of id, split.
-        embeddings: table of id, z; crystals that are not in it are left out.
+        embeddings: table of id, z; other crystals are left out.
         out: Parquet to write: id, x, y, halogen_metal, target.
-        scores: CSV to write, a row for each space, z and map: space, points, halogen_metal (how
-            many of them), silhouette.
+        scores: CSV to write, with a row for each space (z and map): space, points, halogen_metal
+            (number of them), silhouette.
     """
     known = set(read_ids(embeddings))
     tested = read_parts(split).drawn("test", settings.points, settings.seed)
     ids = [name for name in tested if name in known]
     vectors = read_vectors([embeddings], ids).astype(np.float64)
-    table = read_rows(structures, ids, ["numbers", column])
+    table = read_by_id(structures, ids, ["numbers", column])
     label = halogen_and_metal(list(table["numbers"]))
-    log.info(f"t-SNE of {len(ids):,} crystals, {label.sum():,} of them of a halogen and a metal")
+    log.info(f"t-SNE of {len(ids):,} crystals, {label.sum():,} of them with a halogen and a metal")
     points = plane(vectors, settings)
     found = pd.DataFrame({
         "space": ["z", "map"],

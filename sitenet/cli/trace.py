@@ -8,11 +8,14 @@ from sitenet.provenance.trace import COLUMNS, job_rows, jobs_behind, read_record
 
 
 def run_trace(options: Namespace) -> None:
-    """Write a row for each job, from the records under logs/ (see `provenance.trace.job_rows`).
+    """Write a row for each job (see `provenance.trace.job_rows`), from the records under logs/.
 
+    That folder is beside results/, which has a prefix where the pipeline is a module of another.
     Raises ValueError if no job has recorded that it wrote the file.
     """
-    logs = Path("logs")
+    parts = Path(options.file).parts
+    prefix = parts[: parts.index("results")] if "results" in parts else ()
+    logs = Path(*prefix, "logs")
     records = read_records(logs)
     if options.file not in records:
         raise ValueError(

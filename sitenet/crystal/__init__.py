@@ -1,1 +1,1 @@
-"""One structure to numbers: primitive cell, supercell, distances, merged pairs."""
+"""From one structure to numbers: primitive cell, supercell, distances, merged pairs."""

@@ -1,8 +1,8 @@
-"""Information content of a crystal structure: the measures of CrystIT, from spglib alone.
+"""Information content of a crystal structure: the measures of CrystIT, computed with spglib.
 
 Every orbit k of sites under the space group has a multiplicity m_k in the primitive cell and an
-arity A_k, the number of its free coordinates. Entropies of how the sites and the free coordinates
-are shared among the orbits measure how complex a structure is:
+arity A_k, the number of its free coordinates. The complexity of a structure is the entropy of the
+distribution of sites and free coordinates over the orbits:
 combinatorial (S. V. Krivovichev 2012, doi:10.1107/S0108767312012044), coordinational and
 configurational (W. Hornfeck 2020, doi:10.1107/S2053273320006634), as computed by CrystIT
 (C. Kaussler & G. Kieslich 2021, doi:10.1107/S1600576720016386).
@@ -20,16 +20,16 @@ Int = NDArray[np.int64]
 
 
 class NoSymmetry(ValueError):
-    """No space group was found for a crystal."""
+    """No space group could be determined for a crystal."""
 
 
 @dataclass(frozen=True)
 class Complexity:
     """Measures of one crystal with V sites in the primitive cell and A free coordinates.
 
-    i_comb, i_coor in bits per site and per free coordinate, i_conf in bits per degree of freedom
-    (V + A). _max: the value if all orbits were alike; _norm: their ratio, 0 where _max is 0;
-    _tot: bits per primitive cell; _dens: bits per A^3.
+    i_comb in bits per site, i_coor in bits per free coordinate, i_conf in bits per degree of
+    freedom (V + A). _max: largest possible value, for equal orbits. _norm: ratio to _max, 0 if that
+    is 0. _tot: bits per primitive cell. _dens: bits per A^3.
     """
 
     i_comb: float
@@ -59,7 +59,7 @@ class Complexity:
 
 @dataclass(frozen=True)
 class Orbits:
-    """Orbits of a primitive cell: multiplicities (K,) and arities (K,); its volume in A^3."""
+    """Multiplicities (K,) and arities (K,) of the orbits; volume of the primitive cell in A^3."""
 
     multiplicity: Int
     arity: Int
@@ -74,10 +74,10 @@ def complexity(lattice: Float, numbers: Int, frac: Float, symprec: float = 5e-3)
         lattice: (3, 3) rows a, b, c in A, of any cell of the crystal.
         numbers: (n,) atomic numbers.
         frac: (n, 3) fractional positions.
-        symprec: distance in A below which positions count as equal (CrystIT's default).
+        symprec: spglib's tolerance of positions in A (CrystIT's default).
 
     Raises:
-        NoSymmetry: spglib finds no space group, or one that contradicts its orbits.
+        NoSymmetry: spglib finds no space group, or one that is inconsistent with the orbits.
     """
     found = symmetry_orbits(lattice, numbers, frac, symprec)
     sites, freedom = int(found.multiplicity.sum()), int(found.arity.sum())
@@ -99,8 +99,8 @@ def complexity(lattice: Float, numbers: Int, frac: Float, symprec: float = 5e-3)
 def symmetry_orbits(lattice: Float, numbers: Int, frac: Float, symprec: float) -> Orbits:
     """Multiplicity in the primitive cell and arity of every orbit of sites.
 
-    The arity of a position is the dimension of the space that its site symmetry leaves fixed: the
-    trace of the mean of that group's rotations. Raises NoSymmetry.
+    The arity of a position is the dimension of the subspace that is invariant under its site
+    symmetry: the trace of the mean of that group's rotations. Raises NoSymmetry.
     """
     dataset = _dataset(lattice, numbers, frac, symprec)
     primitive = np.asarray(dataset.mapping_to_primitive)
@@ -117,8 +117,8 @@ def symmetry_orbits(lattice: Float, numbers: Int, frac: Float, symprec: float) -
     stabiliser, rest = np.divmod(len(rotations), np.bincount(orbit_in_standard))
     if rest.any():
         raise NoSymmetry("the orbits of the sites do not fit the space group")
-    # The order of each site's group is known, so its members are the operations that move the
-    # site least: no second tolerance.
+    # The order of the site symmetry group is known, so its members are the operations with the
+    # smallest displacements of the site. This needs no second tolerance.
     traces = np.trace(rotations, axis1=1, axis2=2)[np.argsort(moved, axis=1, kind="stable")]
     arity = np.array([trace[:order].sum() for trace, order in zip(traces, stabiliser, strict=True)])
     volume = abs(float(np.linalg.det(dataset.primitive_lattice)))
@@ -126,7 +126,7 @@ def symmetry_orbits(lattice: Float, numbers: Int, frac: Float, symprec: float) -
 
 
 def entropy(counts: Int) -> float:
-    """Shannon entropy in bits of shares `counts` / sum(counts); 0 if the sum is 0."""
+    """Shannon entropy in bits of the fractions `counts` / sum(counts); 0 if the sum is 0."""
     positive = counts[counts > 0]
     if len(positive) == 0:
         return 0.0
@@ -135,7 +135,7 @@ def entropy(counts: Int) -> float:
 
 
 def _measures(name: str, counts: Int, kinds: int, volume: float) -> dict[str, float]:
-    """Fields i_<name>... of Complexity for entropies of `counts` over `kinds` possible kinds."""
+    """Fields i_<name>... of `Complexity` for the entropy of `counts` over `kinds` categories."""
     content, largest, total = entropy(counts), float(np.log2(kinds)), int(counts.sum())
     return {
         f"i_{name}": content,
@@ -164,7 +164,7 @@ def _operations(hall_number: int) -> tuple[Int, Float]:
 
 
 def _displacements(sites: Float, rotations: Int, translations: Float, lattice: Float) -> Float:
-    """How far (A^2, squared) every operation moves every site, to its nearest image: (K, G)."""
+    """Squared displacement (A^2) of each site by each operation, to the nearest image: (K, G)."""
     moves = np.einsum("gij,kj->kgi", rotations, sites) + translations - sites[:, None]
     moves -= np.rint(moves)
     return ((moves @ lattice) ** 2).sum(axis=2)

@@ -1,11 +1,10 @@
-"""Descriptors of whole crystals that learned ones are compared with, by matminer.
+"""Descriptors of crystals from matminer, to which learned representations are compared.
 
 ofm  orbital field matrix (T. Lam Pham et al., doi:10.1080/14686996.2017.1378060): products of the
-     valence shells of an atom and its Voronoi neighbours, mean over the atoms; 32 x 32 numbers.
-xrd  powder diffraction pattern of Cu K-alpha, smeared: one number for each degree 0-127 of 2 theta.
+     valence shells of an atom and its Voronoi neighbours, averaged over the atoms; 32 x 32 numbers.
+xrd  smeared powder diffraction pattern for Cu K-alpha: one number for each degree 0-127 of 2 theta.
 
-Both as matminer computes them by default; matminer is imported when first needed, which takes some
-seconds.
+Both use matminer's default settings. matminer is imported when first used, as that takes seconds.
 """
 
 import warnings
@@ -22,14 +21,14 @@ from sitenet.structure.rejection import RejectedCrystal
 Float = NDArray[np.float32]
 
 SIZES = {"ofm": 1024, "xrd": 128}
-"""Numbers of each descriptor."""
+"""Length of each descriptor."""
 
 
 def matminer_descriptor(crystal: Crystal, kind: str) -> Float:
     """The descriptor `kind` (a key of SIZES) of a crystal: (SIZES[kind],).
 
     Raises:
-        RejectedCrystal: matminer fails on it or gives numbers that are not finite.
+        RejectedCrystal: matminer fails, or its result is not finite.
     """
     from pymatgen.core import Structure
 
@@ -37,10 +36,10 @@ def matminer_descriptor(crystal: Crystal, kind: str) -> Float:
         crystal.lattice, [symbols()[z] for z in crystal.numbers.tolist()], crystal.frac
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of rounding in Voronoi cells, atom by atom
+        warnings.simplefilter("ignore")  # about rounding in Voronoi cells, for every atom
         try:
             values = np.asarray(_featurizer(kind).featurize(structure), dtype=np.float32)
-        except Exception as error:  # whatever Qhull, spglib or a missing element leads to
+        except Exception as error:  # Qhull, spglib and missing elements raise various types
             raise RejectedCrystal(
                 f"matminer finds no {kind}: {type(error).__name__}: {error}"
             ) from error

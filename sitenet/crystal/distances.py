@@ -11,14 +11,14 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 BLOCK = 8192
-"""Differences handled at once: their temporaries stay in the processor's cache."""
+"""Number of differences processed at a time, so that temporary arrays fit the cache."""
 
 
 def lattice_points(matrix: Int) -> Int:
-    """The K lattice points (K, 3) inside a supercell, in primitive vectors, the origin first.
+    """The K lattice points (K, 3) of a supercell, in units of primitive vectors, origin first.
 
-    One of each class of primitive lattice vectors that differ by supercell vectors (rows of
-    `matrix`); K = |det matrix|.
+    These represent the primitive lattice vectors modulo supercell vectors (rows of `matrix`);
+    K = |det matrix|.
     """
     basis = hermite(matrix)
     ranges = [range(basis[i, i]) for i in range(3)]
@@ -28,18 +28,20 @@ def lattice_points(matrix: Int) -> Int:
 def atom_distances(lattice: Float, frac: Float, matrix: Int, rows: Int | None = None) -> Float:
     """Minimum-image distances from unique sites to all supercell atoms.
 
-    Over the supercell's own lattice: its Minkowski-reduced basis, the difference vector brought
-    into [-1/2, 1/2] along each vector, and all 27 images around it, which suffice for such a
-    basis (Nguyen and Stehlé 2009, doi:10.1145/1597036.1597050).
+    The images are those of the supercell's lattice: difference vectors are wrapped into
+    [-1/2, 1/2] along each vector of its Minkowski-reduced basis, and the 27 images around them are
+    compared, which suffices for such a basis (Nguyen and Stehlé 2009,
+    doi:10.1145/1597036.1597050).
 
     Args:
-        lattice: (3, 3) primitive rows in A; frac: (P, 3) sites.
-        matrix: (3, 3) integer, rows are supercell vectors in primitive vectors.
-        rows: (R,) sites to give rows for; all P if None.
+        lattice: (3, 3) primitive vectors as rows, in A.
+        frac: (P, 3) fractional positions of the sites.
+        matrix: (3, 3) integer; rows are supercell vectors in units of primitive vectors.
+        rows: (R,) sites to compute rows for; None: all P.
 
     Returns:
-        (R, P K) in A; atom j is image j % K of site j // K. Exactly 0 for a site's own first
-        image and nowhere else.
+        (R, P K) in A; atom j is image j % K of site j // K. Exactly 0 only for a site's own first
+        image.
     """
     rows = np.arange(len(frac)) if rows is None else rows
     axes = matrix @ lattice

@@ -1,4 +1,4 @@
-"""Elemental site features of the Magpie tables and their scaling."""
+"""Elemental site features from the Magpie tables, and their scaling."""
 
 import csv
 from functools import lru_cache
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Float = NDArray[np.float64]
 
 HEAVIEST = 99
-"""Largest atomic number with features."""
+"""Largest atomic number that has features."""
 
 PROPERTIES = (
     "Number",
@@ -25,23 +25,25 @@ PROPERTIES = (
 """Columns 1-8: -, u, -, -, eV, - (Pauling), A, g/L."""
 
 OXIDATION_SCALE = 2.5
-"""Divisor of the oxidation state (e) in the standard scaling: the usual states -4 ... +7 become
--1.6 ... 2.8, and neutral stays 0."""
+"""Divisor of the oxidation state (e) in the standard scaling: the common states -4 to +7 become
+-1.6 to 2.8, and 0 stays 0."""
 
 DIM_FACTORS = (0.1, 0.1, 1.0, 1.0, 1.0, 10.0, 10.0, 0.001, 1.0)
-"""Deep InfoMax, doi:10.1039/d4dd00202d."""
+"""Factors of Deep InfoMax, doi:10.1039/d4dd00202d."""
 
 
 @lru_cache(maxsize=2)
 def element_features(missing: str = "impute") -> Float:
-    """Features 1-8 of every element: (100, 8), indexed by atomic number, row 0 zeros.
+    """Features 1-8 of every element: (100, 8), indexed by atomic number; row 0 is zero.
 
-    Magpie's tables as matminer ships them (Ward et al. 2016, doi:10.1038/npjcompumats.2016.28;
-    Ward et al. 2018, doi:10.1016/j.commatsci.2018.05.018), where 19 values are missing.
+    The values are those of Magpie's tables in matminer (Ward et al. 2016,
+    doi:10.1038/npjcompumats.2016.28; Ward et al. 2018, doi:10.1016/j.commatsci.2018.05.018), where
+    19 values are missing.
 
     Args:
-        missing: "impute" puts the mean over the elements Z <= 99 that have a value (matminer's own
-            mean goes on to Z = 118, a difference below 2 %); "drop" leaves NaN.
+        missing: "impute" replaces missing values by the mean over the elements Z <= 99 that have
+            one (matminer's own mean includes Z up to 118, which differs by less than 2 %); "drop"
+            leaves NaN.
     """
     table = np.zeros((HEAVIEST + 1, len(PROPERTIES)))
     source = resources.files("sitenet.crystal") / "elemental_properties.csv"
@@ -55,7 +57,7 @@ def element_features(missing: str = "impute") -> Float:
 
 
 def missing_property(numbers: NDArray[np.integer]) -> tuple[int, str] | None:
-    """First atomic number among `numbers` that lacks a Magpie value, and the property's name."""
+    """The first of `numbers` without a Magpie value, and the name of the property; else None."""
     gaps = np.isnan(element_features("drop"))
     for number in np.unique(numbers):
         if gaps[number].any():
@@ -66,11 +68,11 @@ def missing_property(numbers: NDArray[np.integer]) -> tuple[int, str] | None:
 def feature_scaling(kind: str) -> tuple[Float, Float]:
     """Shift (9,) and factor (9,): scaled feature = (feature - shift) x factor.
 
-    raw: as they are (Site-Net); dim: the factors of Deep InfoMax; standard: features 1-8 to mean
-    0 and standard deviation 1 over the elements Z = 1-99, the oxidation state divided by 2.5.
+    raw: unscaled (Site-Net). dim: the factors of Deep InfoMax. standard: features 1-8 have mean 0
+    and standard deviation 1 over the elements Z = 1-99; the oxidation state is divided by 2.5.
 
     Raises:
-        ValueError: no such scaling.
+        ValueError: unknown kind.
     """
     if kind == "raw":
         return np.zeros(9), np.ones(9)

@@ -1,4 +1,4 @@
-"""One crystal to the merged pairs that the model reads."""
+"""From one crystal to the merged pairs that the model takes as input."""
 
 from dataclasses import dataclass
 
@@ -23,13 +23,11 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MergedCrystal:
-    """P sites of the primitive cell, R classes of equal sites, E merged pairs grouped by class.
+    """P sites of the primitive cell, R site classes, E merged pairs grouped by class.
 
-    lattice (3, 3) primitive rows in A; numbers (P,); frac (P, 3); oxidation (P,) in e;
-    supercell (3, 3) integer, rows are supercell vectors in primitive vectors; images K.
-    site_class (P,) numbered by first appearance; row_length (R,) pairs of each class; pair_class
-    (E,) class of the neighbour; pair_distance (E,) in A; pair_count (E,) supercell atoms in the
-    pair, P K over a row.
+    lattice (3, 3): primitive vectors as rows, in A. numbers (P,). frac (P, 3). oxidation (P,) in e.
+    supercell (3, 3): integer; rows are supercell vectors in units of primitive vectors. images: K.
+    site_class, row_length, pair_class, pair_distance, pair_count: as in `MergedPairs`.
     """
 
     lattice: Float
@@ -49,8 +47,8 @@ def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
     """Primitive cell, supercell, distances and merged pairs of one crystal.
 
     Raises:
-        RejectedCrystal: an element beyond Es or, with missing_elements "drop", one that lacks a
-            Magpie value.
+        RejectedCrystal: an element is heavier than Es or, with missing_elements "drop", has no
+            value of a Magpie property.
     """
     _check_elements(crystal.numbers, settings.missing_elements)
     guessed = settings.oxidation == "guess"

@@ -1,7 +1,7 @@
-"""The supercell rule of the published Site-Net code, for its own results only.
+"""The supercell rule of the published Site-Net code, needed to reproduce its results.
 
-It fills 80 % of N = 50 atoms in the mean where 97 % are possible, and depends on how the crystal
-is described; `sitenet.crystal.supercell.optimal_supercell` does neither.
+On average it fills 80 % of N = 50 atoms, where 97 % are possible, and it depends on how the crystal
+is described. `sitenet.crystal.supercell.optimal_supercell` avoids both.
 """
 
 import numpy as np
@@ -12,14 +12,17 @@ Int = NDArray[np.int64]
 
 
 def greedy_supercell(lattice: Float, sites: int, n_atoms: int) -> Int:
-    """Supercell matrix (3, 3) of at most `n_atoms` atoms, or of one cell where that is too many.
+    """Supercell matrix (3, 3) with at most `n_atoms` atoms; one cell if that has more.
 
-    The lattice A = R Q is sheared to orthogonal rows of lengths |R_ii|; the shortest edge grows by
-    one cell until that would exceed `n_atoms` atoms; the sheared cell is rounded (half to even) to
-    whole primitive vectors. Its determinant is the product of the three repeats.
+    The lattice A = R Q is sheared to orthogonal rows of lengths |R_ii|. The shortest edge grows by
+    one cell at a time while the supercell has at most `n_atoms` atoms. The sheared cell is rounded
+    (half to even) to integer multiples of the primitive vectors. Its determinant is the product of
+    the three repeats.
 
     Args:
-        lattice: (3, 3) primitive rows in A; sites: P.
+        lattice: (3, 3) primitive vectors as rows, in A.
+        sites: P, sites of the primitive cell.
+        n_atoms: N.
     """
     from scipy.linalg import rq  # imported on use: slow, and not needed for our own supercells
 
@@ -39,10 +42,10 @@ def greedy_supercell(lattice: Float, sites: int, n_atoms: int) -> Int:
 def pymatgen_primitive(
     lattice: Float, numbers: Int, frac: Float, oxidation: Float, tolerance: float = 0.5
 ) -> tuple[Float, Int, Float, Float]:
-    """lattice, numbers, frac and oxidation of the primitive cell the published code works with.
+    """Lattice, numbers, frac and oxidation of the primitive cell that the published code uses.
 
-    pymatgen's, which merges copies up to `tolerance` (A) apart and keeps a cell that is already
-    primitive as it is.
+    It is pymatgen's, which merges copies up to `tolerance` (A) apart and does not change a cell
+    that is already primitive.
     """
     from pymatgen.core import Species, Structure
 

@@ -14,19 +14,19 @@ Vector = list[int]
 HALF_OF_NEIGHBOURS = np.array(
     [n for n in itertools.product((-1, 0, 1), repeat=3) if n > (0, 0, 0)], dtype=np.float64
 )
-"""(13, 3) one of each pair +n, -n of the nonzero vectors with components -1, 0, 1."""
+"""(13, 3): one vector of each pair +n, -n of nonzero vectors with components -1, 0, 1."""
 
 SHORTER = 1.0 - 1e-9
-"""A vector replaces another only if it is shorter by more than rounding."""
+"""A vector is replaced only if the other one is shorter by more than rounding errors."""
 
 
 def minkowski(metric: Float) -> Int:
-    """Integer matrix T, det +-1, such that the rows T A of a lattice A are Minkowski reduced.
+    """Integer matrix T with det +-1 such that the rows of T A are a Minkowski-reduced basis of A.
 
-    The greedy algorithm of Nguyen and Stehlé (2009), doi:10.1145/1597036.1597050: reduce the two
-    shortest vectors by Gauss's rule, subtract from the longest the closest vector of their plane,
-    repeat while that shortens it. The rows come out sorted by length; in three dimensions they
-    attain the successive minima.
+    Greedy algorithm of Nguyen and Stehlé (2009), doi:10.1145/1597036.1597050: reduce the two
+    shortest vectors by Gauss's algorithm, subtract from the longest one the closest vector of their
+    plane, and repeat while that makes it shorter. The rows are sorted by length; in three
+    dimensions they attain the successive minima.
 
     Args:
         metric: (3, 3) matrix A A^T of dot products in A^2.
@@ -56,7 +56,7 @@ def minkowski(metric: Float) -> Int:
 
 
 def _gauss(a: Vector, b: Vector, dot: Callable[[Vector, Vector], float]) -> tuple[Vector, Vector]:
-    """Reduced basis of the plane of a and b, shorter vector first."""
+    """Reduced basis of the plane spanned by a and b, shorter vector first."""
     while True:
         steps = round(dot(a, b) / dot(a, a))
         shorter = [q - steps * p for p, q in zip(a, b, strict=True)]
@@ -66,7 +66,7 @@ def _gauss(a: Vector, b: Vector, dot: Callable[[Vector, Vector], float]) -> tupl
 
 
 def hermite(rows: NDArray[np.integer]) -> Int:
-    """Upper triangular basis, positive diagonal, of the lattice spanned by integer rows (m, 3).
+    """Upper triangular basis with positive diagonal of the lattice spanned by integer rows (m, 3).
 
     Raises:
         ValueError: the rows do not span three dimensions.

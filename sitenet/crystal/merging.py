@@ -1,7 +1,7 @@
-"""Identical sites and identical pairs of a supercell, each kept once.
+"""Merging of equivalent sites into site classes, and of equal pairs into merged pairs.
 
-Two sites whose rows hold the same multiset of (class of neighbour, distance) have equal features
-in every layer of the model, and two neighbours of one class at one distance have equal attention.
+Two sites whose rows hold the same multiset of (site class of the neighbour, distance) have equal
+features in every layer of the model. Neighbours of one class at one distance have equal attention.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MergedPairs:
-    """R site classes and E merged pairs, grouped by row.
+    """R site classes (rows) and E merged pairs, grouped by row.
 
-    site_class (P,) class of each site, numbered by first appearance; row_length (R,) pairs of each
-    class; pair_class (E,) class of the neighbour; pair_distance (E,) in A; pair_count (E,)
-    supercell atoms merged into the pair: the counts of a row sum to P K.
+    site_class (P,): class of each site, numbered by first appearance. row_length (R,): merged pairs
+    of each class. pair_class (E,): class of the neighbour. pair_distance (E,) in A. pair_count
+    (E,): number of supercell atoms merged into the pair; the counts of a row sum to P K.
     """
 
     site_class: Int
@@ -37,21 +37,22 @@ def merge_pairs(
     tolerance: float,
     orbits: Int | None = None,
 ) -> MergedPairs:
-    """Merge equal sites and equal pairs of one crystal.
+    """Merge the equivalent sites and equal pairs of one crystal.
 
-    Classes start as (atomic number, oxidation state) and are split by the multiset of
-    (class_j, d) of each row until nothing changes. Rows are compared element by element after
-    sorting, with the first row of their class, so that a class is never wider than `tolerance`;
-    the distances merged into a pair are within `tolerance` of their mean. Together: no distance
-    moves by more than 2 x `tolerance`. A site's own zero distance stays alone, since no atoms are
-    that close.
+    Initial classes are given by (atomic number, oxidation state); they are split by the multiset of
+    (class_j, d) of each row until they no longer change. Sorted rows are compared element by
+    element with the first row of their class, so that distances of a class differ by at most
+    `tolerance`, and distances merged into a pair are within `tolerance` of their mean. In total, no
+    distance changes by more than 2 x `tolerance`. The zero distance of a site to itself is never
+    merged, as no two atoms are that close.
 
     Args:
-        numbers: (P,); oxidation: (P,) in e.
-        distances: (Q, P K) in A, atom j belonging to site j // K.
+        numbers: (P,) atomic numbers.
+        oxidation: (P,) oxidation states in e.
+        distances: (Q, P K) in A; atom j belongs to site j // K.
         images: K.
         tolerance: in A.
-        orbits: (P,) the row of `distances` that holds for each site; row q = site q if None.
+        orbits: (P,) row of `distances` that applies to each site; None: row q is site q.
     """
     labels = np.unique(np.column_stack([numbers, oxidation]), axis=0, return_inverse=True)[1]
     orbits = np.arange(len(numbers)) if orbits is None else orbits
@@ -96,10 +97,10 @@ def _refine(row_label: Int, orbits: Int, distances: Float, images: int, toleranc
 
 
 def _split(classes: Int, distances: Float, columns: Int, tolerance: float) -> Int:
-    """One round: rows of a class stay together if their sorted rows agree.
+    """One iteration: sites of a class stay together if their sorted rows agree.
 
-    Equal rows have equal sums of distances over every class, so rows whose sums differ need no
-    sorting; that settles nearly all of them.
+    Equal rows have equal sums of distances over every class. Rows with different sums need no
+    sorting, which decides nearly all of them.
     """
     atoms = len(columns)
     weights = np.cos(1.0 + np.arange(classes.max() + 1))
@@ -121,7 +122,7 @@ def _split(classes: Int, distances: Float, columns: Int, tolerance: float) -> In
 
 
 def _keys(distances: Float, columns: Int, longest: float) -> Float:
-    """Rows sorted by class, then distance: class x step + distance, step a power of two > 2 d."""
+    """Sorted keys class x step + distance of each row, where step is a power of two > 2 d."""
     return np.sort(distances + columns * _step(longest), axis=1)
 
 
@@ -142,7 +143,7 @@ def _merge_rows(
     first = np.flatnonzero(fresh)
     count = np.diff(first, append=len(keys))
     if (keys[first + count - 1] - keys[first] > tolerance).any():
-        # a chain of near distances: cut it into pieces of the tolerance's width
+        # a chain of close distances is divided into pieces as wide as the tolerance
         piece = ((keys - np.repeat(keys[first], count)) / tolerance).astype(np.int64)
         fresh[1:] |= np.diff(piece) != 0
         first = np.flatnonzero(fresh)

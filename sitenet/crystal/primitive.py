@@ -1,4 +1,4 @@
-"""The primitive cell of a crystal, made exactly symmetric."""
+"""The primitive cell of a crystal, with exact symmetry."""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,11 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class PrimitiveCell:
-    """P sites and the G symmetry operations that hold for them to rounding.
+    """P sites and the G symmetry operations that leave them invariant up to rounding.
 
-    lattice (3, 3) rows in A; numbers (P,); frac (P, 3); oxidation (P,) in e;
-    rotations (G, 3, 3) acting on columns of fractional coordinates; images (G, P) the site that
-    each operation sends site i to.
+    lattice (3, 3): rows in A. numbers (P,). frac (P, 3). oxidation (P,) in e.
+    rotations (G, 3, 3): act on columns of fractional coordinates. images (G, P): the site that
+    each operation maps site i to.
     """
 
     lattice: Float
@@ -33,16 +33,19 @@ class PrimitiveCell:
 def primitive_cell(
     lattice: Float, numbers: Int, frac: Float, oxidation: Float, tolerance: float
 ) -> PrimitiveCell:
-    """Niggli-reduced primitive cell, projected onto the symmetry found within `tolerance`.
+    """Niggli-reduced primitive cell, symmetrised by the operations found within `tolerance`.
 
-    The metric becomes the mean of W^T G W over the rotations, the positions the mean of their
-    images under all operations. Distances that symmetry makes equal are then equal to about
-    1e-12 A, and the result does not depend on the origin, basis, orientation or order of sites
-    that the crystal came in. Sites of one element with different oxidation states stay different.
+    The metric is replaced by the mean of W^T G W over the rotations W, and positions by the mean of
+    their images under all operations. Distances that are equal by symmetry then agree to about
+    1e-12 A, and the result does not depend on the origin, basis, orientation or site order of the
+    input. Sites of one element with different oxidation states are distinct.
 
     Args:
-        lattice: (3, 3) rows a, b, c in A; numbers: (n,); frac: (n, 3); oxidation: (n,) in e.
-        tolerance: in A, largest displacement of a site or strain of the cell.
+        lattice: (3, 3) rows a, b, c in A.
+        numbers: (n,) atomic numbers.
+        frac: (n, 3) fractional positions.
+        oxidation: (n,) oxidation states in e.
+        tolerance: largest displacement of a site or strain of the cell, in A.
     """
     _, species = np.unique(
         np.column_stack([numbers, np.round(oxidation, 3)]), axis=0, return_inverse=True
@@ -76,16 +79,16 @@ def primitive_cell(
 def _primitive_basis(
     metric: Float, frac: Float, species: Int, tolerance: float
 ) -> tuple[Float, Float, Int]:
-    """Basis (3, 3) of the primitive lattice in the given one, positions in it, and their sites.
+    """Basis (3, 3) of the primitive lattice in terms of the given one, positions, and site indices.
 
-    Positions are the mean over the translations, sites (P,) the first of each set of copies.
+    Positions are averaged over the translations; sites (P,) is the first of each set of copies.
     """
     every = np.arange(len(frac))
     if np.gcd.reduce(np.bincount(species)) == 1:
         return np.eye(3), frac, every
     while True:
         found = site_maps(metric, frac, species, IDENTITY[None], tolerance)
-        # a translation is known by where it sends site 0
+        # a translation is identified by the image of site 0
         if is_group(found.images[:, 0], found.images[:, found.images[:, 0]], found.images):
             break
         tolerance *= SHRINK
@@ -104,15 +107,15 @@ def _primitive_basis(
 
 
 def _wrapped(difference: Float) -> Float:
-    """Fractional differences brought into [-1/2, 1/2]."""
+    """Fractional differences wrapped into [-1/2, 1/2]."""
     return difference - np.rint(difference)
 
 
 def _niggli(lattice: Float) -> Float:
-    """Integer matrix of determinant +1 that makes `lattice` Niggli reduced."""
+    """Integer matrix of determinant +1 that transforms `lattice` to its Niggli-reduced basis."""
     try:
         reduced = spglib.niggli_reduce(lattice)
-    except Exception:  # spglib 3 will raise an error of its own where spglib 2 returns None
+    except Exception:  # spglib 3 will raise where spglib 2 returns None
         reduced = None
     if reduced is None:
         return minkowski(lattice @ lattice.T).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The supercell of at most N atoms that is both largest and most cubic."""
+"""The supercell of at most N atoms with the best product of filling and cubicness."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,10 +14,10 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 TIE = 1e-5
-"""Relative difference below which two scores are equal."""
+"""Relative difference below which two scores count as equal."""
 
 TYPICAL_LOSS = 0.35
-"""1 - score of the best supercell of K cells, times sqrt(K), for most crystals: where to start."""
+"""Typical value of (1 - best score) x sqrt(K) for K cells, from which the search starts."""
 
 ROUNDING = 1.0 + 1e-9
 
@@ -32,44 +32,47 @@ CENTRINGS = np.array(
     ],
     dtype=np.int64,
 )
-"""Cells likely to be nearly orthogonal when the primitive one is oblique."""
+"""Cells that are often nearly orthogonal if the primitive cell is oblique."""
 
 
 @dataclass(frozen=True)
 class Supercell:
-    """matrix (3, 3): rows are supercell vectors in primitive vectors; keeps (G,) bool: which
-    operations of the crystal map the supercell's lattice onto itself."""
+    """A supercell of a primitive cell with G symmetry operations.
+
+    matrix (3, 3): rows are supercell vectors in units of primitive vectors. keeps (G,) bool: the
+    operations that map the supercell's lattice onto itself.
+    """
 
     matrix: Int
     keeps: NDArray[np.bool_]
 
     @property
     def images(self) -> int:
-        """Primitive cells in the supercell."""
+        """K, number of primitive cells in the supercell."""
         return abs(round(float(np.linalg.det(self.matrix))))
 
     def orbits(self, cell: PrimitiveCell) -> tuple[Int, Int, Int]:
-        """Sites with equal surroundings: the first of each orbit (Q,), the orbit of each site
-        (P,), the size of each orbit (Q,)."""
+        """Sites that are equivalent in the supercell: first site of each orbit (Q,), orbit of each
+        site (P,), and size of each orbit (Q,)."""
         smallest = cell.images[self.keeps].min(axis=0)
         return np.unique(smallest, return_inverse=True, return_counts=True)
 
 
 def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
-    """The supercell with the best score among all integer matrices of at most `n_atoms` atoms.
+    """The supercell with the highest score among all integer matrices with at most `n_atoms` atoms.
 
-    score = filling x cubicness; filling = P K / N for K primitive cells of P atoms;
-    cubicness = V / ((a^2 + b^2 + c^2) / 3)^(3/2) of the supercell's shortest basis, 1 only for a
-    cube. Of scores that are equal within 1e-5 it takes the supercell that keeps most of the
-    crystal's symmetry, then the larger, then the one with the larger `fingerprint`, so that the
-    choice does not depend on how the crystal is described.
+    score = filling x cubicness. filling = P K / N for K primitive cells of P atoms. cubicness =
+    V / ((a^2 + b^2 + c^2) / 3)^(3/2) for the supercell's shortest basis; it is 1 only for a cube.
+    Scores within 1e-5 of the best are ties, which are resolved by the number of symmetry operations
+    that the supercell keeps, then by its size, then by its `fingerprint`. Hence the choice does not
+    depend on how the crystal is described.
 
-    The search is exhaustive. A diagonal supercell gives a score s0 to beat; cubicness >= s0 bounds
-    the three lengths of a reduced basis from both sides (`_vectors`), and vectors that symmetry
-    makes equal need trying once as the shortest one.
+    The search is exhaustive. A diagonal supercell provides a lower bound s0 of the best score;
+    cubicness >= s0 bounds the three lengths of a reduced basis from both sides (`_vectors`). Of the
+    vectors that are equivalent by symmetry only one is tried as the shortest vector.
 
     Returns:
-        A Minkowski-reduced matrix; the cell itself (K = 1) where P > N / 2.
+        A supercell with a Minkowski-reduced matrix; the primitive cell (K = 1) if P > N / 2.
     """
     sites = len(cell.numbers)
     most = n_atoms // sites
@@ -88,13 +91,13 @@ def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
 
 
 def cubicness(lattice: Float) -> float:
-    """V / ((a^2 + b^2 + c^2) / 3)^(3/2) of the cell (3, 3): 1 for a cube, less for all others."""
+    """V / ((a^2 + b^2 + c^2) / 3)^(3/2) of a cell (3, 3): 1 for a cube, less for other cells."""
     return float(abs(np.linalg.det(lattice)) / ((lattice**2).sum() / 3) ** 1.5)
 
 
 @lru_cache(maxsize=16)
 def _diagonals(most: int) -> tuple[Int, Int]:
-    """Matrices diag(n) C of at most `most` cells, C from CENTRINGS, and their cell counts."""
+    """Matrices diag(n) C with at most `most` cells, for C in CENTRINGS, and their cell counts."""
     triples = [
         (i, j, k)
         for i in range(1, most + 1)
@@ -109,17 +112,18 @@ def _diagonals(most: int) -> tuple[Int, Int]:
 
 
 def _diagonal_score(metric: Float, volume: float, most: int) -> float:
-    """Best score, in units of filling = 1 at `most` cells, of the simple supercells."""
+    """Best score of the supercells of `_diagonals`, where `most` cells have filling 1."""
     matrices, cells = _diagonals(most)
     square = np.einsum("nij,jk,nik->n", matrices, metric, matrices) / 3
     return float((cells**2 / most * volume / square**1.5).max())
 
 
 def _vectors(metric: Float, budget: float, smallest: float) -> tuple[Int, Float]:
-    """Lattice vectors (n, 3), one of each pair +-v, that a good enough supercell can have.
+    """Lattice vectors (n, 3) that a supercell above the bound can have, one of each pair +-v.
 
-    If a^2 + b^2 + c^2 <= budget and abc >= smallest, every squared length u of the three satisfies
-    u ((budget - u) / 2)^2 >= smallest^2: a shell. Sorted by length, with squared lengths (n,).
+    If a^2 + b^2 + c^2 <= budget and abc >= smallest, each of the three squared lengths u satisfies
+    u ((budget - u) / 2)^2 >= smallest^2, so that the vectors lie in a shell. They are sorted by
+    length; also returns the squared lengths (n,).
     """
     limits = np.roots([1.0, -2.0 * budget, budget**2, -4.0 * smallest**2])
     low, high = np.sort(limits.real)[:2]
@@ -134,7 +138,7 @@ def _vectors(metric: Float, budget: float, smallest: float) -> tuple[Int, Float]
 
 
 def _first_of_orbits(vectors: Int, rotations: Int) -> Int:
-    """Indices of vectors of which none other is an image under the rotations or inversion."""
+    """Index of one vector of each set that is equivalent by the rotations and inversion."""
     base = 2 * abs(vectors).max() * 3 + 1
     weights = np.array([base * base, base, 1])
     codes = abs((vectors @ rotations.transpose(0, 2, 1)) @ weights).max(axis=0)
@@ -146,8 +150,10 @@ def _search(
 ) -> tuple[Int, Float]:
     """All supercells (up to symmetry) with a score of at least `floor`, as reduced bases.
 
+    Scores are such that `most` cells have filling 1.
+
     Returns:
-        matrices (m, 3, 3) and scores (m,), both in units of filling = 1 at `most` cells.
+        matrices (m, 3, 3) and scores (m,).
     """
     fewest = int(np.ceil(floor * most))
     smallest = fewest * volume
@@ -176,7 +182,7 @@ def _search(
 
 
 def _choose(cell: PrimitiveCell, matrices: Int) -> Supercell:
-    """Of equally good supercells, the one named in `optimal_supercell`."""
+    """The supercell among ties, by the rules stated in `optimal_supercell`."""
     keeps = _maps_onto(matrices, matrices, cell.rotations)
     rank = keeps.sum(axis=1) * 10**6 + _cells(matrices)
     left = np.flatnonzero(rank == rank.max())
@@ -191,14 +197,14 @@ def _choose(cell: PrimitiveCell, matrices: Int) -> Supercell:
 
 
 def _cells(matrices: Int) -> Int:
-    """Primitive cells in each supercell (m, 3, 3): (m,)."""
+    """Number of primitive cells (m,) in each supercell (m, 3, 3)."""
     return np.rint(abs(np.linalg.det(matrices))).astype(np.int64)
 
 
 def _maps_onto(one: Int, other: Int, rotations: Int) -> NDArray[np.bool_]:
     """Whether each rotation maps lattice `one[m]` onto lattice `other[m]` of equal volume: (m, G).
 
-    Lattice M is mapped into M' if M W^T M'^-1 is an integer matrix.
+    Rotation W maps lattice M into M' if M W^T M'^-1 is an integer matrix.
     """
     cells = _cells(other)[:, None, None]
     adjugate = np.rint(np.linalg.inv(other) * cells).astype(np.int64)
@@ -209,7 +215,8 @@ def _maps_onto(one: Int, other: Int, rotations: Int) -> NDArray[np.bool_]:
 def fingerprint(cell: PrimitiveCell, supercell: Supercell) -> float:
     """Mean of Z_i Z_j cos(5 d_ij), d in A, over all pairs of the supercell.
 
-    The same for every description of one crystal, to rounding, but not for other distances.
+    Up to rounding it is the same for all descriptions of a crystal, and different for other
+    distances.
     """
     rows, _, sizes = supercell.orbits(cell)
     distances = atom_distances(cell.lattice, cell.frac, supercell.matrix, rows)

@@ -1,8 +1,8 @@
-"""Symmetry operations of a crystal, found so that every description gives the same ones.
+"""Symmetry operations of a crystal, independent of how the crystal is described.
 
-spglib finds the same operations, but matching them to a space-group type takes it 30 ms for a
-face-centred cubic cell of four atoms (3 ms in the mean over Materials Project crystals); only the
-operations are needed here. The tests compare the two.
+spglib finds the same operations (the tests compare them), but it also determines the space-group
+type, which takes 30 ms for a face-centred cubic cell of four atoms (3 ms on average over Materials
+Project crystals). Only the operations are needed here.
 """
 
 import itertools
@@ -17,22 +17,22 @@ Int = NDArray[np.int64]
 UNIT_VECTORS = np.array(
     [v for v in itertools.product((-1, 0, 1), repeat=3) if any(v)], dtype=np.int64
 )
-"""(26, 3) where a symmetry can send a basis vector of a reduced cell."""
+"""(26, 3): possible images of a basis vector of a reduced cell under a symmetry."""
 
 IDENTITY = np.eye(3, dtype=np.int64)
 BLOCK = 16384
-"""Differences handled at once: their temporaries stay in the processor's cache."""
+"""Number of differences processed at a time, so that temporary arrays fit the cache."""
 
 SHRINK = 0.7
-"""Factor on the tolerance when the operations found do not form a group."""
+"""Factor by which the tolerance is reduced if the operations do not form a group."""
 
 
 @dataclass(frozen=True)
 class Operations:
     """G operations x -> W x + w of a crystal of P sites.
 
-    rotations (G, 3, 3): W, acting on columns of fractional coordinates; images (G, P): the site
-    that site i is sent to; offsets (G, P, 3): x[images] - W x, equal for all i up to whole
+    rotations (G, 3, 3): W, acting on columns of fractional coordinates. images (G, P): the site
+    that site i is mapped to. offsets (G, P, 3): x[images] - W x, equal for all i up to lattice
     translations and noise.
     """
 
@@ -45,12 +45,13 @@ def lattice_rotations(metric: Float, tolerance: float) -> Int:
     """Integer matrices W (m, 3, 3) that map a reduced lattice onto itself.
 
     The strain between the lattice and its image, times the cube root of the cell's volume, is at
-    most `tolerance` (A): a measure that does not depend on the basis.
+    most `tolerance` (A). This measure does not depend on the basis.
 
     Args:
-        metric: (3, 3) dot products of the basis vectors in A^2; a reduced basis, whose
-            symmetries have components -1, 0, 1 only (Grosse-Kunstleve et al. 2004,
+        metric: (3, 3) dot products of the vectors of a reduced basis in A^2. Symmetries of such a
+            basis have components -1, 0, 1 only (Grosse-Kunstleve et al. 2004,
             doi:10.1107/S010876730302186X).
+        tolerance: in A.
     """
     size = np.linalg.det(metric) ** (1 / 6)
     loose = 4 * tolerance / size * metric.diagonal() + tolerance**2
@@ -78,13 +79,15 @@ def site_maps(
 ) -> Operations:
     """All operations with one of the given rotations that map the sites onto themselves.
 
-    An operation counts if no site lands further than `tolerance` (A) from the site it is sent
-    to, with the translation that is best in the mean: a rule without a special site or origin.
+    An operation is accepted if no site is mapped further than `tolerance` (A) from its image site,
+    for the translation with the smallest mean deviation. This rule has no special site or origin.
 
     Args:
         metric: (3, 3) dot products of the basis vectors in A^2.
-        frac: (P, 3) positions; species: (P,) label of what may replace what.
+        frac: (P, 3) fractional positions.
+        species: (P,) labels; only sites with equal labels are mapped to each other.
         rotations: (m, 3, 3).
+        tolerance: in A.
     """
     kinds, counts = np.unique(species, return_counts=True)
     members = [np.flatnonzero(species == kinds[k]) for k in np.argsort(counts, kind="stable")]
@@ -95,7 +98,7 @@ def site_maps(
     images = np.empty((len(shifts), len(frac)), dtype=np.int64)
     reach = (2 * tolerance) ** 2
 
-    for sites in members:  # one site of each kind weeds out nearly all wrong shifts
+    for sites in members:  # testing one site of each species rejects nearly all wrong shifts
         landed = turned[rotation, sites[-1]] + shifts
         kept = _nearest(metric, landed[:, None], frac[sites])[1][:, 0] <= reach
         rotation, shifts, images = rotation[kept], shifts[kept], images[kept]
@@ -117,10 +120,10 @@ def site_maps(
 
 
 def point_operations(metric: Float, frac: Float, species: Int, tolerance: float) -> Operations:
-    """The operations of a primitive reduced cell, one for each rotation, closed as a group.
+    """The operations of a primitive reduced cell, one for each rotation, which form a group.
 
-    Where the operations found within `tolerance` (A) do not form a group, the crystal is close
-    to a higher symmetry without having it; the tolerance is lowered until they do.
+    If the operations found within `tolerance` (A) do not form a group, the crystal is close to a
+    higher symmetry that it does not have. The tolerance is then reduced until they do.
     """
     while True:
         rotations = lattice_rotations(metric, tolerance)
@@ -132,12 +135,12 @@ def point_operations(metric: Float, frac: Float, species: Int, tolerance: float)
 
 
 def is_group(names: Int, products: Int, images: Int) -> bool:
-    """Whether operations are a group that permutes the sites.
+    """Whether operations form a group that permutes the sites.
 
     Args:
-        names: (G,) number that identifies each operation; products: (G, G) that of operation a
-            after operation b.
-        images: (G, P) the site each operation sends site i to.
+        names: (G,) number that identifies each operation.
+        products: (G, G) number of operation a after operation b.
+        images: (G, P) site that each operation maps site i to.
     """
     order = np.argsort(names)
     found = np.minimum(np.searchsorted(names[order], products), len(names) - 1)
@@ -148,14 +151,15 @@ def is_group(names: Int, products: Int, images: Int) -> bool:
 
 
 def _codes(matrices: Int) -> Int:
-    """One integer for each matrix (..., 3, 3) with small components."""
+    """A unique integer for each matrix (..., 3, 3) with small components."""
     return matrices.reshape(*matrices.shape[:-2], 9) @ (7 ** np.arange(9))
 
 
 def _nearest(metric: Float, landed: Float, sites: Float) -> tuple[Int, Float]:
     """Nearest of `sites` (s, 3) to each position (m, q, 3): index and squared distance (m, q).
 
-    Right for distances far below the cell's size: the nearest image is found component-wise.
+    Valid for distances far below the size of the cell, as the nearest image is determined for each
+    component separately.
     """
     flat = landed.reshape(-1, 3)
     nearest, square = np.empty(len(flat), dtype=np.int64), np.empty(len(flat))

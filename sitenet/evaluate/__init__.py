@@ -1,1 +1,1 @@
-"""How good predictions and representations are: metrics, baselines, ensembles, tables."""
+"""Quality of predictions and representations: metrics, baselines, ensembles, tables."""

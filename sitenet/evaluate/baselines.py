@@ -1,4 +1,4 @@
-"""Baselines that a model has to beat: predictions that know nothing of the structure."""
+"""Baselines for a model: predictions that do not use the structure."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 
 RIDGE = 1e-3
-"""Penalty of the composition model; only there to keep elements apart that always go together."""
+"""Penalty of the composition model, needed only for elements that always occur together."""
 
 
 def baselines(
@@ -22,14 +22,14 @@ def baselines(
     test_formulas: Sequence[str],
     test_targets: Float,
 ) -> dict[str, float]:
-    """Test MAE, in the label's unit, of predictions without a structure.
+    """Test MAE, in the label's unit, of predictions that do not use the structure.
 
-    mean, median: of the training labels. formula: mean label of the training crystals of the same
-    reduced formula, else the mean of all (so it equals `mean` on a split grouped by formula).
-    composition: ridge regression on the fractions of the elements. Formulas are reduced ones.
-    Raises ValueError without training or test crystals.
+    mean, median: of the training labels. formula: mean label of the training crystals with the same
+    reduced formula, or of all if there are none (equal to `mean` for a split grouped by formula).
+    composition: ridge regression on the element fractions. Formulas are reduced formulas. Raises
+    ValueError without training or test crystals.
     """
-    # Imported here: at the start of a training it would take as long as PyTorch's.
+    # Imported on use: importing it at the start would take as long as importing PyTorch.
     from sklearn.linear_model import Ridge
 
     if len(train_targets) == 0 or len(test_targets) == 0:
@@ -52,7 +52,7 @@ def baselines(
 
 
 def element_fractions(formulas: Sequence[str]) -> "sparse.csr_matrix":
-    """(n, 119) share of each element among the atoms of each formula; columns by atomic number."""
+    """Fraction of each element in each formula: (n, 119), columns by atomic number."""
     from pymatgen.core import Composition
     from scipy import sparse
 

@@ -1,4 +1,4 @@
-"""Ensembles over seeds: the weighted mean of the predictions of runs that differ in their seed."""
+"""Ensembles: weighted means of the predictions of runs that differ only in their seed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,18 @@ def write_ensemble(
     label: str = "ensemble",
     seed: int = 0,
 ) -> None:
-    """Combine runs of one setting; a run's weight is the inverse of its validation MAE.
+    """Combine the runs of one setting, weighted by the inverse of their validation MAE.
 
-    `predictions`, `metrics`: files of the runs in the same order. Writes predictions (those of a
-    run, and `spread`: the weighted standard deviation over the runs) and metrics per part of the
-    split. `seed` draws the bootstrap. Raises ValueError if the runs do not predict the same
-    crystals.
+    Args:
+        predictions, metrics: files of the runs, in the same order.
+        out_predictions: Parquet file to write: the columns of a run's predictions, and `spread`,
+            the weighted standard deviation over the runs.
+        out_metrics: JSON file to write: metrics by part of the split, weights, unit.
+        label: name of the ensemble in messages.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: the runs do not predict the same crystals.
     """
     records = [read_json(path) for path in metrics]
     weights = 1 / np.array([record["splits"]["val"]["mae"] for record in records])
@@ -49,5 +55,5 @@ def write_ensemble(
     single = np.mean([record["splits"]["test"]["mae"] for record in records])
     log.info(
         f"{label}: test MAE {splits['test']['mae']:.4g} {records[0]['unit']} from {len(runs)} "
-        f"runs (one run: {single:.4g} in the mean)"
+        f"runs (mean of the runs: {single:.4g})"
     )

@@ -1,4 +1,4 @@
-"""How good predictions are: errors of a regression, with the uncertainty of a finite test set."""
+"""Errors of a regression, with their uncertainty for a finite test set."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 
-BLOCK = 2**22  # resampled indices in memory at once
+BLOCK = 2**22  # resampled indices in memory at a time
 
 
 def regression_metrics(
@@ -15,9 +15,9 @@ def regression_metrics(
 ) -> dict[str, Any]:
     """Errors of `prediction` (n,) for `target` (n,), in the label's unit.
 
-    mae, rmse, r2 (1 - residual / total sum of squares; None where the targets do not vary),
-    mae_positive (over targets > 0; None where there is none), mae_interval (bootstrap 95 %
-    interval of the MAE), n. Raises ValueError for no rows, other shapes or NaN.
+    Keys: mae, rmse, r2 (1 - residual / total sum of squares; None if the targets are constant),
+    mae_positive (MAE for targets > 0; None if there are none), mae_interval (bootstrap 95 %
+    interval of the MAE), n. Raises ValueError for empty or non-finite input and other shapes.
     """
     target = np.asarray(target, dtype=np.float64)
     prediction = np.asarray(prediction, dtype=np.float64)

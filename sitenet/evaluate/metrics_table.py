@@ -1,4 +1,4 @@
-"""Metrics of many runs as one table: every run, and mean and standard error over seeds."""
+"""Table of the metrics of all runs, with means and standard errors over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +26,14 @@ FROM_RUN = [
 def write_metrics_table(
     metrics: Sequence[Path], ensembles: Sequence[Path], csv: Path, markdown: Path
 ) -> None:
-    """Write the metrics of runs to a CSV for programs and a Markdown table for readers.
+    """Write the metrics of runs as CSV (one row per run) and Markdown (one row per setting).
 
-    `metrics` are files .../{dataset}/n{N}/{task}/{variant}/seed{S}/metrics.json, `ensembles` such
-    files in `ensemble` in place of the seed. CSV: one row per run; test_mae_mean, test_mae_error
-    (standard error over seeds, empty for one seed), seeds and ensemble_test_mae repeat in all runs
-    of a setting. Markdown: one row per setting.
+    Args:
+        metrics: files .../{dataset}/n{N}/{task}/{variant}/seed{S}/metrics.json.
+        ensembles: the same files of ensembles, in a folder `ensemble` instead of `seed{S}`.
+        csv: file to write. test_mae_mean, test_mae_error (standard error over seeds, empty for one
+            seed), seeds and ensemble_test_mae are the same for all runs of a setting.
+        markdown: file to write.
     """
     runs = pd.DataFrame([_row(Path(path)) for path in metrics])
     combined = {
@@ -50,13 +52,13 @@ def write_metrics_table(
 
 
 def setting_of(path: Path) -> dict[str, Any]:
-    """What the path of a run or an ensemble says of its setting."""
+    """The setting of a run or an ensemble, from its path."""
     dataset, n, task, variant = path.parts[-6:-2]
     return {"dataset": dataset, "n": int(n.removeprefix("n")), "task": task, "variant": variant}
 
 
 def _row(path: Path) -> dict[str, Any]:
-    """One run: what its path says, its errors on each part of the split, its baselines."""
+    """A run: its setting and seed, its errors on each part of the split, and its baselines."""
     record = read_json(path)
     row: dict[str, Any] = {
         **setting_of(path),
@@ -84,10 +86,10 @@ HEAD = [
 
 NOTE = """
 MAE and RMSE in the unit beside the task. Test MAE: mean ± standard error over seeds; 95 %:
-bootstrap interval over the test crystals (mean of the seeds' ends); ensemble: test MAE of the
-weighted mean of the seeds' predictions. Mean to composition: test MAE
-of predictions that know no structure (mean and median of the training labels, mean label of the
-same formula, ridge regression on the composition). Crystals/s: training.
+bootstrap interval over the test crystals (its limits averaged over the seeds); ensemble: test MAE
+of the weighted mean of the seeds' predictions. Columns mean to composition: test MAE of
+predictions that do not use the structure (mean and median of the training labels, mean label of
+the same formula, ridge regression on the composition). Crystals/s: during training.
 """
 
 
@@ -125,6 +127,6 @@ def _cells(group: pd.DataFrame) -> list[str]:
 
 
 def _optional(values: pd.Series, name: str) -> str:
-    """Empty where no run has the number."""
+    """The number, or an empty cell if no run has it."""
     value = values.get(name, np.nan)
     return "" if np.isnan(value) else readable(value)

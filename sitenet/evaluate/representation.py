@@ -1,8 +1,8 @@
-"""How much of a property can be read from a representation, given few labels.
+"""Errors of simple models on fixed representations, trained on few labels.
 
-Representation learning of doi:10.1039/d4dd00202d, Fig. 8: linear regression and a small network on
-one vector a crystal, trained on `count` labels drawn by a mask, tested on the test set. Every
-representation sees the same masks and is standardised alike, on its training rows.
+As in doi:10.1039/d4dd00202d, Fig. 8: linear regression and a small neural network on one vector per
+crystal, trained on the labels that a mask selects and evaluated on the test set. All
+representations use the same masks, and each is standardised on its training rows.
 """
 
 import warnings
@@ -26,23 +26,23 @@ from sitenet.shards.featurised import read_featurised
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.label_masks import label_mask
 from sitenet.splits.parts import read_parts
-from sitenet.tables import read_rows, write_table
+from sitenet.tables import read_by_id, write_table
 
 Float = NDArray[np.float64]
 
 MODELS = ("linear", "mlp")
 ROUNDING = 1e-6
-"""A column that varies by less than this share of the most varying one is constant to rounding."""
+"""Columns whose deviation is below this fraction of the largest one are constant to rounding."""
 
 FLOOR = 0.1
-"""Least deviation that a column is divided by, as a share of the largest. Most numbers of orbital
-field matrices hardly vary over 50 crystals; in units of that, others would be thousands away. It
-also holds back columns of a learned Z that the KL term has made small."""
+"""Smallest divisor of a column, as a fraction of the largest deviation. Most elements of orbital
+field matrices hardly vary over 50 crystals; divided by their deviation, other crystals would have
+values in the thousands. It also limits columns of a learned Z that the KL term has made small."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Crystals with a label: `ids` (n,), `target` (n,)."""
+    """Labelled crystals: `ids` (n,) and `target` (n,)."""
 
     ids: list[str]
     target: Float
@@ -50,7 +50,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Probe:
-    """Vectors and labels of the pool and of the test set."""
+    """Vectors and labels of the pool, from which labels are selected, and of the test set."""
 
     pool: Labelled
     test: Labelled
@@ -67,34 +67,35 @@ def labelled(
     rejected: Sequence[Path],
     settings: RepresentationSettings,
 ) -> tuple[Labelled, Labelled]:
-    """The pool that labels are drawn from and the test set, the same for every representation.
+    """The pool from which labels are selected, and the test set, equal for all representations.
 
-    Crystals that one representation cannot describe are left out for all. As in training, the pool
-    has only crystals whose primitive cell fits into `n_atoms`.
+    Crystals without one of the representations are left out for all of them. As in training, the
+    pool contains only crystals whose primitive cell has at most `n_atoms` sites.
 
     Args:
         structures: table of structures, with the label in `column`.
         split: CSV of id, split.
-        shards: of the featurised crystals; others have no Z.
+        shards: featurised crystals; other crystals have no Z.
         rejected: lists (CSV, id) of crystals without a descriptor.
     """
-    dropped = {name for path in rejected for name in pd.read_csv(path, dtype=str).id}
+    lists = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in rejected]
+    dropped = {name for rows in lists for name in rows.id}
     parts = read_parts(split)
     featurised = read_featurised(shards, parts.without(dropped))
 
     def chosen(part: str, count: int | None, largest: int | None) -> Labelled:
         usable = set(featurised.ids[featurised.indices(part, largest)])
         ids = [name for name in parts.drawn(part, count, settings.seed) if name in usable]
-        return Labelled(ids, read_rows(structures, ids, [column])[column])
+        return Labelled(ids, read_by_id(structures, ids, [column])[column])
 
     return chosen("train", settings.pool, n_atoms), chosen("test", settings.test, None)
 
 
 def standardised(train: Float, test: Float) -> tuple[Float, Float]:
-    """Columns of `train` (n, d) and `test` (m, d) in standard deviations of `train` from its mean.
+    """Columns of `train` (n, d) and `test` (m, d), standardised with mean and deviation of `train`.
 
-    The deviation counts as FLOOR times the largest where it is smaller. Columns that are constant
-    on `train`, to rounding, say nothing there and are left out; ValueError if all are.
+    Deviations below FLOOR times the largest one are replaced by that value. Columns that are
+    constant on `train` up to rounding are left out; ValueError if all are.
     """
     deviation = train.std(axis=0)
     if not deviation.max():
@@ -108,17 +109,17 @@ def standardised(train: Float, test: Float) -> tuple[Float, Float]:
 def evaluate(
     probe: Probe, settings: RepresentationSettings, workers: int = 1, name: str = "representation"
 ) -> pd.DataFrame:
-    """Test error of each model, count of labels and mask: columns model, labels, mask, test_mae.
+    """Test error for each model, number of labels and mask: model, labels, mask, test_mae.
 
-    Fits run in `workers` processes, each on one thread so that their number changes no digit;
-    `name` is told with the progress.
+    Fits run in `workers` processes with one thread each, so that results do not depend on their
+    number. `name` appears in progress messages.
 
     Raises:
-        ValueError: the pool has fewer crystals than a count of labels.
+        ValueError: the pool has fewer crystals than labels are requested.
     """
     if max(settings.label_counts) > len(probe.pool.ids):
         raise ValueError(
-            f"{max(settings.label_counts)} labels are asked for, but only {len(probe.pool.ids)} "
+            f"{max(settings.label_counts)} labels are requested, but only {len(probe.pool.ids)} "
             "crystals can be labelled; enlarge infomax.representation.pool or ask for fewer"
         )
     draws = [(count, mask) for count in settings.label_counts for mask in range(settings.masks)]
@@ -139,7 +140,7 @@ def evaluate(
 def _fit_mask(
     probe: Probe, settings: RepresentationSettings, count: int, mask: int
 ) -> list[dict[str, Any]]:
-    """Errors of all models trained on one draw of labels."""
+    """Errors of all models trained with one mask."""
     chosen = label_mask(probe.pool.ids, count, mask)
     train, test = standardised(probe.pool_vectors[chosen], probe.test_vectors)
     label = probe.pool.target[chosen]

@@ -1,6 +1,6 @@
 """One way from crystals to predictions and representations: batch by batch, in the store's order.
 
-Crystals may be in memory or streamed; computed on the store's device, in evaluation mode and
+Crystals may be in memory or streamed. Models compute on the store's device, in evaluation mode and
 without gradients.
 """
 
@@ -22,15 +22,19 @@ BATCH_SITES = 1200
 """Unique sites of a batch on average, where no training has set them."""
 
 
-def batches_in_order(store: Store, batch_sites: int = BATCH_SITES) -> Iterator[RaggedBatch]:
-    """All crystals of a store as batches on its device, in its order.
+def batches_in_order(
+    store: Store, batch_sites: int = BATCH_SITES, crystals: NDArray[np.int64] | None = None
+) -> Iterator[RaggedBatch]:
+    """Crystals of a store as batches on its device, in its order.
 
-    Batches have at most equal numbers of merged pairs, and `batch_sites` unique sites on average.
+    `crystals` (n,) are ascending indices into the store, None for all. Batches are limited to the
+    number of merged pairs that `batch_sites` unique sites have on average.
     """
-    everyone = np.arange(len(store))
-    limit = pair_limit(store, everyone, batch_sites)
-    for crystals in planned_batches(store, plan_pass(store, everyone, limit, None)):
-        yield store.batch(torch.from_numpy(crystals))
+    if crystals is None:
+        crystals = np.arange(len(store))
+    limit = pair_limit(store, crystals, batch_sites)
+    for chosen in planned_batches(store, plan_pass(store, crystals, limit, None)):
+        yield store.batch(torch.from_numpy(crystals[chosen]))
 
 
 def infer(
@@ -38,21 +42,27 @@ def infer(
     compute: Callable[[RaggedBatch], Tensor],
     store: Store,
     batch_sites: int = BATCH_SITES,
+    crystals: NDArray[np.int64] | None = None,
 ) -> Iterator[NDArray[Any]]:
-    """What `compute` makes of each batch by `model`: (B, ...) on the CPU.
+    """Results (B, ...) of `compute`, which uses `model`, for one batch after another.
 
-    One after another, these are the rows of the store's crystals.
+    Joined, they have one row for each crystal; arguments as for `batches_in_order`.
     """
     model.to(store.device).eval()
-    for batch in batches_in_order(store, batch_sites):
+    for batch in batches_in_order(store, batch_sites, crystals):
         with torch.inference_mode():  # left before the caller goes on
             rows = compute(batch)
         yield rows.cpu().numpy()
 
 
-def predict(model: SiteNet, store: Store, batch_sites: int = BATCH_SITES) -> NDArray[np.float32]:
-    """Predictions (n,) for all crystals of a store, in the unit of the label."""
-    return np.concatenate([*infer(model, model, store, batch_sites)])
+def predict(
+    model: SiteNet,
+    store: Store,
+    batch_sites: int = BATCH_SITES,
+    crystals: NDArray[np.int64] | None = None,
+) -> NDArray[np.float32]:
+    """Predictions (n,) in the unit of the label; arguments as for `batches_in_order`."""
+    return np.concatenate([*infer(model, model, store, batch_sites, crystals)])
 
 
 def embed_in_batches(

@@ -1,1 +1,1 @@
-"""One module per figure, one style."""
+"""Figures and printed tables: a module for each, and a common style."""

@@ -1,4 +1,4 @@
-"""Box plots of several arms side by side, every measurement shown."""
+"""Box plots of several arms side by side, with all measurements as points."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from sitenet.plots import style
 
 Float = NDArray[np.float64]
 
-GROUP_WIDTH = 0.84  # of the distance between groups
-BOX_SHARE = 0.82  # of the width that an arm has
-ROOM = 0.08  # at the ends of the axis, as a share of what it shows
+GROUP_WIDTH = 0.84  # fraction of the spacing of groups
+BOX_SHARE = 0.82  # fraction of the width of an arm
+ROOM = 0.08  # margin at the ends of the axis, as a fraction of the range
 
 
 @dataclass(frozen=True)
 class Arm:
-    """Name in the legend, and colour."""
+    """Label and colour of an arm."""
 
     label: str
     colour: str
@@ -30,11 +30,11 @@ class Arm:
 
 @dataclass(frozen=True)
 class Boxes:
-    """What one panel shows.
+    """The content of one panel.
 
     table: a row for each measurement.
-    group, arm, value: its columns; groups share a place on the x axis, in their order in `table`.
-    arms: the arms from left to right.
+    group, arm, value: columns of `table`; groups are on the x axis in order of appearance.
+    arms: arms from left to right.
     marks: text above a box, by group and arm.
     """
 
@@ -47,11 +47,11 @@ class Boxes:
 
     @property
     def groups(self) -> list:
-        """What stands on the x axis."""
+        """Groups along the x axis."""
         return self.table[self.group].unique().tolist()
 
     def found(self) -> dict[tuple[object, object], Float]:
-        """The measurements of each box, by group and arm."""
+        """Measurements of each box, by group and arm."""
         chosen = self.table.groupby([self.group, self.arm], sort=False)[self.value]
         return {(g, a): values.to_numpy() for (g, a), values in chosen if a in self.arms}
 
@@ -59,10 +59,10 @@ class Boxes:
 def draw_boxes(
     axes: Axes, boxes: Boxes, limits: tuple[float, float] | None = None, log: bool = False
 ) -> None:
-    """Quartiles and median as a box, whiskers to the last value within 1.5 box heights.
+    """Draw boxes of quartiles and medians, with whiskers to the last value within 1.5 box heights.
 
-    The axis, logarithmic with `log`, has `limits`, by default its own; values beyond are triangles
-    at its upper edge.
+    `limits` of the y axis default to those of this panel; `log` makes it logarithmic. Values above
+    the axis are drawn as triangles at its upper edge.
     """
     groups, found = boxes.groups, boxes.found()
     low, high = limits or common_limits([boxes], log)
@@ -91,9 +91,9 @@ def draw_boxes(
 
 
 def common_limits(panels: Iterable[Boxes], log: bool = False) -> tuple[float, float]:
-    """Ends of an axis for several panels: all values above the lower, all whiskers below the upper.
+    """Common limits of several panels: from the smallest value to the end of the highest whisker.
 
-    There is some room at both. A logarithmic axis needs positive values.
+    There is a margin at both ends. A logarithmic axis requires positive values.
     """
     values = [v for panel in panels for v in panel.found().values()]
     low, high = min(v.min() for v in values), max(_whiskers(v)[1] for v in values)
@@ -105,7 +105,7 @@ def common_limits(panels: Iterable[Boxes], log: bool = False) -> tuple[float, fl
 
 
 def add_legend(figure: Figure, arms: Mapping[str, Arm]) -> None:
-    """The arms' colours and names, above all panels."""
+    """Draw a legend of the arms above all panels."""
     handles = [Patch(facecolor=_pale(a.colour), edgecolor=a.colour, label=a.label)
                for a in arms.values()]  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4))
@@ -155,6 +155,6 @@ def _points(axes: Axes, x: float, width: float, values: Float, high: float, colo
 
 
 def _pale(colour: str) -> tuple[float, float, float]:
-    """A light tone of a colour."""
+    """A lighter tone of a colour."""
     red, green, blue = to_rgb(colour)
     return 1 - 0.3 * (1 - red), 1 - 0.3 * (1 - green), 1 - 0.3 * (1 - blue)

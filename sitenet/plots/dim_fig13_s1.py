@@ -1,4 +1,4 @@
-"""Figures 13 and S1 of doi:10.1039/d4dd00202d: transfer and fixed representations side by side."""
+"""Figures 13 and S1 of doi:10.1039/d4dd00202d: transfer beside fixed representations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from sitenet.tables import write_table
 PANEL_HEIGHT = 6.0  # cm
 CONTROL = "untrained"
 HEADINGS = ("trained further", *(f"fixed, {name}" for name in dim_fig8_11.MODELS.values()))
-UNTAUGHT = box_plots.Arm("random weights", style.GREY)  # the control of both
-ARMS = {**dim_fig8_11.ARMS, **dim_fig7.ARMS, CONTROL: UNTAUGHT, dim_fig7.CONTROL: UNTAUGHT}
+UNTRAINED = box_plots.Arm("random weights", style.GREY)  # the control of both
+ARMS = {**dim_fig8_11.ARMS, **dim_fig7.ARMS, CONTROL: UNTRAINED, dim_fig7.CONTROL: UNTRAINED}
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One experiment: errors and their comparisons with the control."""
+    """One experiment: errors, and comparisons with the control."""
 
     title: str
     unit: str
@@ -39,18 +39,18 @@ def draw_dim_fig13_s1(
     data: Path,
     table: Path,
 ) -> None:
-    """Box plots with one axis for each experiment, so that the ways of learning can be compared.
+    """Draw box plots with a common axis for each experiment, to compare the ways of learning.
 
-    The axes are logarithmic: a linear regression on few labels can be far off. Stars mark arms that
-    are better than the control of their panel, as in figures 7 and 8.
+    The axes are logarithmic, as errors of linear regressions on few labels can be large. Stars mark
+    arms that are better than the control of their panel, as in figures 7 and 8.
 
     Args:
         titles, units: of the experiments and their labels.
         transfer, representations: tables of `sitenet.train.transfer` and
             `sitenet.evaluate.representation`, experiment by experiment.
-        pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
-            quartiles and comparisons (CSV). There `model` is `transfer` for the network that was
-            trained further.
+        pdf: figure to write, with a PNG next to it.
+        data: Parquet file to write: all errors; `model` is `transfer` for the fine-tuned network.
+        table: CSV file to write: medians, quartiles and comparisons.
     """
     both = map(dim_fig7.by_experiment, (transfer, representations))
     rows = [_compared(*one) for one in zip(titles, units, *both, strict=True)]
@@ -80,24 +80,24 @@ def draw_dim_fig13_s1(
 
 
 def _compared(title: str, unit: str, transfer: pd.DataFrame, fixed: pd.DataFrame) -> _Row:
-    against = dim_fig7.against_random(transfer), dim_fig8_11.against(fixed, CONTROL)
+    against = dim_fig7.against_random(transfer), dim_fig8_11.against_control(fixed, CONTROL)
     return _Row(title, unit, transfer, fixed, *against)
 
 
 def _panels(row: _Row) -> list[tuple[box_plots.Boxes, list[str]]]:
-    """What the panels of a row show and leave out, in the order of HEADINGS."""
+    """Box plots of the panels of a row, and the arms left out, in the order of HEADINGS."""
     present = set(row.fixed.representation)
     arms = {name: arm for name, arm in dim_fig8_11.ARMS.items() if name in present}
     return [
-        (dim_fig7.panel(row.transfer, row.transfer_compared), []),
+        (dim_fig7.transfer_panel(row.transfer, row.transfer_compared), []),
         *(
-            dim_fig8_11.panel(row.fixed, row.fixed_compared, arms, model, CONTROL)
+            dim_fig8_11.representation_panel(row.fixed, row.fixed_compared, arms, model, CONTROL)
             for model in dim_fig8_11.MODELS
         ),
     ]
 
 
 def _stacked(transfer: pd.DataFrame, fixed: pd.DataFrame) -> pd.DataFrame:
-    """Both tables in one, with the columns of that of fixed representations."""
+    """Both tables joined, with the columns of the table of fixed representations."""
     alike = transfer.rename(columns={"arm": "representation", "seed": "mask"})
     return pd.concat([alike.assign(model="transfer")[fixed.columns], fixed], ignore_index=True)

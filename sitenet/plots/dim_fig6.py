@@ -1,4 +1,4 @@
-"""Figure 6 of 10.1039/d4dd00202d: validation losses of Deep InfoMax during pre-training."""
+"""Figure 6 of doi:10.1039/d4dd00202d: validation losses of Deep InfoMax in pre-training."""
 
 from collections.abc import Sequence
 from math import log
@@ -14,14 +14,14 @@ from sitenet.tables import write_table
 
 LINES = {"local": "-", "global": (0, (1.2, 1.2))}
 PANELS = {"score": "score loss", "kl": "KL term"}
-UNTAUGHT = 2 * log(2)
+UNTRAINED = 2 * log(2)
 
 
 @style.styled
 def draw_dim_fig6(histories: Sequence[Path], titles: Sequence[str], pdf: Path, data: Path) -> None:
-    """One panel for the score loss, one for the KL term; a colour for each pre-training.
+    """Draw a panel for the score loss and one for the KL term, with a colour for each pre-training.
 
-    Writes `pdf`, a PNG beside it, and `data` (Parquet): run, epoch, val_local_score,
+    Writes `pdf`, a PNG next to it, and `data` (Parquet): run, epoch, val_local_score,
     val_local_kl, val_global_score, val_global_kl.
     """
     names = [title.replace("_", " ") for title in titles]
@@ -44,9 +44,9 @@ def draw_dim_fig6(histories: Sequence[Path], titles: Sequence[str], pdf: Path, d
 
 
 def _untaught(axis: Axes) -> None:
-    """The loss of a score of zero, as the level to be below."""
-    axis.axhline(UNTAUGHT, color=style.GREY, linestyle="--", linewidth=0.8)
-    axis.annotate(f"2 ln 2 = {UNTAUGHT:.3f}", (1, UNTAUGHT), (-2, 2), ha="right", va="bottom",
+    """Mark the loss for scores of zero, which an untrained model has."""
+    axis.axhline(UNTRAINED, color=style.GREY, linestyle="--", linewidth=0.8)
+    axis.annotate(f"2 ln 2 = {UNTRAINED:.3f}", (1, UNTRAINED), (-2, 2), ha="right", va="bottom",
                   xycoords=("axes fraction", "data"), textcoords="offset points",
                   color=style.GREY, fontsize=7)  # fmt: skip
 

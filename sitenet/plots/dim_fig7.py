@@ -1,4 +1,4 @@
-"""Figure 7 of doi:10.1039/d4dd00202d: errors after training on few labels, by initial weights."""
+"""Figure 7 of doi:10.1039/d4dd00202d: errors of training on few labels, by initial weights."""
 
 from collections.abc import Sequence
 from math import ceil
@@ -29,16 +29,17 @@ def draw_dim_fig7(
     data: Path,
     table: Path,
 ) -> None:
-    """Box plots of the test errors of all seeds, a panel for each experiment.
+    """Draw box plots of the test errors of all seeds, with a panel for each experiment.
 
-    Stars mark arms that are better than random weights (signed-rank test over the seeds, corrected
-    by Holm over all comparisons of an experiment).
+    Stars mark arms that are better than random weights (signed-rank test over the seeds, with
+    Holm's correction for all comparisons of an experiment).
 
     Args:
         titles, units: of the experiments and their labels.
         results: tables of `sitenet.train.transfer.train_arm`, experiment by experiment.
-        pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
-            quartiles and comparisons (CSV).
+        pdf: figure to write, with a PNG next to it.
+        data: Parquet file to write: all errors.
+        table: CSV file to write: medians, quartiles and comparisons.
     """
     errors = by_experiment(results)
     compared = [against_random(e).assign(unit=u) for e, u in zip(errors, units, strict=True)]
@@ -50,7 +51,7 @@ def draw_dim_fig7(
     for axis, name, title, unit, e, c in zip(
         axes, ascii_lowercase, titles, units, errors, compared, strict=False
     ):
-        box_plots.draw_boxes(axis, panel(e, c))
+        box_plots.draw_boxes(axis, transfer_panel(e, c))
         axis.set(title=title, xlabel="labels", ylabel=f"test MAE ({unit})")
         style.letter(axis, name)
     for axis in list(axes)[len(titles) :]:
@@ -63,20 +64,20 @@ def draw_dim_fig7(
 
 
 def by_experiment(results: Sequence[Path]) -> list[pd.DataFrame]:
-    """Tables with a column `experiment`, joined for each experiment, in order of appearance."""
+    """Tables joined by their column `experiment`, in order of appearance."""
     joined = pd.concat(map(read_table, results), ignore_index=True)
     return [table for _, table in joined.groupby("experiment", sort=False)]
 
 
 def against_random(errors: pd.DataFrame) -> pd.DataFrame:
-    """Every arm compared with random weights, by number of labels."""
+    """Comparison of every arm with random weights, by number of labels."""
     return compare(
         errors, by=["labels"], arm="arm", control=CONTROL, pairs="seed", value="test_mae"
     )
 
 
-def panel(errors: pd.DataFrame, compared: pd.DataFrame) -> box_plots.Boxes:
-    """The errors of one experiment."""
+def transfer_panel(errors: pd.DataFrame, compared: pd.DataFrame) -> box_plots.Boxes:
+    """The box plot of one experiment."""
     return box_plots.Boxes(
         errors,
         group="labels",

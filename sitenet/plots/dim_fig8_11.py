@@ -1,4 +1,4 @@
-"""Figures 8 and 11 of doi:10.1039/d4dd00202d: errors read from representations with few labels."""
+"""Figures 8 and 11 of doi:10.1039/d4dd00202d: errors of simple models on representations."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ ARMS = {
     "xrd": box_plots.Arm("powder diffraction", style.GREEN),
 }
 OFF_SCALE = 3.0
-"""A descriptor's median error, in the control's, from which it is left off a panel."""
+"""Descriptors whose median error exceeds the control's by this factor are left out of a panel."""
 
 
 @style.styled
@@ -31,27 +31,28 @@ def draw_dim_fig8_11(
     data: Path,
     table: Path,
 ) -> None:
-    """Box plots of the test errors of all masks: a row for each experiment, a column each model.
+    """Draw box plots of the test errors of all masks: rows are experiments, columns are models.
 
-    Stars mark arms that are better than the control (signed-rank test over the masks, corrected by
-    Holm over all comparisons of an experiment).
+    Stars mark arms that are better than the control (signed-rank test over the masks, with Holm's
+    correction for all comparisons of an experiment).
 
     Args:
         experiments: title, unit of the label, and tables of
             `evaluate.representation.write_representation_errors`.
-        control: the representation that the others are compared with.
-        pdf, data, table: figure (a PNG goes beside it), all errors (Parquet), and medians,
-            quartiles and comparisons (CSV).
+        control: the representation to which the others are compared.
+        pdf: figure to write, with a PNG next to it.
+        data: Parquet file to write: all errors.
+        table: CSV file to write: medians, quartiles and comparisons.
     """
     errors = [pd.concat(map(read_table, paths)) for *_, paths in experiments]
-    compared = [against(e, control) for e in errors]
+    compared = [against_control(e, control) for e in errors]
     arms = {name: ARMS[name] for name in ARMS if any((e.representation == name).any()
                                                      for e in errors)}  # fmt: skip
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(experiments) + 0.8)
     axes = figure.subplots(len(experiments), len(MODELS), squeeze=False)
     for row, (title, unit, _) in enumerate(experiments):
         for axis, (model, heading) in zip(axes[row], MODELS.items(), strict=True):
-            shown, off = panel(errors[row], compared[row], arms, model, control)
+            shown, off = representation_panel(errors[row], compared[row], arms, model, control)
             box_plots.draw_boxes(axis, shown)
             axis.set_xlabel("labels" + (f" (off the scale: {', '.join(off)})" if off else ""))
             axis.set_title(f"{title}, {heading}")
@@ -66,8 +67,8 @@ def draw_dim_fig8_11(
     write_table(table, style.of_runs(titles, with_unit))
 
 
-def against(errors: pd.DataFrame, control: str) -> pd.DataFrame:
-    """Every representation compared with the control, by model and number of labels."""
+def against_control(errors: pd.DataFrame, control: str) -> pd.DataFrame:
+    """Comparison of every representation with the control, by model and number of labels."""
     return compare(
         errors,
         by=["model", "labels"],
@@ -78,14 +79,14 @@ def against(errors: pd.DataFrame, control: str) -> pd.DataFrame:
     )
 
 
-def panel(
+def representation_panel(
     errors: pd.DataFrame,
     compared: pd.DataFrame,
     arms: Mapping[str, box_plots.Arm],
     model: str,
     control: str,
 ) -> tuple[box_plots.Boxes, list[str]]:
-    """One model's errors, and the names of arms that are left out: far off the control's scale."""
+    """Box plot of one model, and labels of the arms left out because of their large errors."""
     mine = compared[compared.model == model]
     off = off_scale(mine, control)
     shown = box_plots.Boxes(
@@ -100,7 +101,7 @@ def panel(
 
 
 def off_scale(compared: pd.DataFrame, control: str) -> list[str]:
-    """Arms whose median exceeds OFF_SCALE times the control's for some count of labels."""
+    """Arms whose median error exceeds OFF_SCALE times the control's for some number of labels."""
     medians = compared.pivot(index="labels", columns="representation", values="median")
     ratio = medians.div(medians[control], axis=0).max()
     return [name for name in ARMS if name in ratio and ratio[name] > OFF_SCALE]

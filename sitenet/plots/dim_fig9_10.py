@@ -1,4 +1,4 @@
-"""Figures 9 and 10 of doi:10.1039/d4dd00202d: t-SNE maps of representations, before and after."""
+"""Figures 9 and 10 of doi:10.1039/d4dd00202d: t-SNE maps of representations."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ COLUMNS = {"infomax": "Deep InfoMax", "untrained": "untrained"}
 CLASSES = {False: ("others", style.GREY), True: ("halogen and metal", style.VERMILLION)}
 MINUS = "\N{MINUS SIGN}"
 EXTREMES = (1, 99)
-"""Percentiles between which the colours of a property run."""
+"""Percentiles of a property at the ends of its colour scale."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class MapRow:
 
 @dataclass(frozen=True)
 class PropertyRow:
-    """Title of an experiment, name and unit of its property, and its maps by `COLUMNS`."""
+    """Title of an experiment, name and unit of its property, and its maps in order of `COLUMNS`."""
 
     title: str
     label: str
@@ -44,10 +44,10 @@ class PropertyRow:
 
 @style.styled
 def draw_dim_fig9(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) -> None:
-    """Fig. 9: compounds of a halogen and a metal, with the silhouette of that class.
+    """Draw figure 9: maps with compounds of a halogen and a metal, and their silhouette.
 
-    Experiments with the same maps share a row. Writes the figure (a PNG beside it), all points
-    (Parquet) and all silhouettes (CSV).
+    Experiments with equal maps share a row. Writes `pdf`, a PNG next to it, `data` (Parquet): all
+    points, and `table` (CSV): all silhouettes.
     """
     points = [_by_representation(map(read_table, row.maps)) for row in rows]
     scores = [_by_representation(map(pd.read_csv, row.scores)) for row in rows]
@@ -73,7 +73,7 @@ def draw_dim_fig9(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) ->
 
 @style.styled
 def draw_dim_fig10(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
-    """Fig. 10: the same maps coloured by the property. Writes figure, PNG and points (Parquet)."""
+    """Draw figure 10: maps coloured by the property. Writes `pdf`, a PNG and `data` (Parquet)."""
     points = [_by_representation(map(read_table, row.maps)) for row in rows]
     figure = style.new_figure(style.DOUBLE, PANEL * len(rows))
     axes = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
@@ -96,7 +96,7 @@ def _by_representation(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _distinct(points: Sequence[pd.DataFrame]) -> list[list[int]]:
-    """Positions of the experiments, those with the same maps together."""
+    """Indices of the experiments, grouped by equal maps."""
     found: list[list[int]] = []
     for k, table in enumerate(points):
         place = table.drop(columns="target")
@@ -121,7 +121,7 @@ def _scatter(axes: Axes, points: pd.DataFrame, norm: Normalize) -> None:
 
 
 def _size(points: pd.DataFrame) -> float:
-    """Area of a marker in square points: few are large, thousands do not cover each other."""
+    """Area of a marker in square points, which decreases with the number of points."""
     return float(np.clip(4000 / len(points), 1.5, 10))
 
 

@@ -1,4 +1,4 @@
-"""Figure 5 of 10.1039/d3dd00005b: how the models learned, and what they predict."""
+"""Figure 5 of doi:10.1039/d3dd00005b: learning curves and parity plots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from sitenet.tables import read_table, write_table
 
 BINS = 60
 ROW_HEIGHT = 6.6  # cm
-WIDE = 5  # errors that differ by more than this factor get a log axis
+WIDE = 5  # errors that differ by more than this factor are shown on a log axis
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Fig5Run:
 
 @style.styled
 def draw_fig5(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
-    """One row for each run: learning curve and parity plot of the test crystals.
+    """Draw the learning curve and the parity plot of the test crystals, with a row for each run.
 
-    Writes `pdf`, a PNG beside it, and `data` (Parquet): run, panel, and either epoch, train_mae,
+    Writes `pdf`, a PNG next to it, and `data` (Parquet): run, panel, and either epoch, train_mae,
     val_mae or id, target, prediction.
     """
     figure = style.new_figure(style.DOUBLE, ROW_HEIGHT * len(runs))
@@ -64,7 +64,7 @@ def draw_fig5(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
 def _learning_curve(
     axes: Axes, history: pd.DataFrame, metrics: dict[str, Any], run: Fig5Run
 ) -> None:
-    """Training and validation MAE against the epoch; the epoch whose weights are kept."""
+    """Training and validation MAE against epochs; the epoch whose weights are kept is marked."""
     axes.plot(history.epoch, history.train_mae, color=style.BLUE, label="training")
     axes.plot(history.epoch, history.val_mae, color=style.VERMILLION, label="validation")
     best = history.loc[history.epoch == metrics["best_epoch"]].iloc[0]
@@ -93,7 +93,7 @@ def _learning_curve(
 def _parity(
     figure: Figure, axes: Axes, predictions: pd.DataFrame, scores: dict[str, Any], run: Fig5Run
 ) -> None:
-    """Predictions against targets, as a density on equal axes with the diagonal."""
+    """Density of predictions against targets on equal axes, with the diagonal."""
     target, prediction = predictions.target.to_numpy(), predictions.prediction.to_numpy()
     both = np.concatenate([target, prediction])
     margin = 0.02 * max(float(np.ptp(both)), 1e-6)

@@ -1,4 +1,4 @@
-"""Figure 6 of 10.1039/d3dd00005b: how attention depends on distance, in every block and head."""
+"""Figure 6 of doi:10.1039/d3dd00005b: attention against distance in every block and head."""
 
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -24,13 +24,14 @@ ATTENTION = (1e-6, 1.0)
 
 @style.styled
 def draw_fig6(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, table: Path) -> None:
-    """A panel for each block (rows) and head (columns) of every run.
+    """Draw a panel for each block (rows) and head (columns) of every run.
 
     Args:
         runs: title, histogram (Parquet) and table of the heads (CSV) as
             `analysis.attention.write_attention` writes them.
-        pdf, data, table: figure (a PNG goes beside it), all histograms with the shown density
-            (Parquet), all tables of heads (CSV); both with a column `run`.
+        pdf: figure to write, with a PNG next to it.
+        data: Parquet file to write: all histograms and densities, with a column `run`.
+        table: CSV file to write: all tables of heads, with a column `run`.
     """
     histograms = [_columns_normalised(read_table(path)) for _, path, _ in runs]
     heads = [pd.read_csv(path) for _, _, path in runs]
@@ -47,7 +48,7 @@ def draw_fig6(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, tab
 
 
 def _columns_normalised(histogram: pd.DataFrame) -> pd.DataFrame:
-    """With `share`: of the pairs at that distance, those with that attention."""
+    """Add `share`: the fraction of the pairs at a distance that have an attention."""
     column = histogram.groupby(["block", "head", "distance_low"]).pairs.transform("sum")
     return histogram.assign(share=histogram.pairs / column)
 
@@ -80,7 +81,7 @@ def _is(table: pd.DataFrame, block: int, head: int) -> "pd.Series[bool]":
 
 
 def _panel(axes: Axes, cells: pd.DataFrame) -> QuadMesh:
-    """Density of one head; dashed at the distance that counts as far."""
+    """Density of one head, with a dashed line at FAR."""
     shares = cells.pivot(index="attention_low", columns="distance_low", values="share")
     x = np.append(shares.columns.to_numpy(), cells.distance_high.max())
     y = np.append(shares.index.to_numpy(), cells.attention_high.max())

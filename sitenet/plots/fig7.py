@@ -1,4 +1,4 @@
-"""Figure 7 of 10.1039/d3dd00005b: do complex or large crystals get longer-ranged attention?"""
+"""Figure 7 of doi:10.1039/d3dd00005b: range of the attention against complexity and size."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -29,12 +29,12 @@ RESAMPLES = 2000
 
 
 class Fit(NamedTuple):
-    """Correlation and line of one panel."""
+    """Correlation and linear fit of one panel."""
 
     correlation: Spearman
     line: Line
     even: Spearman
-    """Correlation of the coefficient that even attention would have."""
+    """Correlation of the coefficient of even attention."""
 
 
 @style.styled
@@ -46,16 +46,17 @@ def draw_fig7(
     tasks_table: Path,
     seed: int = 0,
 ) -> None:
-    """Long-range coefficient against complexity and size: a row for each task, common axes.
+    """Draw long-range coefficients against complexity and size on common axes, a row for each task.
 
     Args:
         tasks: title, table of long-range coefficients (id, long_range_coefficient and
             even_coefficient in A), and table of the same crystals' complexity (id, i_conf,
             primitive_length in A).
-        pdf, data, table: figure (a PNG goes beside it), the points (Parquet), and Spearman's rho
-            with its interval and the least-squares line of each panel (CSV), beside what even
-            attention would give.
-        tasks_table: the coefficients of two tasks on the crystals that both have (CSV).
+        pdf: figure to write, with a PNG next to it.
+        data: Parquet file to write: the points.
+        table: CSV file to write: for each panel, Spearman's rho with its interval, the linear fit,
+            and the values for even attention.
+        tasks_table: CSV file to write: comparison of tasks, see `compare_tasks`.
         seed: of the bootstrap.
     """
     points = [_points(*task) for task in tasks]
@@ -86,12 +87,13 @@ def draw_fig7(
 
 
 def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Which of two tasks has the longer-ranged attention, crystal by crystal.
+    """Paired comparison of the long-range coefficients of tasks, on the crystals that they share.
 
-    A row for each two of `points` (task, id, long_range_coefficient, even_coefficient) that share
-    crystals: task, other_task, crystals, median, other_median, even_median and other_even_median
-    (that of even attention, of each task's N; all in A), median_difference (A), larger (share of
-    the crystals with the larger coefficient in `task`), p (Wilcoxon signed-rank test, two-sided).
+    `points`: tables of task, id, long_range_coefficient and even_coefficient. A row for each two
+    tasks with common crystals: task, other_task, crystals, median, other_median, even_median and
+    other_even_median (of even attention with each task's N; all in A), median_difference (A),
+    larger (fraction of crystals with the larger coefficient in `task`), p (two-sided Wilcoxon
+    signed-rank test).
     """
     rows = []
     for first, second in combinations(points, 2):
@@ -119,8 +121,10 @@ def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
-    """The crystals of one task: task, id, long_range_coefficient, even_coefficient, i_conf,
-    primitive_length."""
+    """The crystals of one task.
+
+    Columns: task, id, long_range_coefficient, even_coefficient, i_conf, primitive_length.
+    """
     columns = ["id", "long_range_coefficient", "even_coefficient"]
     reach = read_table(long_range, columns=columns, filters=[("split", "==", "test")])
     measures = read_table(complexity, columns=["id", *LABEL])
@@ -132,14 +136,14 @@ def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
 
 
 def _common_edges(points: Sequence[pd.DataFrame], name: str, room: float = 0) -> style.Float:
-    """Edges of the bins of a column, the same for all tasks."""
+    """Bin edges of a column, common to all tasks."""
     return np.linspace(*style.from_zero([p[name].to_numpy() for p in points], room), BINS + 1)
 
 
 def _common_norm(
     points: Sequence[pd.DataFrame], edges: dict[str, style.Float], y_edges: style.Float
 ) -> LogNorm:
-    """One colour scale for all panels."""
+    """Colour scale that is common to all panels."""
     most = max(
         np.histogram2d(p[name], p.long_range_coefficient, bins=[edges[name], y_edges])[0].max()
         for p in points
@@ -162,7 +166,7 @@ def _panel(
     norm: LogNorm,
     fit: Fit,
 ) -> QuadMesh:
-    """Density, line over the range of the data, and rho."""
+    """Density, linear fit over the range of the data, and rho."""
     x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
     mesh = style.density(axes, x, y, *edges, norm=norm)
     ends = np.array([x.min(), x.max()])

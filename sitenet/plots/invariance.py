@@ -1,4 +1,4 @@
-"""Changes of predictions when crystals are described otherwise, ours against the published rule."""
+"""Figure: changes of predictions between equivalent descriptions, for both supercell rules."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,20 +17,20 @@ from sitenet.tables import read_table, write_table
 
 PANEL_HEIGHT = 6.0  # cm
 LOWEST = 1e-8
-LOOK = {"optimal": (style.BLUE, "optimal (here)"), "greedy": (style.VERMILLION, "published code")}
-SPREAD = 0.13  # half width of a cloud of points, in units of the distance between changes
+SPREAD = 0.13  # half width of a group of points, in units of the spacing of the changes
 
 
 @style.styled
 def draw_invariance(
     runs: Sequence[tuple[str, str, Path]], pdf: Path, data: Path, table: Path
 ) -> None:
-    """A panel for each run: |change of the prediction| of each crystal, by kind of change.
+    """Draw |change of the prediction| of each crystal by kind of change, with a panel for each run.
 
     Args:
-        runs: title, unit of the label, and changes as `invariance.write_invariance` makes them.
-        pdf, data, table: figure (a PNG goes beside it), all changes (Parquet), and the largest
-            and mean changes (CSV); both with a column `run`.
+        runs: title, unit of the label, and table of `analysis.invariance.write_invariance`.
+        pdf: figure to write, with a PNG next to it.
+        data: Parquet file to write: all changes, with a column `run`.
+        table: CSV file to write: largest and mean changes, with a column `run`.
     """
     changes = [read_table(path) for *_, path in runs]
     figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(runs) + 0.8)
@@ -43,10 +43,10 @@ def draw_invariance(
         for axis, name in zip(axes, ascii_lowercase, strict=False):
             style.letter(axis, name)
     axes[-1].set_xticks(range(len(CHANGES)), list(CHANGES))
-    axes[-1].set_xlabel("what is different in the description of the crystal")
+    axes[-1].set_xlabel("change of the description of the crystal")
     handles = [
         Line2D([], [], marker="o", linestyle="", color=colour, markersize=4, label=f"{label}")
-        for colour, label in LOOK.values()
+        for colour, label in style.RULE_STYLES.values()
     ]
     handles.append(Line2D([], [], color=style.BLACK, label="largest"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
@@ -65,7 +65,7 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
             size = points.delta[chosen].abs().clip(lower=LOWEST).to_numpy()
             middle = k + 0.2 * side
             x = middle + random.uniform(-SPREAD, SPREAD, len(size))
-            axes.scatter(x, size, s=5, color=LOOK[rule][0], alpha=0.5, linewidths=0)
+            axes.scatter(x, size, s=5, color=style.RULE_STYLES[rule][0], alpha=0.5, linewidths=0)
             axes.plot([middle - SPREAD, middle + SPREAD], [size.max()] * 2, color=style.BLACK)
     axes.axhline(TOLERANCE, color=style.GREY, linestyle="--", linewidth=0.8)
     top = max(1.0, 2 * points.delta.abs().max())

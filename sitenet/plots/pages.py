@@ -1,4 +1,4 @@
-"""Tables as pages for a browser."""
+"""Tables as HTML pages."""
 
 from html import escape
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 from sitenet.files import atomic_path
 
 LONGEST = 1000
-"""Rows that a page shows at most."""
+"""Largest number of rows of a page."""
 
 STYLE = """
 body { font: 14px sans-serif; margin: 1em; color: #222; }
@@ -23,9 +23,9 @@ td { max-width: 32em; overflow-wrap: break-word; }
 
 
 def write_page(table: Path, page: Path) -> None:
-    """Write a CSV file as an HTML page; numbers are rounded as in `readable`.
+    """Write a CSV file as an HTML page, with numbers rounded as in `cell_text`.
 
-    Rows after the first `LONGEST` are left to the CSV file, and the page says so.
+    Only the first `LONGEST` rows are included; the page states how many are not.
     """
     rows = pd.read_csv(table, keep_default_na=False, na_values=[""])
     numeric = [pd.api.types.is_numeric_dtype(rows[name]) for name in rows]
@@ -59,7 +59,7 @@ def _cell(value: Any, numeric: bool) -> str:
 
 
 def cell_text(value: Any) -> str:
-    """Numbers with a fraction with 4 significant digits, or whole from 10,000 on; others as is."""
+    """A cell as text: floats with 4 significant digits, or none after the point from 10,000 on."""
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if value.is_integer() or abs(value) >= 10_000 else f"{value:.4g}"

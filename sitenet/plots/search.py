@@ -1,4 +1,4 @@
-"""A search for hyperparameters: its learning curves, and what each parameter did."""
+"""Figure of a hyperparameter search: learning curves, progress, errors by parameter."""
 
 from pathlib import Path
 
@@ -19,10 +19,10 @@ COLUMNS = 4
 
 @style.styled
 def draw_search(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) -> None:
-    """Learning curves, the best error against the number of trials, and against each parameter.
+    """Draw learning curves, the lowest error against trials, and errors against each parameter.
 
-    Writes `pdf`, a PNG beside it, and `data` (Parquet): the trials that did not fail, with
-    best_so_far, the least validation MAE of the trials up to each.
+    Writes `pdf`, a PNG next to it, and `data` (Parquet): the trials that did not fail, with
+    best_so_far, the lowest validation MAE up to each trial.
     """
     table = pd.read_csv(trials)
     table = table[table.outcome != "failed"].reset_index(drop=True)
@@ -43,7 +43,7 @@ def draw_search(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) ->
 
 
 def _curves(axis: Axes, curves: pd.DataFrame, table: pd.DataFrame, unit: str) -> None:
-    """Validation MAE against epoch; a log scale, since the first epochs are far above the rest."""
+    """Validation MAE against epoch, on a log scale because of the large first errors."""
     best = table.trial.iloc[table.val_mae.argmin()]
     for row in table.itertuples():
         curve = curves[curves.trial == row.trial]
@@ -58,17 +58,17 @@ def _curves(axis: Axes, curves: pd.DataFrame, table: pd.DataFrame, unit: str) ->
 
 
 def _progress(axis: Axes, table: pd.DataFrame, unit: str) -> None:
-    """The best of each trial, and the best so far."""
+    """Lowest error of each trial, and the lowest so far."""
     axis.step(table.trial, table.best_so_far, where="post", color=BEST)
     _points(axis, table, table.trial)
-    axis.set(xlabel="trial", ylabel=f"least validation MAE ({unit})", yscale="log")
+    axis.set(xlabel="trial", ylabel=f"lowest validation MAE ({unit})", yscale="log")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(axis)
     style.letter(axis, "b")
 
 
 def _parameter(axis: Axes, table: pd.DataFrame, name: str) -> None:
-    """The best of each trial against one parameter."""
+    """Lowest error of each trial against one parameter."""
     _points(axis, table, table[name])
     axis.set(xlabel=name.replace("_", " "), yscale="log")
     if name == LOGARITHMIC:
@@ -85,15 +85,15 @@ def _points(axis: Axes, table: pd.DataFrame, x: pd.Series) -> None:
 
 
 def _plain(axis: Axes) -> None:
-    """Errors with plain numbers, a few on the scale."""
+    """Label the errors with few numbers, without exponents."""
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _legend() -> list[Line2D]:
-    entries = {"best": BEST, "came to its end": COLOURS["finished"],
-               "stopped on the way": COLOURS["stopped"]}  # fmt: skip
+    entries = {"best": BEST, "finished": COLOURS["finished"],
+               "stopped early": COLOURS["stopped"]}  # fmt: skip
     return [
         Line2D([], [], color=colour, marker="o", markersize=3, label=label)
         for label, colour in entries.items()

@@ -1,4 +1,4 @@
-"""The look of every figure, and how it is written."""
+"""Common style of all figures, and how they are written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,17 +21,20 @@ from sitenet.files import atomic_path
 Float = NDArray[np.float64]
 
 SINGLE, DOUBLE = 8.3, 17.0
-"""Widths of one and two columns of a journal page, cm."""
+"""Widths of one and two columns of a journal page in cm."""
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#7F7F7F"
-"""Colours that the colour-blind tell apart (M. Okabe, K. Ito 2008)."""
+"""Colours that colour-blind readers can distinguish (M. Okabe, K. Ito 2008)."""
+
+RULE_STYLES = {"optimal": (BLUE, "optimal (here)"), "greedy": (VERMILLION, "published code")}
+"""Colour and legend of each supercell rule."""
 
 DENSITY = "viridis"
 
 styled = mpl.rc_context(
     {
-        "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure everywhere
+        "font.family": "DejaVu Sans",  # included in matplotlib: figures are the same everywhere
         "font.size": 8,
         "axes.titlesize": 8,
         "axes.labelsize": 8,
@@ -50,18 +53,18 @@ styled = mpl.rc_context(
         "savefig.dpi": 300,
     }
 )
-"""Decorator of the functions that draw."""
+"""Decorator of the functions that draw figures."""
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of `width` x `height` cm that keeps its parts from overlapping."""
+    """An empty figure of `width` x `height` cm whose parts do not overlap."""
     return Figure(figsize=(width / 2.54, height / 2.54), layout="constrained")
 
 
 def save(figure: Figure, pdf: Path) -> None:
-    """Write `figure` as vector PDF and, beside it, as PNG of 300 dpi.
+    """Write `figure` as vector PDF and, next to it, as PNG with 300 dpi.
 
-    Each file is whole or absent, and the same figure gives the same bytes.
+    Files are written atomically, and their bytes are reproducible.
     """
     with atomic_path(pdf) as temporary:
         figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
@@ -70,7 +73,7 @@ def save(figure: Figure, pdf: Path) -> None:
 
 
 def of_runs(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The tables of several runs as one, with the title of each in the first column `run`."""
+    """Tables of several runs joined to one, with their titles in the first column, `run`."""
     named = [t.assign(run=title) for title, t in zip(titles, tables, strict=True)]
     joined = pd.concat(named, ignore_index=True)
     return joined[["run", *joined.columns.drop("run")]]
@@ -79,7 +82,7 @@ def of_runs(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFra
 def density(
     axes: Axes, x: Float, y: Float, x_edges: Float, y_edges: Float, norm: LogNorm | None = None
 ) -> QuadMesh:
-    """A 2-d histogram of (x, y) with the count as colour on a log scale; returns the mesh."""
+    """Draw a 2-d histogram of (x, y) with counts as colours on a log scale; returns the mesh."""
     counts = np.histogram2d(x, y, bins=[x_edges, y_edges])[0].T
     norm = norm or LogNorm(1, max(2.0, counts.max()))
     shown = np.ma.masked_equal(counts, 0)
@@ -87,13 +90,13 @@ def density(
 
 
 def count_bar(figure: Figure, mesh: QuadMesh, axes: Any, label: str) -> None:
-    """The colour scale of a density, with plain numbers, beside `axes` (one or several)."""
+    """Draw the colour bar of a density next to `axes` (one or several)."""
     bar = figure.colorbar(mesh, ax=axes, label=label, pad=0.015)
     plain_ticks(bar.ax.yaxis)
 
 
 def plain_ticks(axis: Axis) -> None:
-    """Ticks at 1, 2, 5, 10, ... of a logarithmic axis, as plain numbers."""
+    """Set ticks of a logarithmic axis at 1, 2, 5, 10, ..., without exponents."""
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     axis.set_minor_locator(NullLocator())
@@ -101,9 +104,9 @@ def plain_ticks(axis: Axis) -> None:
 
 
 def from_zero(values: Sequence[Float], room: float = 0) -> tuple[float, float]:
-    """Limits from zero, or below where needed, to the next whole number beyond all `values`.
+    """Limits of an axis from zero (or the smallest value) to the next integer above all `values`.
 
-    `room`: of the values' range, left free for a note above them.
+    `room`: fraction of the range that is added above the values, for a note.
     """
     everything = np.concatenate(values)
     return float(min(0, np.floor(everything.min()))), float(
@@ -112,12 +115,12 @@ def from_zero(values: Sequence[Float], room: float = 0) -> tuple[float, float]:
 
 
 def letter(axes: Axes, text: str) -> None:
-    """Name a panel (a), (b), ... above its left end."""
+    """Label a panel (a), (b), ... above its left edge."""
     axes.set_title(f"({text})", loc="left", fontweight="bold")
 
 
 def note(axes: Axes, text: str, corner: str = "upper left") -> None:
-    """A readable remark inside a corner of a panel; hyphens become minus signs."""
+    """Write a note in a corner of a panel; hyphens become minus signs."""
     vertical, horizontal = corner.split()
     axes.text(
         0.03 if horizontal == "left" else 0.97,

@@ -1,4 +1,4 @@
-"""How large primitive cells are, how full and how cubic the supercells of both rules."""
+"""Figure: sizes of primitive cells, and filling and cubicness of supercells, for both rules."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,6 @@ from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 
 ROW_HEIGHT = 5.2  # cm
-LOOK = {"optimal": (style.BLUE, "optimal (here)"), "greedy": (style.VERMILLION, "published code")}
 BINS = np.linspace(-0.01, 1.01, 52).tolist()
 
 
@@ -21,12 +20,13 @@ BINS = np.linspace(-0.01, 1.01, 52).tolist()
 def draw_supercells(
     sets: Sequence[tuple[str, int, Path]], pdf: Path, data: Path, table: Path
 ) -> None:
-    """A row for each data set and N: sites of the primitive cells, filling and cubicness.
+    """Draw sites of the primitive cells, filling and cubicness, with a row for each data set and N.
 
     Args:
-        sets: title, N, and measures as `supercells.write_supercells` makes them.
-        pdf, data, table: figure (a PNG goes beside it), all measures (Parquet), and their means
-            and worst values (CSV); both with a column `run`.
+        sets: title, N, and table of `analysis.supercells.write_supercells`.
+        pdf: figure to write, with a PNG next to it.
+        data: Parquet file to write: all measures, with a column `run`.
+        table: CSV file to write: means and worst values, with a column `run`.
     """
     measured = [read_table(path) for *_, path in sets]
     figure = style.new_figure(style.DOUBLE, ROW_HEIGHT * len(sets) + 0.8)
@@ -49,7 +49,7 @@ def draw_supercells(
 
 
 def _sizes(axes: Axes, cells: pd.DataFrame, n_atoms: int) -> None:
-    """Histogram of the sites of our primitive cells; dashed at N."""
+    """Histogram of the sites of our primitive cells, with a dashed line at N."""
     sites = cells.n_sites[cells.supercell == "optimal"].to_numpy()
     width = max(1, int(np.ceil(sites.max() / 40)))
     edges = np.arange(0, sites.max() + width + 1, width) + 0.5
@@ -61,9 +61,9 @@ def _sizes(axes: Axes, cells: pd.DataFrame, n_atoms: int) -> None:
 
 
 def _compared(axes: Axes, cells: pd.DataFrame, column: str, label: str) -> None:
-    """Histogram of a measure for both rules, with means."""
+    """Histogram of a measure for both rules, with the means."""
     means = []
-    for rule, (colour, name) in LOOK.items():
+    for rule, (colour, name) in style.RULE_STYLES.items():
         values = cells.loc[cells.supercell == rule, column].to_numpy()
         axes.hist(values, bins=BINS, color=colour, alpha=0.45, label=name)
         axes.hist(values, bins=BINS, color=colour, histtype="step", linewidth=1.0)

@@ -1,4 +1,4 @@
-"""Table 1 of 10.1039/d3dd00005b beside the settings of trained models."""
+"""Table 1 of doi:10.1039/d3dd00005b, with the settings of trained models."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from sitenet.files import atomic_path, read_json
 
 
 class Option(NamedTuple):
-    """One row: where the value is in a model's description, and what the paper did."""
+    """One row: the key of the value in a model's description, and the values of the paper."""
 
     name: str
     section: str
@@ -51,14 +51,14 @@ OPTIONS = (
     Option("label scaling", "training", "label_scaling", "", "none"),
     Option("largest number of epochs", "training", "max_epochs", "", "stopped by hand"),
 )  # fmt: skip
-"""Searched and published values: the paper's; those it does not print are its code's."""
+"""Searched and published values of the paper; values that it does not state are from its code."""
 
 
 def write_table1(models: Sequence[tuple[str, Path]], csv_path: Path, markdown: Path) -> None:
-    """Write option, searched range, published value, and each model's value.
+    """Write a row for each option: searched range, published value, and the value of each model.
 
-    `models` are names, which head the columns, and descriptions (model.json) with the sections
-    `model`, `training` and `features`. Raises KeyError where one lacks an option.
+    `models`: names, which are the column headings, and descriptions (model.json) with the sections
+    `model`, `training` and `features`. Raises KeyError if a description lacks an option.
     """
     descriptions = [read_json(path) for _, path in models]
     head = ["option", "searched in the paper", "published", *(name for name, _ in models)]
@@ -83,7 +83,7 @@ def _value(description: Mapping[str, Any], option: Option) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A setting for readers: lists with commas, yes and no, none."""
+    """A setting as text, with yes and no for booleans and commas in lists."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Tables 2 and 3 of 10.1039/d3dd00005b: errors by supercell size and by number of crystals."""
+"""Tables 2 and 3 of doi:10.1039/d3dd00005b: errors by supercell size and training set size."""
 
 import json
 from collections.abc import Sequence
@@ -21,18 +21,20 @@ PUBLISHED: dict[tuple[str, str], dict[tuple[int, float | None, int | None], floa
     },
     ("mp_e_form", "formation_energy"): {(500, None, None): 0.034},
 }  # fmt: skip
-"""Test MAE of the paper by data set and task (as config/matbench.yaml names them), then N, cutoff
-(A) and training crystals (None: all)."""
+"""Test MAE of the paper by data set and task (names of config/matbench.yaml), then by N, cutoff (A)
+and training crystals (None: all)."""
 
 SETTING = ["dataset", "task", "n", "variant"]
 
 LENGTH = ["max_epochs", "patience", "warmup_epochs", "batch_sites"]
-"""Options that a training on fewer crystals may have otherwise, in one line of table 3."""
+"""Options that may differ between the trainings in one line of table 3."""
 
 
 def read_runs(metrics: Sequence[Path]) -> pd.DataFrame:
-    """One row per run: SETTING, seed, unit, cutoff, train_size (NaN: all), trained, test_mae, and
-    `alike`, equal for settings that differ in N, training size and LENGTH only."""
+    """Table of runs: SETTING, seed, unit, cutoff, train_size (NaN: all), trained, test_mae, alike.
+
+    `alike` is equal for settings that differ only in N, training size and LENGTH.
+    """
     return pd.DataFrame([_row(Path(path)) for path in metrics])
 
 
@@ -54,10 +56,10 @@ def _row(path: Path) -> dict[str, Any]:
 
 
 def write_table2(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
-    """Errors of all settings that train on everything, by N and cutoff.
+    """Write the errors of all settings that are trained on all training crystals, by N and cutoff.
 
-    CSV: SETTING, unit, cutoff, trained, seeds, test_mae, standard_error, published. Markdown: the
-    same for readers.
+    CSV columns: SETTING, unit, cutoff, trained, seeds, test_mae, standard_error, published. The
+    Markdown table has the same content.
     """
     runs = read_runs(metrics)
     table = _over_seeds(runs[runs.train_size.isna()])
@@ -82,10 +84,10 @@ def write_table2(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
 
 
 def write_table3(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
-    """Errors by N and number of training crystals, of settings that were trained with several.
+    """Write errors by N and number of training crystals, for settings with several such numbers.
 
-    CSV as for table 2, with train_size (empty: all). Markdown: a column for each size; settings
-    that differ in LENGTH at one size have a line each.
+    CSV columns as in table 2, and train_size (empty: all). The Markdown table has a column for each
+    size; settings of one size that differ in LENGTH have separate lines.
     """
     table = _over_seeds(read_runs(metrics))
     family = ["dataset", "task", "alike"]
@@ -133,7 +135,7 @@ def _published(row: Any) -> float | None:
 
 
 def _cell(row: Any) -> str:
-    """Error of one size, with the published one in brackets."""
+    """Error for one size, with the published value in brackets."""
     if row is None:
         return ""
     text = with_error(row.test_mae, row.standard_error)

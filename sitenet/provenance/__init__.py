@@ -1,5 +1,6 @@
-"""Where a number comes from.
+"""Provenance of results: records of jobs, and the way from a result back to its jobs.
 
-`record` writes what a job was and cost to a JSON file beside its log. `trace` reads such files: the
-jobs behind a result, and tables of all jobs. `rejections` gathers the crystals refused on the way.
+`record` writes a JSON file next to the log of each job. `trace` finds the jobs that a result comes
+from, and `job_tables` summarises them. `rejections` collects the crystals that were rejected.
+`code` and `syntax` determine the code that a result depends on.
 """

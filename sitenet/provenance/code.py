@@ -1,12 +1,12 @@
-"""The code that a result depends on, as a fingerprint: a change of it makes the result stale.
+"""Fingerprints of the code that a result depends on: when they change, the result is stale.
 
-A script depends on all modules that it imports, directly or through others, also inside functions
-(heavy imports are often there), on the packages that contain them, and on the files that a module
-names in its own package or one that it imports: tables of constants, C++ sources. The fingerprint
-is one of syntax trees, so that comments, docstrings and layout have no part in it.
+A script depends on all modules that it imports, directly or through others and also inside
+functions, on the packages that contain them, and on data files (tables of constants, C++ sources)
+that a module names in its own package or in one that it imports. Comments, docstrings and layout
+do not change a fingerprint (`provenance.syntax`).
 
-A module or file whose name is put together while the program runs would not be found. The package
-has none: such a name stands as a literal where it is used.
+A module or file whose name is composed at run time is not found. The package has none: such names
+are literals where they are used.
 """
 
 import json
@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from fnmatch import fnmatch
-from importlib.util import resolve_name
 from pathlib import Path
 
 from sitenet.files import read_json, write_text
@@ -22,27 +21,28 @@ from sitenet.provenance.syntax import VERSION, Syntax, data_fingerprint, digest
 
 WITHOUT_EFFECT = {
     "job": "what surrounds the one call of a script: log, record, signals, choice of the device",
-    "clock": "when a job began",
-    "sitenet": "the version, which a release changes, and how threads wait",
-    "sitenet.files": "that files are whole or absent; their content is the caller's",
+    "clock": "the time at which a job started",
+    "sitenet": "the version, which changes with each release, and how threads wait",
+    "sitenet.files": "atomic writing; the content of a file is up to the caller",
     "sitenet.gpus": "which of several GPUs a job takes",
-    "sitenet.parallel": "how work is spread over processes; results come in the order of the items",
+    "sitenet.parallel": "distribution over processes; results come in the order of the items",
     "sitenet.progress": "log lines and progress bars",
-    "sitenet.provenance.record": "the record beside a job's log",
+    "sitenet.provenance.record": "the record beside the log of a job",
 }
-"""Modules that change speed and messages but no result, and what they do instead.
+"""Modules that affect speed and messages but no result, with what they do.
 
-They and their imports do not count. The kernels do, in C++ and Triton, with their compiler flags:
-they agree with plain PyTorch up to rounding only, a training amplifies rounding to other weights,
-and a fault in them is a fault of the results. So do `sitenet.tables` (formats and checks of data)
-and the modules that share a training among processes.
+They are left out of the fingerprints, with their imports. The kernels in C++ and Triton and their
+compiler flags are not: they agree with plain PyTorch only up to rounding, which a training
+amplifies to different weights, and a fault in them is a fault in the results. Nor are
+`sitenet.tables`, which has the formats of the results, and modules that share a training among
+processes.
 """
 
 DISPATCHERS = {"sitenet.sources.kinds"}
-"""Modules that import, inside a function, one of several others; the caller says which."""
+"""Modules that import one of several others inside a function; the caller names the one."""
 
 CACHED = 2000
-"""Files, in all their versions, that are kept in the cache at most."""
+"""Largest number of files in the cache, counting each version of a file."""
 
 
 class Code:
@@ -50,8 +50,7 @@ class Code:
 
     Args:
         root: folder with `sitenet/` and `workflow/scripts/`.
-        cache: folder for what was found in files, by their content, so that the next process need
-            not parse them.
+        cache: folder for the results of parsing, by the content of the files, for later processes.
     """
 
     def __init__(self, root: Path, cache: Path) -> None:
@@ -65,7 +64,7 @@ class Code:
         self._fingerprints: dict[Path, str] = {}
 
     def fingerprint(self, script: str, *chosen: str) -> str:
-        """12 hexadecimal digits for a script of the workflow and all that it depends on.
+        """12 hexadecimal digits for a script of the workflow and everything that it depends on.
 
         Args:
             script: its name, without suffix.
@@ -79,7 +78,7 @@ class Code:
         return digest("\n".join(parts))[:12]
 
     def closure(self, script: str, *chosen: str) -> set[Path]:
-        """The script, and the modules and files of data that it depends on."""
+        """The script and the modules and data files that it depends on."""
         waiting = [self._scripts / f"{script}.py", *self._modules(chosen)]
         found: set[Path] = set()
         while waiting:
@@ -90,14 +89,13 @@ class Code:
         return found
 
     def _needed_by(self, path: Path) -> set[Path]:
-        """What one file needs itself."""
+        """The direct dependencies of one file."""
         if path.suffix != ".py":
             return set()
         if path not in self._needs:
-            syntax, name = self._syntax(path), self._name(path)
-            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-            imports = syntax.imports + ([] if name in DISPATCHERS else syntax.later)
-            modules = set(self._modules(resolve_name(one, package) for one in imports))
+            syntax = self._syntax(path)
+            dispatches = self._name(path) in DISPATCHERS
+            modules = set(self._modules(syntax.imports + ([] if dispatches else syntax.later)))
             folders = {path.parent, *(module.parent for module in modules)}
             data = {file for folder in folders for file in self._data_in(folder)}
             named = {d for d in data if any(fnmatch(d.name, pattern) for pattern in syntax.files)}
@@ -153,7 +151,7 @@ class Code:
         return self._parsed[key]
 
     def _keep(self) -> None:
-        """Write the cache if there is something new; where that fails, it is done without."""
+        """Write the cache if something was parsed; failing to do so costs only time."""
         if self._new:
             self._new = False
             latest = list(self._parsed.items())[-CACHED:]
@@ -162,7 +160,7 @@ class Code:
 
 
 def _read_cache(path: Path) -> dict[str, Syntax]:
-    """What an earlier process kept; nothing if there is none or it is damaged."""
+    """The cache of an earlier process; empty if there is none or it is damaged."""
     try:
         return {key: Syntax(**fields) for key, fields in read_json(path).items()}
     except (OSError, ValueError, TypeError, AttributeError):

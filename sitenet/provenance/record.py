@@ -1,4 +1,4 @@
-"""What a job was: inputs, settings, versions, machine and cost, as a JSON file beside its log."""
+"""Record of a job next to its log: inputs, settings, versions, machine and cost, as JSON."""
 
 import hashlib
 import json
@@ -26,15 +26,15 @@ PACKAGES = (
 """Packages whose versions are recorded if they are installed."""
 
 COST = ("attempts", "wall_seconds", "cpu_seconds", "gpu_seconds")
-"""What is summed over the attempts of a job."""
+"""Costs that are summed over the attempts of a job."""
 
 INTERVAL = 30.0
-"""Seconds between updates of the record of a running job: at most this is lost by a kill."""
+"""Seconds between updates of a running job's record; a kill loses at most this much."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the workflow runs it; `gpus` are those it computes on."""
+    """A job of the workflow; `gpus` is the number of GPUs that it uses."""
 
     rule: str
     wildcards: Mapping[str, str]
@@ -50,14 +50,14 @@ class Job:
 def recorded(path: Path, job: Job, source: Path, started: float) -> Iterator[None]:
     """Keep the record of `job` at `path` while the block runs; `finished` is null until it ends.
 
-    Times are in seconds, memory in bytes. Attempts that were stopped before this one, with the
-    same parameters and outputs, are counted in. An exception leaves the record unfinished.
+    Times are in seconds, memory in bytes. Costs include those of earlier interrupted attempts with
+    the same parameters and outputs. After an exception the record remains unfinished.
 
     Args:
         path: JSON file to write.
-        job: what is run.
-        source: folder of the workflow, of whose git checkout the commit is told.
-        started: when the job began, as by `time.time`.
+        job: the job that is run.
+        source: folder of the workflow, whose git commit is recorded.
+        started: start time, as returned by `time.time`.
     """
     about = _about(job, source)
     earlier = _unfinished(path, about)
@@ -66,7 +66,7 @@ def recorded(path: Path, job: Job, source: Path, started: float) -> Iterator[Non
         cost = _cost(started, job.gpus)
         totals = {name: cost[name] + earlier.get(name, 0) for name in COST}
         times = {"started": _utc(started), "finished": finished}
-        # Not sooner: to ask a GPU for its name takes memory of it, in this process.
+        # Only at the end: querying the name of a GPU allocates memory on it.
         name = device(job.gpus) if finished else None
         write_json(path, {**about, "device": name, **times, **cost, **totals})
 
@@ -94,13 +94,13 @@ def recorded(path: Path, job: Job, source: Path, started: float) -> Iterator[Non
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of `settings` as JSON with sorted keys."""
+    """First 12 hexadecimal digits of the SHA-256 of `settings` as JSON with sorted keys."""
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def device(gpus: int) -> str:
-    """The model of the GPU if the job computes on one, else of the processor."""
+    """Model name of the GPU if the job uses one, otherwise of the processor."""
     torch = sys.modules.get("torch")
     if gpus and torch is not None:
         return str(torch.cuda.get_device_name())
@@ -113,9 +113,9 @@ def device(gpus: int) -> str:
 
 
 def commit(source: Path) -> tuple[str | None, bool | None]:
-    """The git commit of the checkout in `source`, and whether tracked files differ from it.
+    """Git commit of the checkout in `source`, and whether tracked files differ from it.
 
-    Neither is known if `source` is no checkout or there is no git.
+    Both are None if `source` is not a checkout or git is not installed.
     """
     if not (source / ".git").exists():
         return None, None
@@ -131,7 +131,7 @@ def commit(source: Path) -> tuple[str | None, bool | None]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, this package and those it computes with."""
+    """Versions of Python, of this package and of its dependencies."""
     found = {"python": platform.python_version(), "sitenet": __version__}
     for name in PACKAGES:
         try:
@@ -142,7 +142,7 @@ def versions() -> dict[str, str]:
 
 
 def _about(job: Job, source: Path) -> dict[str, Any]:
-    """The part of a record that does not change while the job runs, as JSON has it."""
+    """The constant part of a record, converted to JSON types."""
     name, changed = commit(source)
     about = {
         "rule": job.rule,
@@ -162,7 +162,7 @@ def _about(job: Job, source: Path) -> dict[str, Any]:
 
 
 def _unfinished(path: Path, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of stopped attempts at the same job; empty if there is none."""
+    """The record of interrupted attempts at the same job; empty if there is none."""
     try:
         record = read_json(path)
     except (FileNotFoundError, json.JSONDecodeError):
@@ -172,7 +172,7 @@ def _unfinished(path: Path, about: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cost(started: float, gpus: int) -> dict[str, Any]:
-    """What this attempt took so far, with its child processes that have ended."""
+    """Cost of this attempt so far, including child processes that have ended."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     unit = 1 if sys.platform == "darwin" else 1024
     wall = time() - started

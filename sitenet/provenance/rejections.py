@@ -1,4 +1,4 @@
-"""The crystals that were refused anywhere in a run, as one table."""
+"""Table of all crystals that were rejected in any step of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ COLUMNS = ["dataset", "step", "id", "reason", "where"]
 
 
 def write_rejections(lists: Sequence[Path], out: Path) -> None:
-    """Join lists of refused crystals (CSV: id, reason and perhaps where) into the CSV `out`.
+    """Join lists of rejected crystals (CSV: id, reason and optionally where) in the CSV file `out`.
 
-    The path of a list tells the data set and the step that wrote it; see `origin`.
+    Data set and step are taken from the path of each list, see `origin`.
     """
     parts = []
     for path in lists:
@@ -24,13 +24,13 @@ def write_rejections(lists: Sequence[Path], out: Path) -> None:
     table = pd.concat(parts).reindex(columns=COLUMNS, fill_value="").fillna("")
     write_table(out, table)
     counts = [f"{dataset} {count:,}" for dataset, count in table.groupby("dataset").size().items()]
-    log.info(f"refused crystals: {', '.join(counts) or 'none'} (see {out})")
+    log.info(f"rejected crystals: {', '.join(counts) or 'none'} (see {out})")
 
 
 def origin(path: Path) -> tuple[str, str]:
-    """Data set and step of a list: .../mine/n50/shards/part-000.rejected.csv -> mine, N = 50.
+    """Data set and step of a list: mine, N = 50 for .../mine/n50/shards/part-000.rejected.csv.
 
-    Others are .../mine/rejected.csv (reading), .../mine/complexity.rejected.csv (complexity) and
+    Other paths: .../mine/rejected.csv (reading), .../mine/complexity.rejected.csv (complexity),
     .../mine/descriptors/xrd/part-000.rejected.csv (xrd).
     """
     folder = path.parent

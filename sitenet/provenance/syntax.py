@@ -1,4 +1,7 @@
-"""What counts of a source file: its syntax without comments, docstrings and layout; its imports."""
+"""The part of a source file that can change results, and what the file imports.
+
+That part is the syntax tree without comments, docstrings and layout.
+"""
 
 import ast
 import hashlib
@@ -13,20 +16,23 @@ MODULE = re.compile(r"sitenet(\.\w+)+")
 FILE = re.compile(r"[\w*-][\w.*-]*\.\w+")
 NOT_CODE = re.compile(r'("(?:\\.|[^"\\\n])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
+DECLARATIONS = {"option", "required", "overlay"}
+"""Functions of `sitenet.options.option` that declare an option."""
+
 VERSION = "-".join(
     [*map(str, sys.version_info[:2]), hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]]
 )
-"""Of Python's syntax trees and of this module: what is kept of files is valid for one version."""
+"""Python's syntax trees and this module in one version: what is cached is valid for it alone."""
 
 
 @dataclass(frozen=True)
 class Syntax:
-    """What counts of a Python file.
+    """The relevant part of a Python file.
 
-    `fingerprint` is that of its syntax tree. Modules are named as in import statements (a leading
-    dot for relative ones), with every imported name as if it were a module: `imports` at the top
-    level and in classes, `later` in functions and in literals such as "sitenet.crystal". `files`
-    are literals that look like names of files or patterns of them, such as "*.cpp".
+    `fingerprint` is that of its syntax tree. Modules are named as in import statements, with every
+    imported name as if it were a module: `imports` at the top level and in classes, `later` in
+    functions and in literals such as "sitenet.crystal". `files` are literals that look like names
+    of files or patterns of them, such as "*.cpp".
     """
 
     fingerprint: str
@@ -37,20 +43,30 @@ class Syntax:
     @classmethod
     def of(cls, source: bytes, path: Path) -> "Syntax":
         """Parse a Python file; `path` is for messages. Raises SyntaxError."""
-        tree = _Essence().visit(ast.parse(source, str(path)))
+        tree = _WithoutIrrelevant().visit(ast.parse(source, str(path)))
         syntax = cls(digest("\0".join(_tokens(tree))))
         _collect(tree, syntax, inside=False)
         return syntax
 
 
-class _Essence(ast.NodeTransformer):
-    """Drops statements without effect: literals such as docstrings, imports for type checkers."""
+class _WithoutIrrelevant(ast.NodeTransformer):
+    """Drops statements that have no effect on results.
+
+    These are literals such as docstrings, imports for type checkers, and the declarations of
+    options (`name: type = option(default, description)`): rules have the values of options among
+    their parameters.
+    """
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
 
     def visit_Pass(self, node: ast.Pass) -> None:
         return None
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        function = node.value.func if isinstance(node.value, ast.Call) else None
+        declared = isinstance(function, ast.Name) and function.id in DECLARATIONS
+        return None if declared else self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
@@ -60,7 +76,7 @@ class _Essence(ast.NodeTransformer):
 
 
 def _tokens(node: Any) -> Iterator[str]:
-    """The tree as text, without positions and empty fields, which differ between Pythons."""
+    """The tree as text, without positions and without empty fields, which vary between Pythons."""
     if isinstance(node, ast.AST):
         yield f"({type(node).__name__}"
         for name, value in ast.iter_fields(node):
@@ -81,10 +97,8 @@ def _collect(node: ast.AST, syntax: Syntax, *, inside: bool) -> None:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             imports += [alias.name for alias in child.names]
-        elif isinstance(child, ast.ImportFrom):
-            base = "." * child.level + (child.module or "")
-            dot = "" if base.endswith(".") else "."
-            imports += [base, *(f"{base}{dot}{alias.name}" for alias in child.names)]
+        elif isinstance(child, ast.ImportFrom):  # absolute: the package has no relative ones
+            imports += [f"{child.module}.{alias.name}" for alias in child.names]
         elif isinstance(child, ast.Constant) and isinstance(child.value, str):
             if MODULE.fullmatch(child.value):
                 syntax.later.append(child.value)
@@ -95,7 +109,7 @@ def _collect(node: ast.AST, syntax: Syntax, *, inside: bool) -> None:
 
 
 def data_fingerprint(path: Path) -> str:
-    """Of a file of data; of C++ without comments and blank lines."""
+    """The fingerprint of a data file; of C++ without comments and layout."""
     content = path.read_bytes()
     if path.suffix in (".cpp", ".h"):
         code = NOT_CODE.sub(lambda match: match[1] or " ", content.decode())

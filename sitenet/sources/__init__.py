@@ -1,7 +1,6 @@
-"""Where crystals come from: one validated table of structures and labels.
+"""Sources of crystals, and the validated table of structures and labels made from them.
 
-A source (`prototypes`, `matbench`, `table`, `cif_folder`; see `kinds`) offers records (`records`).
-`collect.collect` reads each CIF (`cif.read_cif`), writes what is usable to structures.parquet
-(`tables`) and the reasons for the rest to rejected.csv. `splits.make_split` divides the crystals
-of a task; `oxidation.guess_oxidation` guesses oxidation states from a composition.
+A source (`prototypes`, `matbench`, `table`, `cif_folder`) yields records (`records`). `collect`
+checks them (`record_checks`), writes usable crystals to structures.parquet (`structure_table`,
+`structure_writer`), and lists the others with reasons in rejected.csv (`rejection_limit`).
 """

@@ -2,7 +2,7 @@
 
 Model: I. D. Brown, "The Chemical Bond in Inorganic Chemistry", Oxford University Press 2002.
 Parameters: M. O'Keeffe and N. E. Brese, J. Am. Chem. Soc. 113 (1991) 3226,
-doi:10.1021/ja00009a002, which give a bond length for any pair of 75 elements (table from pymatgen).
+doi:10.1021/ja00009a002, which give bond lengths for all pairs of 75 elements (table of pymatgen).
 """
 
 from functools import cache
@@ -18,16 +18,16 @@ SOFTNESS = 0.37
 """b in exp((R - d) / b), in A, the same for all bonds (O'Keeffe and Brese)."""
 
 WEAKEST_BOND = 0.038
-"""A contact is a bond when its valence exceeds this share of the cation's charge (D. Altermatt and
+"""A contact is a bond if its valence exceeds this fraction of the cation's charge (D. Altermatt and
 I. D. Brown, Acta Cryst. B41 (1985) 240, doi:10.1107/S0108768185002063)."""
 
 LONGEST_BOND = 5.0
-"""Contacts are searched up to this distance in A; no pair of the table bonds further away."""
+"""Cutoff of the search in A, beyond which no pair of the table forms a bond."""
 
 PARAMETERS = {
     element.Z: (float(values["r"]), float(values["c"])) for element, values in BV_PARAMS.items()
 }
-"""Size r in A and electronegativity c of each element that has them, by atomic number."""
+"""Size parameter r in A and electronegativity c of the elements, by atomic number."""
 
 
 @cache
@@ -35,7 +35,7 @@ def single_bond_length(first: int, second: int) -> float:
     """Length R in A of a bond of valence 1 between two elements (equation 3 of the source).
 
     Raises:
-        KeyError: one of the elements has no parameters.
+        KeyError: an element has no parameters.
     """
     r1, c1 = PARAMETERS[first]
     r2, c2 = PARAMETERS[second]
@@ -52,8 +52,8 @@ def bond_valence_sums(
 ) -> Array:
     """Sum of the bond valences at each atom, positive for cations: (n,) in valence units.
 
-    A bond joins a cation and an anion, has the valence s = exp((R - d) / b), and counts when s
-    exceeds `WEAKEST_BOND` times the cation's charge: the first shell and nothing else.
+    Bonds are contacts of a cation and an anion with valence s = exp((R - d) / b) above
+    `WEAKEST_BOND` times the cation's charge, which restricts them to the first shell.
 
     Args:
         lattice: (3, 3) rows a, b, c in A.
@@ -84,9 +84,9 @@ def instability_index(
 ) -> float:
     """Global instability index of a crystal, in valence units.
 
-    The root mean square, over the atoms, of bond valence sum minus formal charge
+    The root mean square over the atoms of bond valence sum minus formal charge
     (A. Salinas-Sanchez et al., J. Solid State Chem. 100 (1992) 201,
-    doi:10.1016/0022-4596(92)90094-C). Depends on nothing beyond each atom's first shell.
+    doi:10.1016/0022-4596(92)90094-C). It depends only on the first shell of each atom.
 
     Arguments and errors as `bond_valence_sums`.
     """

@@ -11,20 +11,20 @@ from sitenet.sources.table import as_number, as_text, column_names, read_rows
 HEADERLESS = "id_prop.csv"
 
 Row = tuple[dict[str, float | None], dict[str, str]]
-"""Labels and further columns of one id."""
+"""Labels and extra columns of one id."""
 
 
 def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
-    """Yield the files by name, then rejections of labels without a file.
+    """Yield the files sorted by name, then rejections of labels without a file.
 
-    Without label columns and a table the files are all there is.
+    Without label columns and without a table, records have no labels.
 
     Args:
         source: its options.
-        columns: of the labels; `id_prop.csv` has just one, which can have any name here.
+        columns: of the labels; `id_prop.csv` has a single one, which may have any name.
 
     Raises:
-        SourceError: there is no such folder, table or column.
+        SourceError: the folder, the table or a column does not exist.
     """
     folder = Path(source.path)
     files = cif_files(folder)
@@ -58,7 +58,7 @@ def count(source: CifFolderSource) -> int:
 
 
 def cif_files(folder: Path) -> dict[str, Path]:
-    """The CIF files of a folder by id, sorted. Raises SourceError where there are none."""
+    """The CIF files of a folder by id, sorted. Raises SourceError if there are none."""
     if not folder.is_dir():
         raise SourceError(f"there is no folder {folder}")
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".cif")

@@ -1,4 +1,4 @@
-"""Writes a crystal as CIF text in P1: every atom of the cell, no symmetry."""
+"""Writer of CIF text in space group P1, with all atoms of the cell."""
 
 from collections.abc import Sequence
 
@@ -39,15 +39,15 @@ def write_cif(
     charges: Array | None = None,
     occupancy: Sequence[float] | None = None,
 ) -> str:
-    """CIF text of a crystal; lengths, angles and positions keep 12 decimals.
+    """CIF text of a crystal; lengths, angles and positions have 12 decimals.
 
     Args:
-        name: of the data block; blanks become underscores.
-        lattice: (3, 3) rows a, b, c in A; its orientation is lost, as in any CIF.
+        name: of the data block; spaces are replaced by underscores.
+        lattice: (3, 3) rows a, b, c in A; a CIF does not preserve its orientation.
         symbols: (n,) chemical symbols.
         frac: (n, 3) fractional positions.
         charges: (n,) formal charges, written as oxidation numbers.
-        occupancy: (n,) share of the site that is filled; 1 where not given.
+        occupancy: (n,) occupancies of the sites; 1 if not given.
     """
     length = np.sqrt((lattice**2).sum(axis=1))
     cosine = (lattice @ lattice.T) / np.outer(length, length)

@@ -1,4 +1,4 @@
-"""Fetching a file of known checksum: resumed, retried, from mirrors, and checked."""
+"""Download of files with known checksums, with resumption, retries and mirrors."""
 
 import fcntl
 import hashlib
@@ -14,24 +14,24 @@ import urllib3
 from sitenet.progress import Progress, log
 
 BLOCK = 2**16
-"""Bytes read at a time; at most so many are lost when a connection breaks."""
+"""Bytes read at a time; at most this much is lost when a connection breaks."""
 
 MIB = 2**20
 
 WORTH_RETRYING = {408, 425, 429, 500, 502, 503, 504}
-"""HTTP answers that may be different next time; other failures are final for an address."""
+"""HTTP status codes of temporary failures; other errors are final for an address."""
 
 
 class DownloadError(Exception):
-    """The file could not be had; the message says what was tried and what can be done."""
+    """The file could not be downloaded; the message says what was tried and how to proceed."""
 
 
 class _Retry(Exception):
-    """This attempt failed in a way that may pass; the message says how."""
+    """A temporary failure of one attempt."""
 
 
 class _GiveUp(Exception):
-    """This address is of no use; the message says why."""
+    """A permanent failure of an address."""
 
 
 def download(
@@ -43,23 +43,23 @@ def download(
     timeout: float = 30.0,
     pause: float = 1.0,
 ) -> None:
-    """Make sure that `path` holds the file with checksum `sha256`.
+    """Ensure that `path` holds the file with checksum `sha256`.
 
-    A file already there is used if its checksum is right and replaced if not. What arrives goes
-    to `path`.part, which the next attempt or the next run continues, and is renamed when whole and
-    right. Several processes may ask for the same file: one fetches it, the others wait.
+    An existing file is kept if its checksum matches, and replaced otherwise. Data are written to
+    `path`.part, which the next attempt or run continues, and which is renamed when it is complete
+    and verified. If several processes request the same file, one downloads it and the others wait.
 
     Args:
         url: http or https address.
-        sha256: checksum as hexadecimal digits.
-        path: where the file shall be.
-        mirrors: further addresses of the same bytes, tried in order after `url`.
+        sha256: expected checksum, hexadecimal.
+        path: file to write.
+        mirrors: alternative addresses of the same file, tried in order after `url`.
         retries: attempts for each address.
-        timeout: seconds without an answer or data after which an attempt has failed.
-        pause: seconds before the second attempt; doubled each time.
+        timeout: seconds without response or data after which an attempt fails.
+        pause: seconds before the second attempt, doubled for each further one.
 
     Raises:
-        DownloadError: no address gave the file.
+        DownloadError: no address provided the file.
         ValueError: an address is neither http nor https.
     """
     path, addresses = Path(path), [url, *mirrors]
@@ -74,7 +74,7 @@ def download(
     failures = []
     with part.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _is_right(path, sha256):  # another process was faster
+        if _is_right(path, sha256):  # downloaded by another process meanwhile
             part.unlink(missing_ok=True)
             return
         for address in addresses:
@@ -103,7 +103,7 @@ def _advice(path: Path, sha256: str, failures: list[str]) -> str:
 
 
 def _is_right(path: Path, sha256: str) -> bool:
-    """Whether `path` exists and has the checksum; says so when it has another."""
+    """Whether `path` exists and has the checksum; a mismatch is logged."""
     if not path.is_file():
         return False
     found = _checksum(path)
@@ -124,7 +124,7 @@ def _size(path: Path) -> int:
 def _persist(
     address: str, sha256: str, part: Path, retries: int, timeout: float, pause: float
 ) -> None:
-    """Fill `part` from one address, attempt after attempt; raises _GiveUp."""
+    """Download to `part` from one address, with retries; raises _GiveUp."""
     failure = ""
     for attempt in range(retries):
         if attempt:
@@ -154,22 +154,22 @@ def _persist(
 
 
 def _root(problem: BaseException) -> BaseException:
-    """The first cause of an exception: `Connection refused` below three layers of wrapping."""
+    """The original cause of an exception, such as `Connection refused`."""
     while (cause := problem.__cause__ or problem.__context__) is not None:
         problem = cause
     return problem
 
 
 def _continue(address: str, part: Path, begun: int, timeout: float) -> None:
-    """Append to `part`, of which `begun` bytes are there, what is missing; raises _Retry, _GiveUp.
+    """Append the missing bytes to `part`, which has `begun` bytes; raises _Retry, _GiveUp.
 
-    The bytes are taken as sent: a gzip file must not be unpacked on the way.
+    Bytes are stored as sent: gzip files must not be decompressed in transit.
     """
     headers = {"Accept-Encoding": "identity"}
     if begun:
         headers["Range"] = f"bytes={begun}-"
     with requests.get(address, headers=headers, stream=True, timeout=timeout) as answer:
-        if answer.status_code == 416:  # nothing beyond `begun`: whole already, or another file
+        if answer.status_code == 416:  # nothing after `begun`: complete, or another file
             return
         if answer.status_code in WORTH_RETRYING:
             raise _Retry(f"HTTP {answer.status_code} {answer.reason}")

@@ -9,14 +9,14 @@ COULOMB = 14.399645478425668
 """e^2 / (4 pi epsilon_0) in eV A (CODATA 2018)."""
 
 ACCURACY = 5.6
-"""Both Ewald sums stop where their terms have fallen to exp(-ACCURACY^2) = 2e-14."""
+"""Both Ewald sums are truncated where terms are below exp(-ACCURACY^2) = 2e-14."""
 
 
 def ewald_energy(lattice: Array, frac: Array, charges: Array) -> float:
     """Electrostatic energy of point charges in a crystal, in eV per atom.
 
-    Ewald's sum (P. P. Ewald, 1921, doi:10.1002/andp.19213690304) with the splitting that balances
-    both halves; relative error below 1e-10.
+    Ewald summation (P. P. Ewald, 1921, doi:10.1002/andp.19213690304), with both sums of equal
+    cost; the relative error is below 1e-10.
 
     Args:
         lattice: (3, 3) rows a, b, c in A.
@@ -24,7 +24,7 @@ def ewald_energy(lattice: Array, frac: Array, charges: Array) -> float:
         charges: (n,) in elementary charges.
 
     Raises:
-        ValueError: the cell is not neutral, so that the sum has no limit.
+        ValueError: the cell is not neutral, so that the energy diverges.
     """
     if abs(charges.sum()) > 1e-6:
         raise ValueError(f"the cell carries a charge of {charges.sum():+.4g} e")

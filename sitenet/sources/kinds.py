@@ -1,4 +1,4 @@
-"""From the options of a source to its records."""
+"""Opens a source of any kind."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from sitenet.sources.records import RawRecord, Rejection
 
 
 def open_source(settings: SourceSettings) -> tuple[Iterator[RawRecord | Rejection], int]:
-    """The records of a source and how many there will be, 0 where that is not known beforehand.
+    """The records of a source, and their number, or 0 if that is not known in advance.
 
     Raises:
         SourceError: the source cannot be read.

@@ -1,10 +1,10 @@
-"""Structure tasks of Matbench v0.1: download, checksum, one record per crystal in file order.
+"""Source `matbench`: structure tasks of Matbench v0.1, with one record per crystal in file order.
 
 A. Dunn et al., npj Comput. Mater. 6 (2020) 138, doi:10.1038/s41524-020-00406-3. Addresses,
-checksums, sizes and column names are those that matminer ships. The file is gzipped JSON,
+checksums, sizes and column names are those listed in matminer. The file is gzipped JSON,
 `{"index": [...], "columns": ["structure", target], "data": [[structure, value], ...]}` with
-pymatgen's dictionary for each structure. It is read as a stream, item by item: the largest task
-would take many gigabytes as objects.
+pymatgen's dictionary for each structure. It is parsed as a stream, item by item: as objects, the
+largest task would take many gigabytes.
 """
 
 import gzip
@@ -27,12 +27,12 @@ CHUNK = 2**20
 """Characters read at a time."""
 
 LARGEST_ITEM = 2**26
-"""A structure, or the index, of more characters than this is taken for broken JSON."""
+"""Largest number of characters of a structure or of the index; more means invalid JSON."""
 
 
 @dataclass(frozen=True)
 class MatbenchFile:
-    """What matminer says of one task: where its file is, its sha256, target column and length."""
+    """Metadata of a task in matminer: address and SHA-256 of its file, target column, length."""
 
     name: str
     url: str
@@ -43,7 +43,7 @@ class MatbenchFile:
 
 def tasks() -> dict[str, MatbenchFile]:
     """The tasks of Matbench v0.1 whose input is a crystal structure, by name."""
-    package = find_spec("matminer")  # found, not imported: that would take seconds
+    package = find_spec("matminer")  # not imported, which would take seconds
     if package is None or package.origin is None:
         raise ModuleNotFoundError("the package matminer, which lists the Matbench files")
     metadata = read_json(Path(package.origin).parent / "datasets" / "dataset_metadata.json")
@@ -61,20 +61,20 @@ def tasks() -> dict[str, MatbenchFile]:
 
 
 def count(source: MatbenchSource) -> int:
-    """Number of records to come; 0 for a re-packed file or a task that is not known."""
+    """Number of records; 0 for a file with another checksum, or an unknown task."""
     task = tasks().get(source.task)
     return task.entries if task and not source.sha256 else 0
 
 
 def records(source: MatbenchSource) -> Iterator[RawRecord | Rejection]:
-    """Yield the crystals of one task in the order of its file, which the official folds need.
+    """Yield the crystals of a task in the order of its file, on which the official folds depend.
 
-    Ids are Matbench's, as in `mb-mp-gap-000001`; the label has the name of the file's target
-    column, as in `gap pbe`; truth values become 0 and 1.
+    Ids are those of Matbench, such as `mb-mp-gap-000001`. The label has the name of the file's
+    target column, such as `gap pbe`; boolean values become 0 and 1.
 
     Raises:
-        ValueError: there is no such task, or the file is not in Matbench's format.
-        DownloadError: the file could not be had.
+        ValueError: the task is unknown, or the file is not in Matbench's format.
+        DownloadError: the file could not be downloaded.
     """
     known = tasks()
     if source.task not in known:
@@ -123,11 +123,11 @@ def _record(
 def structure_cif(name: str, structure: dict[str, Any]) -> str:
     """CIF text (P1, 12 decimals) of a structure in pymatgen's dictionary form.
 
-    A site shared by several elements gives one line for each with its occupancy, which is what
-    the reader looks for to reject it. Oxidation states are kept where all sites have them.
+    A site shared by several elements is written as one line for each with its occupancy, so that
+    the CIF reader rejects it. Oxidation states are written if all sites have them.
 
     Raises:
-        KeyError, TypeError, ValueError, IndexError: not such a dictionary.
+        KeyError, TypeError, ValueError, IndexError: not a dictionary of this form.
     """
     species = [(kind, site["abc"]) for site in structure["sites"] for kind in site["species"]]
     charges = [kind.get("oxidation_state") for kind, _ in species]
@@ -142,11 +142,10 @@ def structure_cif(name: str, structure: dict[str, Any]) -> str:
 
 
 def split_items(file: IO[str]) -> Iterator[tuple[str, Any]]:
-    """Parse a JSON object from a stream: (key, value) for each, in order, but for "data", whose
-    value is a list, (key, item) for each item.
+    """Parse a JSON object from a stream, in order.
 
-    Raises:
-        ValueError: the text ends early or is not such an object.
+    Yields (key, value) for each key except "data", whose value is a list: (key, item) for each
+    item. Raises ValueError if the text is truncated or not such an object.
     """
     scan = _Scanner(file)
     scan.expect("{")
@@ -166,7 +165,7 @@ def split_items(file: IO[str]) -> Iterator[tuple[str, Any]]:
 
 
 class _Scanner:
-    """Takes marks and whole JSON values off the front of a text stream."""
+    """Reads punctuation and complete JSON values from a text stream."""
 
     def __init__(self, file: IO[str]) -> None:
         self.file, self.text, self.position = file, "", 0
@@ -179,7 +178,7 @@ class _Scanner:
         self.text, self.position = self.text[self.position :] + chunk, 0
 
     def peek(self) -> str:
-        """The next character that is not blank."""
+        """The next character that is not whitespace."""
         while True:
             while self.position < len(self.text):
                 if not self.text[self.position].isspace():
@@ -188,7 +187,7 @@ class _Scanner:
             self._more()
 
     def expect(self, marks: str) -> str:
-        """Take the next character, which must be one of `marks`."""
+        """Read the next character, which must be one of `marks`."""
         mark = self.peek()
         if mark not in marks:
             raise ValueError(f"expected one of {marks!r} in the JSON, found {mark!r}")
@@ -196,7 +195,7 @@ class _Scanner:
         return mark
 
     def value(self) -> Any:
-        """Take a whole string, list or object."""
+        """Read a complete string, list or object."""
         self.peek()
         while True:
             try:

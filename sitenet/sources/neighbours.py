@@ -15,7 +15,7 @@ def integer_grid(reach: NDArray[np.int64]) -> Array:
 def contacts(
     lattice: Array, frac: Array, radius: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-    """All ordered pairs of atoms, periodic images included, closer than `radius`.
+    """All ordered pairs of atoms closer than `radius`, periodic images included.
 
     Args:
         lattice: (3, 3) rows a, b, c in A.
@@ -23,8 +23,8 @@ def contacts(
         radius: in A.
 
     Returns:
-        first (m,), second (m,) atom numbers and distance (m,) in A. An atom is paired with its own
-        images, not with itself.
+        first (m,) and second (m,), indices of the atoms, and distance (m,) in A. Atoms are paired
+        with their own images, but not with themselves.
     """
     spacing = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
     shift = frac[None, :, :] - frac[:, None, :]
@@ -38,7 +38,7 @@ def contacts(
 
 
 def nearest_distance(lattice: Array, frac: Array) -> float:
-    """Distance from an atom to its nearest neighbour, averaged over the atoms, in A.
+    """Distance to the nearest neighbour in A, averaged over the atoms.
 
     Args:
         lattice: (3, 3) rows a, b, c in A.

@@ -1,28 +1,28 @@
 """The embedded data set: AFLOW prototypes and ionic substitutions of them, with computed labels.
 
 The 288 crystals of the AFLOW library of prototypes (M. J. Mehl et al., Comput. Mater. Sci. 136
-(2017) S1, doi:10.1016/j.commatsci.2017.01.017) come with pymatgen. They are real. The other
-crystals are made from them by putting likely ions in the places of others, charge-balanced, at a
-predicted volume (`sitenet.sources.substitution`): plausible, not known to exist, not relaxed.
+(2017) S1, doi:10.1016/j.commatsci.2017.01.017) are distributed with pymatgen; they are real. The
+other crystals are derived from them by charge-balanced ionic substitution at a predicted volume
+(`sitenet.sources.substitution`): they are plausible, but not known to exist and not relaxed.
 
-Both labels are computed here from the geometry and the formal charges; nothing was measured or
+Both labels are computed from the geometry and the formal charges; they are neither measured nor
 calculated from first principles:
 
-ewald_energy         eV/atom  electrostatic energy of the formal charges as points, summed without
-                              any cutoff: long-ranged
-nearest_distance     A        distance to the nearest neighbour, averaged over the atoms: ends with
-                              the first shell, short-ranged
+ewald_energy         eV/atom  electrostatic energy of the formal charges as point charges, without
+                              cutoff: long-ranged
+nearest_distance     A        distance to the nearest neighbour, averaged over the atoms: determined
+                              by the first shell, short-ranged
 
-The formal charge of an element is what `guess_oxidation` makes of the composition (the mean over
-the element's sites), so both labels are functions of what a CIF without charges says. The CIF
-text carries the same charges.
+The formal charge of an element is the result of `guess_oxidation` for the composition (the mean
+over the element's sites). Both labels are therefore functions of a CIF without charges. The CIF
+text gives the same charges.
 
-A crystal is left out when
-- its composition has no charge balance, or leaves an element without a charge;
-- an element lacks bond-valence parameters;
-- its instability index exceeds `LARGEST_MISFIT` times the root mean square formal charge: the
-  atoms are so close or so far that the charges do not describe the crystal.
-The prototypes among these are reported as rejected, the substitutions are passed over.
+A crystal is omitted if
+- its composition is not charge-balanced, or leaves an element without a charge;
+- an element has no bond-valence parameters;
+- its instability index exceeds `LARGEST_MISFIT` times the root mean square formal charge: distances
+  are inconsistent with the charges.
+Prototypes that are omitted are reported as rejected, substitutions are skipped.
 """
 
 from collections import Counter
@@ -46,10 +46,10 @@ from sitenet.sources.substitution import IonicCrystal, Substitution, assignments
 from sitenet.structure.oxidation import guess_oxidation
 
 LARGEST_MISFIT = 0.5
-"""Largest instability index kept, as a share of the root mean square formal charge."""
+"""Largest accepted instability index, relative to the root mean square formal charge."""
 
 ATTEMPTS = 200
-"""Substitutions tried at most for one prototype."""
+"""Largest number of substitutions tried for one prototype."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ class Prototype:
 
     @property
     def id(self) -> str:
-        """Unique: no two prototypes share both AFLOW name and formula."""
+        """AFLOW name and formula, which are unique together."""
         return f"{self.label}-{formula(self.crystal)}"
 
 
 def records(source: PrototypesSource) -> Iterator[RawRecord | Rejection]:
     """Yield `source.crystals` labelled crystals: the prototypes, then substitutions of them.
 
-    Deterministic in `source.seed`. An id is the AFLOW name of the geometry and the formula, as
-    in `AB_cF8_225_a_b-KCl`; no id, hence no set of elements on a geometry, comes twice. Columns
-    beside the labels: `parent` (id of the prototype) and `origin` (prototype or substituted).
-    Prototypes that cannot have labels are yielded as rejections.
+    The result is determined by `source.seed`. An id consists of the AFLOW name of the geometry and
+    the formula, as in `AB_cF8_225_a_b-KCl`, and is unique. Extra columns: `parent` (id of the
+    prototype) and `origin` (prototype or substituted). Prototypes that cannot be labelled are
+    yielded as rejections.
     """
     progress = Progress(source.crystals, "prototypes", "crystals")
     library = [_prototype(number, entry) for number, entry in enumerate(AFLOW_PROTOTYPE_LIBRARY)]
@@ -87,7 +87,7 @@ def records(source: PrototypesSource) -> Iterator[RawRecord | Rejection]:
 
 
 def formula(crystal: IonicCrystal) -> str:
-    """Reduced formula without brackets, as in CaFeSi2O6; safe in a file name."""
+    """Reduced formula without brackets, such as CaFeSi2O6, which is safe in file names."""
     symbols = Counter(Element.from_Z(int(z)).symbol for z in crystal.numbers)
     reduced = Composition(symbols).reduced_composition
     return "".join(
@@ -96,9 +96,9 @@ def formula(crystal: IonicCrystal) -> str:
 
 
 def labels(crystal: IonicCrystal) -> dict[str, float] | None:
-    """The two labels, or None where the charges do not describe the geometry.
+    """Both labels, or None if the distances are inconsistent with the charges.
 
-    That is where the instability index exceeds `LARGEST_MISFIT` times the root mean square
+    That is the case if the instability index exceeds `LARGEST_MISFIT` times the root mean square
     charge.
     """
     parts = (crystal.lattice, crystal.frac, crystal.numbers, crystal.charges)
@@ -111,11 +111,11 @@ def labels(crystal: IonicCrystal) -> dict[str, float] | None:
 
 
 def _prototype(number: int, entry: dict[str, Any]) -> Prototype:
-    """The crystal of one library entry with its guessed charges, zeros where there is no guess."""
+    """The crystal of a library entry with guessed charges; zeros if there is no guess."""
     structure = entry["snl"].structure
     numbers = np.array(structure.atomic_numbers, dtype=np.int64)
     frac = structure.frac_coords % 1.0
-    for third in (1 / 3, 2 / 3):  # written as 0.33333; the reader of the CIF will repair it too
+    for third in (1 / 3, 2 / 3):  # given as 0.33333; the reader of the CIF replaces it too
         frac[np.abs(frac - third) < 1e-4] = third
     crystal = IonicCrystal(
         lattice=structure.lattice.matrix,
@@ -127,7 +127,7 @@ def _prototype(number: int, entry: dict[str, Any]) -> Prototype:
 
 
 def _originals(library: list[Prototype]) -> Iterator[RawRecord | Rejection]:
-    """Each prototype with its labels, or with the reason why it has none."""
+    """Each prototype with its labels, or the reason why it has none."""
     for prototype in library:
         crystal, where = prototype.crystal, f"AFLOW library entry {prototype.number}"
         unknown = without_parameters(crystal.numbers)
@@ -147,7 +147,7 @@ def _originals(library: list[Prototype]) -> Iterator[RawRecord | Rejection]:
 
 
 def _substituted(library: list[Prototype], seed: int) -> Iterator[RawRecord]:
-    """New crystals, one of each prototype in turn until none has any left."""
+    """Substituted crystals, from one prototype after another in turn until all are exhausted."""
     taken = {prototype.id for prototype in library}
     families = [
         _children(prototype, np.random.default_rng([seed, prototype.number]), taken)
@@ -163,7 +163,7 @@ def _substituted(library: list[Prototype], seed: int) -> Iterator[RawRecord]:
 def _children(
     prototype: Prototype, rng: np.random.Generator, taken: set[str]
 ) -> Iterator[RawRecord]:
-    """Labelled substitutions of one prototype; adds their ids to `taken` and repeats none of it."""
+    """Labelled substitutions of a prototype. Ids in `taken` are skipped, new ids added to it."""
     substitution = Substitution(prototype.crystal)
     for new in assignments(prototype.crystal, ATTEMPTS, rng):
         crystal = substitution.crystal(new)

@@ -1,8 +1,8 @@
-"""What a source of crystals yields.
+"""Records that a source of crystals yields.
 
 A source is a module with `records(source) -> Iterator[RawRecord | Rejection]`, where `source` holds
-its options (`sitenet.options.datasets`). It reads lazily, in a fixed order, and leaves all
-validation to `sitenet.sources.collect`.
+its options (`sitenet.options.datasets`). Records are read lazily, in a fixed order, and without
+validation, which is left to `sitenet.sources.collect`.
 """
 
 from collections.abc import Mapping
@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 
 
 class SourceError(Exception):
-    """The source as a whole cannot be used: a file is absent, a column is missing, and so on."""
+    """The source as a whole cannot be used, for instance because a file or column is missing."""
 
 
 @dataclass(frozen=True)
 class RawRecord:
-    """One crystal as its source has it, unchecked."""
+    """One crystal as provided by its source, before validation."""
 
     id: str
-    """Name of the crystal, unique in its data set."""
+    """Name of the crystal, which must be unique in its data set."""
     cif: str | bytes
-    """CIF text; bytes where the source has not decoded it."""
+    """CIF text; bytes if the source has not decoded it."""
     labels: Mapping[str, float | None]
-    """Value of each of the source's label columns, in the column's unit; None or NaN: missing."""
+    """Value of each label column, in its unit; None or NaN if it is missing."""
     extra: Mapping[str, str] = field(default_factory=dict)
-    """Further columns, kept as text; a source gives every record the same ones."""
+    """Extra columns, kept as text; the same for all records of a source."""
     where: str = ""
-    """File or row it comes from, for messages."""
+    """File or row that the record is from, for messages."""
 
 
 @dataclass(frozen=True)

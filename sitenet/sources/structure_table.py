@@ -1,17 +1,18 @@
-"""The table of structures: one Parquet row per usable crystal.
+"""The table of structures: a Parquet file with one row per usable crystal.
 
 id                string            unique in the data set
-cif               string            as the source gave it
-formula           string            reduced, as pymatgen writes it
-n_sites           int32             n, sites of the cell of the CIF
+cif               string            as given by the source
+formula           string            reduced, in pymatgen's notation
+n_sites           int32             n, sites of the cell in the CIF
 lattice           list<double>[9]   rows a, b, c in A
 numbers           list<int16>[n]    atomic numbers
-frac              list<double>[3n]  fractional positions in [0, 1), site by site
-oxidation_given   list<float>[n]    oxidation states in the CIF, 0 where none
-note              string            what was changed on reading
-row               int64             position among all that the source offered, rejected ones too
-then one double column per task (unit in the field's metadata, null where the value is missing) and
-the source's further columns as strings. The file's metadata has `rows`, the number offered.
+frac              list<double>[3n]  fractional positions in [0, 1), grouped by site
+oxidation_given   list<float>[n]    oxidation states in the CIF, 0 if there is none
+note              string            what was changed when reading
+row               int64             position among all records of the source, incl. rejected ones
+followed by one double column per task (unit in the field's metadata, null if the value is missing)
+and the extra columns of the source as strings. The file's metadata has `rows`, the source's number
+of records.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from sitenet.structure.cif import Crystal
 from sitenet.tables import open_parquet, read_batches, undamaged
 
 ROW_GROUP = 2000
-"""Largest number of crystals in a row group; bounds the memory of writer and readers."""
+"""Largest number of crystals in a row group, which limits the memory of writer and readers."""
 
 _FIXED = [
     pa.field("id", pa.string(), nullable=False),
@@ -42,7 +43,7 @@ _FIXED = [
     pa.field("row", pa.int64(), nullable=False),
 ]
 FIXED = tuple(field.name for field in _FIXED)
-"""Names that neither a task nor a further column can have."""
+"""Reserved names, which no task or extra column can have."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,17 @@ class StructureRow:
     """Value by task."""
     extra: Mapping[str, str]
     where: str
-    """In the source; not written."""
+    """Place in the source; not written."""
 
 
 def structure_schema(units: Mapping[str, str], extra: Sequence[str]) -> pa.Schema:
-    """Schema of the table with these tasks (unit by name) and further columns."""
+    """Schema of the table for given tasks (unit by name) and extra columns."""
     labels = [pa.field(name, pa.float64(), metadata={"unit": unit}) for name, unit in units.items()]
     return pa.schema([*_FIXED, *labels, *(pa.field(name, pa.string()) for name in extra)])
 
 
 def to_table(rows: Sequence[StructureRow], schema: pa.Schema) -> pa.Table:
-    """Arrow table of some crystals; `schema` is that of `structure_schema`."""
+    """Crystals as an Arrow table with a schema from `structure_schema`."""
     crystals = [row.crystal for row in rows]
     columns = [
         [row.id for row in rows],
@@ -95,7 +96,7 @@ def to_table(rows: Sequence[StructureRow], schema: pa.Schema) -> pa.Table:
 
 
 def _lists(arrays: Sequence[Any], kind: pa.DataType) -> pa.ListArray:
-    """Each array, flattened, as one list."""
+    """A list column with one flattened array per row."""
     ends = np.cumsum([0, *(array.size for array in arrays)], dtype=np.int32)
     flat = np.concatenate([array.ravel() for array in arrays]) if arrays else np.empty(0)
     return pa.ListArray.from_arrays(ends, pa.array(flat.astype(kind.to_pandas_dtype())))
@@ -109,7 +110,7 @@ def read_structures(
     Args:
         path: Parquet file.
         columns: names; None for all.
-        rows: first row and the one after the last; None for all. Only their row groups are read.
+        rows: range (start, stop) of rows; None for all. Only their row groups are read.
     """
     with undamaged(path), open_parquet(path) as file:
         ends = np.cumsum(
@@ -126,9 +127,9 @@ def read_structures(
 def iter_crystals(
     path: Path, first: int = 0, last: int | None = None
 ) -> Iterator[tuple[str, Crystal]]:
-    """Ids and crystals of rows `first` to `last` - 1 (None: all), a thousand in memory at a time.
+    """Ids and crystals of rows `first` to `last` - 1 (None: to the end), read in small batches.
 
-    Oxidation states are those the CIFs carry.
+    Oxidation states are those given in the CIFs.
     """
     columns = ["id", "lattice", "numbers", "frac", "oxidation_given"]
     seen = 0
@@ -151,6 +152,6 @@ def iter_crystals(
 
 
 def rows_offered(path: Path) -> int:
-    """How many records the source of this table offered."""
+    """Number of records of the source from which this table was made."""
     with undamaged(path):
         return int(pq.read_metadata(path).metadata[b"rows"])

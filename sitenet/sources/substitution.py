@@ -1,8 +1,8 @@
-"""New ionic crystals from known ones: likely ions in the places of others, cell rescaled.
+"""New ionic crystals from known ones by ionic substitution with a predicted change of volume.
 
-Which ions replace each other: G. Hautier et al., Inorg. Chem. 50 (2011) 656, doi:10.1021/ic102031h.
-How the volume follows ("data-mined lattice scaling", DLS): I.-H. Chu et al., Comput. Mater. Sci.
-146 (2018) 184, doi:10.1016/j.commatsci.2018.01.040. Both tables come with pymatgen.
+Substitution probabilities: G. Hautier et al., Inorg. Chem. 50 (2011) 656, doi:10.1021/ic102031h.
+Volumes ("data-mined lattice scaling", DLS): I.-H. Chu et al., Comput. Mater. Sci. 146 (2018) 184,
+doi:10.1016/j.commatsci.2018.01.040. Both tables are those of pymatgen.
 """
 
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ Ion = tuple[int, int]
 """Atomic number and charge."""
 
 CHOICES = {2: 60, 3: 30, 4: 16}
-"""Ions tried in each place, the likeliest ones, by the number of places to fill."""
+"""Number of most likely ions considered for each species, by the number of species to replace."""
 
 NEIGHBOURS = 6.0
-"""Contacts up to this distance in A take part in setting the volume."""
+"""Cutoff in A of the contacts that determine the volume."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class IonicCrystal:
 
 @cache
 def _table() -> tuple[list[Ion], Array]:
-    """Ions whose bonds and volumes are known, (m,), and log P(row replaces column), (m, m)."""
+    """The m ions with known bond parameters, and log P(row replaces column), (m, m)."""
     model = SubstitutionProbability()
     known = [
         ion
@@ -53,7 +53,7 @@ def _table() -> tuple[list[Ion], Array]:
 
 
 def ions(crystal: IonicCrystal) -> tuple[list[tuple[int, float]], NDArray[np.int64]]:
-    """The distinct (atomic number, charge) of a crystal and the number of each site's, (n,)."""
+    """Distinct ions (atomic number, charge) of a crystal, and the index of each site's ion (n,)."""
     pairs = np.column_stack([crystal.numbers, crystal.charges])
     distinct, place = np.unique(pairs, axis=0, return_inverse=True)
     return [(int(z), float(charge)) for z, charge in distinct], place.reshape(-1)
@@ -64,10 +64,9 @@ def assignments(
 ) -> Iterator[tuple[Ion, ...]]:
     """Up to `limit` charge-balanced choices of new ions for `ions(parent)`, without repeats.
 
-    Drawn with their data-mined probabilities, the product over the places. A cation replaces a
-    cation and an anion an anion; the new ions are of different elements. Nothing is yielded
-    where the table lacks one of the parent's ions (carbides, arsenides, mean charges that are not
-    whole numbers).
+    They are drawn with the product of the substitution probabilities. Cations replace cations and
+    anions replace anions; the new ions are of different elements. Nothing is yielded if the table
+    lacks one of the parent's ions (carbides, arsenides, non-integer mean charges).
     """
     known, logarithm = _table()
     old, place = ions(parent)
@@ -82,7 +81,7 @@ def assignments(
     different = (np.diff(np.sort(element[grid], axis=1), axis=1) > 0).all(axis=1)
     grid = grid[balanced & different & (grid != start).any(axis=1)]
     weight = logarithm[grid, start].sum(axis=1)
-    # Sorting log p + Gumbel noise draws without replacement in proportion to p.
+    # Sorting by log p + Gumbel noise samples without replacement with probabilities p.
     order = np.argsort(-(weight + rng.gumbel(size=len(grid))), kind="stable")
     for chosen in grid[order[:limit]]:
         yield tuple(known[int(k)] for k in chosen)
@@ -90,7 +89,7 @@ def assignments(
 
 @cache
 def _likeliest(old: int, number: int) -> NDArray[np.int64]:
-    """The `number` likeliest ions, as rows of the table, of the same sign of charge as `old`."""
+    """The `number` most likely ions with the same sign of charge as `old`, as rows of the table."""
     known, logarithm = _table()
     sign = np.sign([charge for _, charge in known])
     score = np.where(sign == sign[old], logarithm[:, old], -np.inf)
@@ -99,7 +98,7 @@ def _likeliest(old: int, number: int) -> NDArray[np.int64]:
 
 
 class Substitution:
-    """Crystals of one parent's geometry with other ions in its places."""
+    """Crystals with the geometry of a parent and other ions."""
 
     def __init__(self, parent: IonicCrystal) -> None:
         self.parent = parent
@@ -109,10 +108,11 @@ class Substitution:
         np.minimum.at(self.nearest, (self.place[first], self.place[second]), distance)
 
     def volume_ratio(self, new: tuple[Ion, ...]) -> float:
-        """Predicted volume with ions `new` over the parent's volume.
+        """Predicted volume with ions `new`, divided by the parent's volume.
 
-        The cell shrinks or grows until the tightest contact has its expected length, the sum of
-        r + k s of both elements: s is the spread of the electronegativities over the sites.
+        The cell is scaled such that the shortest contact, relative to its expected length, has that
+        length: the sum of r + k s of both elements, where s is the standard deviation of the
+        electronegativities of the sites.
         """
         elements = [Element.from_Z(z) for z, _ in new]
         spread = np.std(np.array([element.X for element in elements])[self.place])
@@ -126,7 +126,7 @@ class Substitution:
         return float(tightest**-3)
 
     def crystal(self, new: tuple[Ion, ...]) -> IonicCrystal:
-        """The parent with ions `new`, in the order of `ions(parent)`, at its predicted volume."""
+        """The parent with ions `new`, in the order of `ions(parent)`, at the predicted volume."""
         number, charge = np.array(new).T
         return IonicCrystal(
             lattice=self.parent.lattice * self.volume_ratio(new) ** (1 / 3),

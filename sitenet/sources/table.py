@@ -13,21 +13,21 @@ from sitenet.options.datasets import IdList, TableSource
 from sitenet.sources.records import RawRecord, Rejection, SourceError
 
 BATCH = 500
-"""Rows turned into Python objects at once."""
+"""Rows converted to Python objects at a time."""
 
 LARGEST_ROW = 2**24
-"""Bytes of CSV read at once; no row can be longer."""
+"""Bytes of CSV read at a time, and largest length of a row."""
 
 
 def records(source: TableSource, columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
-    """Yield the rows in the order of the file, then rejections of what is not there or broken.
+    """Yield the rows in file order, then rejections of malformed rows and missing ids.
 
     Args:
         source: its options.
         columns: of the labels.
 
     Raises:
-        SourceError: there is no such file or column.
+        SourceError: the file or a column does not exist.
     """
     path = Path(source.path)
     selected = _selected(source.ids)
@@ -59,7 +59,7 @@ def records(source: TableSource, columns: Sequence[str]) -> Iterator[RawRecord |
 
 
 def count(source: TableSource) -> int:
-    """Number of records to come; 0 if only reading the table would tell."""
+    """Number of records; 0 if it is not known without reading the table."""
     path = Path(source.path)
     if (selected := _selected(source.ids)) is not None:
         return len(selected)
@@ -67,10 +67,10 @@ def count(source: TableSource) -> int:
 
 
 def column_names(path: Path) -> list[str]:
-    """Names of a table's columns.
+    """Column names of a table.
 
     Raises:
-        SourceError: there is no such file, or it is not a table.
+        SourceError: the file does not exist or is not a table.
     """
     if not path.is_file():
         raise SourceError(f"there is no file {path}")
@@ -86,10 +86,10 @@ def column_names(path: Path) -> list[str]:
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Rows of a small table; broken rows of a CSV are an error.
+    """Rows of a small table; malformed rows of a CSV are an error.
 
     Raises:
-        SourceError: a row does not have the columns of the header.
+        SourceError: a row does not match the header.
     """
     broken: list[Rejection] = []
     yield from _rows(path, columns, broken)
@@ -98,14 +98,14 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
 
 
 def as_text(value: Any) -> str:
-    """A cell as text: empty for None, bytes that are not UTF-8 as escapes."""
+    """A cell as text: empty for None; bytes that are not UTF-8 are escaped."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="backslashreplace")
     return "" if value is None else str(value)
 
 
 def as_number(value: Any) -> float | None:
-    """A cell as a number, None where it is none; truth values are 1 and 0."""
+    """A cell as a number, None if it is not one; booleans are 1 and 0."""
     if isinstance(value, bytes):
         value = {b"true": b"1", b"false": b"0"}.get(value.strip().lower(), value)
     try:
@@ -119,7 +119,7 @@ def _is_parquet(path: Path) -> bool:
 
 
 def _rows(path: Path, wanted: Sequence[str], broken: list[Rejection]) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries, text as bytes; rows with too few or many cells go to `broken`."""
+    """Rows as dictionaries, text as bytes; rows with a wrong number of cells go to `broken`."""
     try:
         for batch in _batches(path, list(wanted), broken):
             for start in range(0, batch.num_rows, BATCH):
@@ -154,7 +154,7 @@ def _batches(path: Path, wanted: list[str], broken: list[Rejection]) -> Iterator
 
 
 def _text_as_bytes(column: pa.Array) -> pa.Array:
-    """Strings undecoded: one that is not UTF-8 must not stop the others."""
+    """Strings as bytes, so that one that is not UTF-8 does not affect the others."""
     text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
     return column.cast(pa.large_binary()) if text else column
 

@@ -1,1 +1,1 @@
-"""Which crystals train, validate and test, and which of them show their labels."""
+"""Division of crystals into training, validation and test, and random selections of labels."""

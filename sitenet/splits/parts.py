@@ -1,4 +1,4 @@
-"""A split on disk: the part that each crystal belongs to."""
+"""Splits on disk: the part (train, val, test) of each crystal."""
 
 import csv
 from collections.abc import Collection, Iterable, Mapping
@@ -11,14 +11,14 @@ from sitenet.tables import DamagedTable, read_arrow
 
 PARTS = ("train", "val", "test")
 UNUSED = "unused"
-"""In the predictions of a run: a training crystal that it was not trained on."""
+"""Part of training crystals that a run was not trained on, in its predictions."""
 
 HEADER = ["id", "split"]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Part of each crystal, `of` its id, in the order of the file `source`."""
+    """Part of each crystal by id, `of`, in the order of the file `source`."""
 
     source: Path
     of: Mapping[str, str]
@@ -28,7 +28,7 @@ class Parts:
         return [name for name, there in self.of.items() if there == part]
 
     def drawn(self, part: str, count: int | None, seed: int) -> list[str]:
-        """At most `count` ids (None: all) of a part, drawn by `seed`, in file order.
+        """At most `count` ids (None: all) of a part, selected by `seed`, in file order.
 
         Raises:
             ValueError: the part has no crystals.
@@ -39,21 +39,21 @@ class Parts:
         return [ids[k] for k in drawn(ids, count, f"crystals {seed}")]
 
     def without(self, ids: Collection[str]) -> "Parts":
-        """The same without the crystals `ids`."""
+        """The parts of all crystals except `ids`."""
         return Parts(self.source, {name: p for name, p in self.of.items() if name not in ids})
 
 
 def write_parts(path: Path, rows: Iterable[tuple[str, str]]) -> None:
-    """Write a split, rows of id and part, as CSV."""
+    """Write a split as CSV, from rows of id and part."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([HEADER, *rows])
 
 
 def read_parts(split: Path) -> Parts:
-    """Read what `write_parts` wrote.
+    """Read a split written by `write_parts`.
 
     Raises:
-        DamagedTable: the file is not a split, or has an id twice.
+        DamagedTable: the file is not a split, or contains an id twice.
     """
     with split.open(newline="", encoding="utf-8") as file:
         header, *rows = [*csv.reader(file)] or [[]]
@@ -66,7 +66,7 @@ def read_parts(split: Path) -> Parts:
 
 
 def parts_of_run(predictions: Path) -> Parts:
-    """The parts of a run: those of its split, and `UNUSED`.
+    """The parts that a run used: those of its split, and `UNUSED`.
 
     `predictions` is the table that the run wrote, with columns id and split. Raises DamagedTable.
     """

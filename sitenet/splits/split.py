@@ -1,4 +1,4 @@
-"""Which crystals train, validate and test a task."""
+"""Division of the crystals of a task into training, validation and test."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class SplitError(Exception):
-    """The split that the configuration asks for cannot be made."""
+    """The split cannot be made as configured."""
 
 
 def make_split(
@@ -28,19 +28,19 @@ def make_split(
 ) -> None:
     """Write the part of every crystal that has a value of `task`, and a report on the split.
 
-    Validation crystals are taken from those not for testing, by groups where the kind is grouped
-    or column.
+    Validation crystals are selected among those that are not for testing, in groups of equal
+    formula if the kind is grouped or column.
 
     Args:
         structures: table of structures.
         task: name of its label column.
         settings: of the split.
-        out_csv: columns id, split (train, val or test), in the table's order.
-        out_report: JSON with the counts and fractions of the parts and what they share.
+        out_csv: CSV file to write: id, split (train, val or test), in the table's order.
+        out_report: JSON file to write: counts and fractions of the parts, and shared formulas.
 
     Raises:
-        SplitError: a part would be empty, or crystals of a grouped split share a formula, or the
-            column does not say train, val or test.
+        SplitError: a part would be empty, parts of a grouped split share a formula, or the column
+            has other values than train, val and test.
     """
     extra = [settings.column] if settings.kind == "column" else []
     table = read_structures(structures, ["id", "formula", "row", task, *extra]).to_pandas()
@@ -58,12 +58,12 @@ def make_split(
     write_json(out_report, report)
     counts = ", ".join(f"{report['counts'][part]:,} {part}" for part in PARTS)
     leaked = report["shared"]["train-test"]["crystals"]
-    note = f"; {leaked:,} test crystals have a formula that is in train too" if leaked else ""
+    note = f"; {leaked:,} test crystals have a formula that also occurs in train" if leaked else ""
     log.info(f"split of {task} ({settings.kind}): {counts}{note}")
 
 
 def split_report(table: pd.DataFrame, task: str, settings: SplitSettings) -> dict[str, Any]:
-    """Counts, fractions and leakage of a table with columns id, formula, split."""
+    """Counts, fractions and shared formulas of the parts of a table (id, formula, split)."""
     counts = {part: int((table.split == part).sum()) for part in PARTS}
     shared = {}
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
@@ -117,7 +117,7 @@ def _random(table: pd.DataFrame, task: str, settings: SplitSettings, offered: in
 
 
 def _matbench(table: pd.DataFrame, task: str, settings: SplitSettings, offered: int) -> Array:
-    """Folds of all rows of the file, those that were rejected included, as Matbench has them."""
+    """Official folds, which are defined on all rows of the file, including rejected ones."""
     from sklearn.model_selection import KFold
 
     if set(table[task]) <= {0.0, 1.0}:
@@ -150,7 +150,7 @@ KINDS: dict[str, Callable[[pd.DataFrame, str, SplitSettings, int], Array]] = {
 
 
 def _validate_by_group(parts: Array, groups: Array, settings: SplitSettings) -> None:
-    """Turn whole groups of `train` into `val`, in place."""
+    """Move whole groups from `train` to `val`, in place."""
     train = np.flatnonzero(parts == "train")
     rng = np.random.default_rng([settings.seed, 1])
     parts[train[_draw_groups(groups[train], settings.validation, rng)]] = "val"
@@ -163,7 +163,7 @@ def _validate_at_random(parts: Array, settings: SplitSettings) -> None:
 
 
 def _draw_groups(groups: Array, share: float, rng: np.random.Generator) -> Array:
-    """Mask of whole groups, shuffled, taken as long as they fit into `share` of the members."""
+    """Mask of randomly selected whole groups that together fit into `share` of the members."""
     sizes = Counter(groups.tolist())
     names = sorted(sizes)
     room, chosen = _size(share, len(groups)), set()
@@ -175,12 +175,12 @@ def _draw_groups(groups: Array, share: float, rng: np.random.Generator) -> Array
 
 
 def _size(share: float, count: int) -> int:
-    """Crystals in `share` of `count`, at least one."""
+    """Number of crystals in `share` of `count`, at least one."""
     return max(1, round(share * count))
 
 
 def _limit(parts: Array, settings: SplitSettings) -> None:
-    """Leave `train_size` crystals in `train`, in place; the others belong to no part."""
+    """Keep `train_size` crystals in `train`, in place; the others belong to no part."""
     train = np.flatnonzero(parts == "train")
     if settings.train_size is None or len(train) < settings.train_size:
         raise SplitError(f"train_size is {settings.train_size}: only {len(train)} can train")

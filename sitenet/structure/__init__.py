@@ -1,1 +1,1 @@
-"""CIF text to a checked crystal: cells, elements, formulas, oxidation states, rejections."""
+"""From CIF text to a validated crystal: cells, elements, formulas, oxidation states."""

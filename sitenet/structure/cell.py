@@ -1,4 +1,4 @@
-"""The unit cell: parameters to vectors."""
+"""The unit cell: from its parameters to its vectors."""
 
 from math import cos, isfinite, radians, sin, sqrt
 from typing import Any
@@ -18,7 +18,7 @@ CELL = (
 
 
 def check_parameters(*cell: float) -> None:
-    """Raise RejectedCrystal unless a, b, c are positive and the angles between 0 and 180."""
+    """Raise RejectedCrystal unless a, b, c are positive and the angles lie between 0 and 180."""
     for key, value in zip(CELL, cell, strict=True):
         name = key.removeprefix("_cell_").replace("_", " ")
         if not isfinite(value):
@@ -30,14 +30,14 @@ def check_parameters(*cell: float) -> None:
 def lattice_from_parameters(
     a: float, b: float, c: float, alpha: float, beta: float, gamma: float
 ) -> np.ndarray[Any, np.dtype[Any]]:
-    """(3, 3) rows a, b, c in A: c along z, a in the x-z plane, as pymatgen places them.
+    """Cell vectors, (3, 3) rows a, b, c in A: c along z and a in the x-z plane, as in pymatgen.
 
     Args:
         a, b, c: lengths in A.
         alpha, beta, gamma: angles in degrees.
 
     Raises:
-        RejectedCrystal: not the parameters of a cell.
+        RejectedCrystal: the parameters do not define a cell.
     """
     check_parameters(a, b, c, alpha, beta, gamma)
     alpha, beta, gamma = radians(alpha), radians(beta), radians(gamma)

@@ -1,4 +1,4 @@
-"""CIF text to a checked crystal, or the reason why it cannot be used."""
+"""From CIF text to a validated crystal, or the reason why it cannot be used."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from sitenet.structure.plain_cif import Array, ParsedCif, parse_plain
 from sitenet.structure.rejection import RejectedCrystal
 
 CLOSEST = 0.5
-"""Atoms nearer than this, in A, are on one another by mistake."""
+"""Atoms closer than this, in A, are considered an error in the file."""
 
 THINNEST = 0.01
 """Smallest height of a cell, in A."""
 
 LARGEST_Z = 99
-"""The largest atomic number that is supported."""
+"""Largest supported atomic number."""
 
 
 @dataclass(frozen=True)
@@ -31,25 +31,27 @@ class Crystal:
     frac: Array
     """(n, 3) float64 fractional positions in [0, 1)."""
     oxidation: Array
-    """(n,) float64 oxidation states the CIF carries, 0 where none."""
+    """(n,) float64 oxidation states given in the CIF; 0 where there is none."""
     note: str = ""
-    """What was changed on reading; empty for nothing."""
+    """What was changed when reading; empty if nothing."""
 
 
 def read_cif(text: str | bytes) -> Crystal:
-    """Read and check one crystal.
+    """Read and validate one crystal.
 
-    Plain CIFs take a fast path (`sitenet.structure.plain_cif`), all others pymatgen's `CifParser`;
-    both give the sites of the whole cell by electronegativity, the lattice of pymatgen's
-    `Lattice.from_parameters`, and fractions within 1e-4 of 1/3 and 2/3 as these.
+    Plain CIFs are read by a fast parser (`sitenet.structure.plain_cif`), all others by pymatgen's
+    `CifParser`. Both return all sites of the cell in order of electronegativity, the lattice of
+    pymatgen's `Lattice.from_parameters`, and replace fractions within 1e-4 of 1/3 or 2/3 by these
+    values.
 
     Args:
         text: CIF text; bytes are decoded as UTF-8.
 
     Raises:
-        RejectedCrystal: not UTF-8, empty or malformed text, several or no structures, partial
-            occupancy, unknown or too heavy elements, hydrogens without positions, a cell that is
-            not finite or flat, atoms closer than 0.5 A over all periodic images.
+        RejectedCrystal: the text is not UTF-8, empty or malformed; it holds no or several
+            structures; partial occupancy; unknown or too heavy elements; hydrogens without
+            positions; a cell that is not finite or has no volume; atoms closer than 0.5 A, periodic
+            images included.
     """
     text = _decoded(text)
     parsed = parse_plain(text)
@@ -75,7 +77,7 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _checked(parsed: ParsedCif) -> Crystal:
-    """The crystal, if its elements, cell and distances are sound."""
+    """The crystal, if its elements, cell and distances are valid."""
     number = {symbol: _number(symbol) for symbol in set(parsed.symbols)}
     finite = np.isfinite(parsed.frac).all(axis=1)
     if not finite.all():

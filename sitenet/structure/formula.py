@@ -1,4 +1,4 @@
-"""Reduced formulas, as pymatgen writes them."""
+"""Reduced formulas in pymatgen's notation."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,7 +9,7 @@ from sitenet.structure.elements import symbols
 
 
 def reduced_formula(numbers: np.ndarray[Any, np.dtype[Any]]) -> str:
-    """Such as LiFePO4; peroxides and elemental gases keep two atoms (Li2O2, O2).
+    """Reduced formula such as LiFePO4; peroxides and elemental gases keep two atoms (Li2O2, O2).
 
     Args:
         numbers: (n,) atomic numbers.
@@ -18,7 +18,7 @@ def reduced_formula(numbers: np.ndarray[Any, np.dtype[Any]]) -> str:
 
 
 def counts(numbers: np.ndarray[Any, np.dtype[Any]]) -> tuple[tuple[int, int], ...]:
-    """Atomic number and count of each element, by number, divided by the common factor.
+    """Atomic number and reduced count of each element, sorted by atomic number.
 
     Args:
         numbers: (n,) atomic numbers.

@@ -1,4 +1,4 @@
-"""A reader of any CIF, by pymatgen's `CifParser`, that explains what it cannot use."""
+"""Reader of arbitrary CIFs, based on pymatgen's `CifParser`, with explanations of rejections."""
 
 import re
 import warnings
@@ -19,7 +19,7 @@ _SITES = re.compile(r"(?:^|\s)_atom_site_fract_x\b")
 
 
 def parse_general(text: str) -> ParsedCif:
-    """Read a CIF with symmetry operations, uncertainties in brackets and the like.
+    """Read any CIF, for instance with symmetry operations or uncertainties in brackets.
 
     Raises:
         RejectedCrystal: see `sitenet.structure.cif.read_cif`.
@@ -32,7 +32,7 @@ def parse_general(text: str) -> ParsedCif:
         try:
             parser = CifParser.from_str(text, check_cif=False)
             block = next(iter(parser.as_dict().values()))
-        except Exception:  # it raises whatever its own code runs into, here and below
+        except Exception:  # it raises many types of exceptions, here and below
             raise RejectedCrystal("malformed CIF: one of its loops is empty or cut off") from None
         _check_cell(block)
         _check_symbols(block)
@@ -44,7 +44,7 @@ def parse_general(text: str) -> ParsedCif:
 
 
 def _only_structure(text: str) -> str:
-    """The one data block that lists sites."""
+    """The only data block that lists sites."""
     blocks = [block for block in _BLOCK.split(text) if block.startswith("data_")]
     if not blocks:
         raise RejectedCrystal("this is not a CIF (it has no data_ block)")
@@ -57,7 +57,7 @@ def _only_structure(text: str) -> str:
 
 
 def _check_cell(block: dict[str, Any]) -> None:
-    """Raise where parameters are absent (unless a crystal system stands in) or impossible."""
+    """Raise if parameters are missing (without a crystal system to infer them) or impossible."""
     from pymatgen.io.cif import str2float
 
     missing = [key for key in CELL if key not in block]
@@ -72,9 +72,9 @@ def _check_cell(block: dict[str, Any]) -> None:
 
 
 def _check_symbols(block: dict[str, Any]) -> None:
-    """Raise for what CifParser would pass over or take for another element."""
+    """Raise for symbols that CifParser would skip or mistake for another element."""
     symbols = block.get("_atom_site_type_symbol")
-    pattern = r"[A-Za-z]+" if symbols else r"[A-Za-z][a-z]?"  # a label goes on: FeA, O1W
+    pattern = r"[A-Za-z]+" if symbols else r"[A-Za-z][a-z]?"  # labels have suffixes: FeA, O1W
     symbols = symbols or block.get("_atom_site_label", ())
     for symbol in dict.fromkeys([symbols] if isinstance(symbols, str) else symbols):
         if " + " in symbol:
@@ -89,7 +89,7 @@ def _check_symbols(block: dict[str, Any]) -> None:
 
 
 def _ordered(structure: "Structure") -> ParsedCif:
-    """The structure's sites, if each holds exactly one atom."""
+    """The sites of the structure, if each of them is occupied by exactly one atom."""
     for site in structure:
         if not site.is_ordered:
             raise RejectedCrystal(
@@ -106,7 +106,7 @@ def _ordered(structure: "Structure") -> ParsedCif:
 
 
 def _symbol(specie: Any) -> str:
-    """Unlike its `symbol`, the name of an element tells D from H."""
+    """Symbol of a species. The name of an element distinguishes D from H; its `symbol` does not."""
     return str(getattr(specie, "element", specie).name)
 
 
@@ -118,7 +118,7 @@ def _occupants(species: Any) -> str:
 
 
 def _explanation(error: Exception) -> str:
-    """One line on why CifParser gave up."""
+    """Why CifParser failed, in one line."""
     detail = (str(error).strip().splitlines() or [type(error).__name__])[-1]
     if match := re.search(r"Occupancy ([\d.]+) exceeded", detail):
         return f"the occupancies of a site add up to {float(match[1]):g}"

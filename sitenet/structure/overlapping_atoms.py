@@ -1,4 +1,4 @@
-"""Finds atoms that lie on one another in a periodic crystal."""
+"""Detection of overlapping atoms in a periodic crystal."""
 
 from itertools import product
 from typing import Any
@@ -7,11 +7,11 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_PAIRS = 500_000  # pairs compared at once: bounds the memory
+_PAIRS = 500_000  # pairs compared at a time, to limit memory
 
 
 def heights(lattice: Array) -> Array:
-    """(3,) distances in A between the opposite faces of the cell; zeros for a cell of no volume.
+    """Distances in A between opposite faces of the cell, (3,); zeros for a cell without volume.
 
     Args:
         lattice: (3, 3) rows a, b, c in A.
@@ -25,9 +25,9 @@ def heights(lattice: Array) -> Array:
 def overlapping_pair(
     lattice: Array, frac: Array, height: Array, limit: float
 ) -> tuple[int, int, float] | None:
-    """Two atoms closer than `limit` over all periodic images, and their distance in A.
+    """Indices of two atoms closer than `limit`, periodic images included, and their distance in A.
 
-    The two indices are equal where an atom meets its own image. None where no such pair exists.
+    The indices are equal if an atom is too close to its own image. None if there is no such pair.
 
     Args:
         lattice: (3, 3) rows a, b, c in A, of non-zero volume.
@@ -65,7 +65,7 @@ def overlapping_pair(
 
 
 def _reduced(lattice: Array, frac: Array) -> tuple[Array, Array]:
-    """The same crystal on a Minkowski-reduced basis."""
+    """The same crystal in a Minkowski-reduced basis."""
     basis, change = lattice.copy(), np.eye(3)
     neighbours = np.array(list(np.ndindex(3, 3, 3)), dtype=float) - 1
     while True:

@@ -1,9 +1,9 @@
-"""A reader of plain CIFs: one block, P 1 with every atom listed, full occupancy.
+"""Fast reader of plain CIFs: one block, P 1 with all atoms listed, full occupancy.
 
-That is what pymatgen, ASE and the Materials Project write. It gives what pymatgen's `CifParser`
-gives, to rounding (fractions within 1e-4 of 1/3 and 2/3 become these, sites sorted by
-electronegativity), in a twentieth of the time. Whatever it does not fully recognise it declines,
-and the caller uses `CifParser`.
+This is the format that pymatgen, ASE and the Materials Project write. The result equals that of
+pymatgen's `CifParser` up to rounding (sites sorted by electronegativity, fractions within 1e-4 of
+1/3 and 2/3 replaced by these), at a twentieth of the time. Anything that is not fully recognised is
+left to `CifParser`.
 """
 
 import re
@@ -41,14 +41,14 @@ _ATOM_COLUMNS = {
     *FRACT,
 }
 _TYPE_COLUMNS = ["_atom_type_symbol", "_atom_type_oxidation_number"]
-# Keys that change what CifParser makes of the atoms, where they stand outside the loops read here.
+# Keys outside the loops read here that change how CifParser interprets the atoms.
 _MEANINGFUL = re.compile("_atom|_symmetry_equiv|symop|magn|moment|modulation|wave_vector")
 _THIRDS = (1 / 3, 2 / 3)
 
 
 @dataclass(frozen=True)
 class ParsedCif:
-    """A fully occupied cell as text files describe it; sites in pymatgen's order."""
+    """A fully occupied cell as read from text, with sites in pymatgen's order."""
 
     lattice: Array
     """(3, 3) rows a, b, c in A."""
@@ -58,14 +58,14 @@ class ParsedCif:
     frac: Array
     """(n, 3) float64, not yet wrapped into the cell."""
     charges: list[float]
-    """n oxidation numbers; 0 where the CIF has none."""
+    """n oxidation numbers; 0 where the CIF gives none."""
 
 
 def parse_plain(text: str) -> ParsedCif | None:
-    """Read a plain CIF; None where `text` is anything else, malformed included.
+    """Read a plain CIF; None for any other text, including malformed CIFs.
 
     Raises:
-        RejectedCrystal: lengths or angles that are not those of a cell.
+        RejectedCrystal: the lengths and angles do not define a cell.
     """
     sections = _sections(text)
     if sections is None:
@@ -95,7 +95,7 @@ def parse_plain(text: str) -> ParsedCif | None:
 
 
 def _sections(text: str) -> list[str] | None:
-    """The part before the first loop, from `data_` on, and the loops; None where not plain."""
+    """The part before the first loop, starting with `data_`, and the loops; None if not plain."""
     while text.startswith("#"):
         text = text.partition("\n")[2]
     text = text.strip()
@@ -114,7 +114,7 @@ def _sections(text: str) -> list[str] | None:
 
 
 def _scalars(section: str) -> dict[str, str] | None:
-    """Keys and values of the lines after `data_`."""
+    """Keys and values of the lines after `data_`; None if not plain."""
     scalars = {}
     for line in section.splitlines()[1:]:
         if line := line.strip():
@@ -126,7 +126,7 @@ def _scalars(section: str) -> dict[str, str] | None:
 
 
 def _loop(section: str) -> tuple[list[str], list[str]]:
-    """Keys and words of a loop; no keys where it is not plain."""
+    """Keys and words of a loop; empty lists if it is not plain."""
     words = section.split()
     keys = [word for word in words if word[0] == "_"]
     rows = words[len(keys) :]
@@ -144,7 +144,7 @@ def _loop(section: str) -> tuple[list[str], list[str]]:
 def _parsed(
     cell: list[float], sites: dict[str, list[str]], charges: dict[str, str]
 ) -> ParsedCif | None:
-    """Raises KeyError or ValueError for a missing column, a value that is no number."""
+    """The parsed cell, None if not plain. Raises KeyError or ValueError for invalid columns."""
     kinds, labels = sites["_atom_site_type_symbol"], sites["_atom_site_label"]
     if any(float(share) != 1 for share in set(sites.get("_atom_site_occupancy", ()))):
         return None
@@ -156,7 +156,7 @@ def _parsed(
         if match is None or element is None or isnan(element.electronegativity):
             return None
         if match[1] in ISOTOPES:
-            return None  # CifParser has its own order for these
+            return None  # CifParser sorts these differently
         symbol_of[kind] = match[1]
         rank[kind] = (element.electronegativity, match[1])
     values = {kind: charge_of.get(kind, charge_of.get(s, 0.0)) for kind, s in symbol_of.items()}
@@ -176,7 +176,7 @@ def _parsed(
 
 
 def _charges(rows: dict[str, str]) -> dict[str, float]:
-    """Charge by type symbol, also by the symbol without its sign and last digit."""
+    """Charge by type symbol, and by the symbol without its charge suffix."""
     charges = {kind: float(value) for kind, value in rows.items()}
     bare = {re.sub(r"\d?[+,-]?$", "", kind): value for kind, value in charges.items()}
     return charges | bare

@@ -1,8 +1,8 @@
-"""The exception that rejects one crystal."""
+"""The exception that rejects a crystal."""
 
 
 class RejectedCrystal(Exception):
-    """The crystal cannot be used; the message is the reason, for a person to read."""
+    """A crystal cannot be used; the message is the reason, as users read it."""
 
     @property
     def reason(self) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sitenet.shards.featurised import Featurised
 from sitenet.shards.open_store import Store, open_store
-from sitenet.tables import read_rows
+from sitenet.tables import read_by_id
 
 
 @dataclass(frozen=True)
@@ -44,4 +44,4 @@ def load_labelled(
     """
     ids = crystals.ids.tolist()
     store = open_store(shards, set(ids), round(memory_gib * 2**30))
-    return TaskData(store, crystals, read_rows(structures, ids, [column])[column])
+    return TaskData(store, crystals, read_by_id(structures, ids, [column])[column])

@@ -15,7 +15,7 @@ from sitenet.train.loop import OnEpoch, Trained, train_epochs
 from sitenet.train.nodes import start_nodes
 from sitenet.train.task import Task
 from sitenet.train.training import Training
-from sitenet.train.workers import Meeting, start_workers
+from sitenet.train.workers import Rendezvous, start_workers
 
 
 def train_here(training: Training, task: Task, on_epoch: Sequence[OnEpoch] = ()) -> Trained:
@@ -45,13 +45,13 @@ def train_task(training: Training, task: Task) -> Trained:
     if settings.processes == 1:
         return train_here(training, task)
     host = "localhost" if settings.nodes == 1 else socket.gethostname()
-    # The store is where the processes meet. Here it finds a free port without a race.
+    # Opened here, it finds a free port without a race.
     store = dist.TCPStore(host, 0, is_master=True, wait_for_workers=False)
-    meeting = Meeting(host, store.port, newest_checkpoint(folder, training.label), log_file())
+    rendezvous = Rendezvous(host, store.port, newest_checkpoint(folder, training.label), log_file())
     if settings.nodes == 1:
-        start_workers(training, meeting)
+        start_workers(training, rendezvous)
     else:
-        start_nodes(training, meeting)
+        start_nodes(training, rendezvous)
     content = read_checkpoint(folder / LAST)
     return Trained(History(task.judged, content["rows"]), content["best"])
 

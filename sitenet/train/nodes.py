@@ -14,10 +14,10 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from sitenet.files import write_text
 from sitenet.train.training import Training
-from sitenet.train.workers import Meeting
+from sitenet.train.workers import Rendezvous
 
 
-def start_nodes(training: Training, meeting: Meeting) -> None:
+def start_nodes(training: Training, rendezvous: Rendezvous) -> None:
     """Run a training on all machines of the job to its end.
 
     Raises:
@@ -26,7 +26,7 @@ def start_nodes(training: Training, meeting: Meeting) -> None:
     nodes = training.settings.nodes
     file = training.checkpoints.resolve() / "training.json"
     described = {"kind": type(training).__name__, "training": asdict(training),
-                 "meeting": asdict(meeting)}  # fmt: skip
+                 "rendezvous": asdict(rendezvous)}  # fmt: skip
     write_text(file, json.dumps(described, default=str))  # str: of paths
     command = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--overlap",
                "--kill-on-bad-exit=1", sys.executable, "-m", "sitenet.train.on_node",

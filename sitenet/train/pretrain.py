@@ -62,6 +62,7 @@ def initial_encoder(settings: ModelSettings, seed: int) -> SiteNet:
 class Pretraining(Training):
     """Training of an encoder without labels; `model` is its architecture."""
 
+    settings: PretrainingSettings
     inputs: PretrainInputs
     model: ModelSettings
     loss: InfoMaxSettings

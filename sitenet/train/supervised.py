@@ -24,7 +24,7 @@ from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.splits.draws import drawn
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
-from sitenet.tables import read_rows, write_table
+from sitenet.tables import read_by_id, write_table
 from sitenet.train.batches import Batches
 from sitenet.train.data import TaskData, load_labelled
 from sitenet.train.devices import torch_device
@@ -121,21 +121,11 @@ def train(
     task = training.load_task()
     trained = train_task(training, task)
     task.model.load_state_dict(trained.weights)
-    model, data = task.model.float(), task.data  # as saved
-    data.store.to(torch_device(accelerator))
-    values = predict(model, data.store, settings.batch_sites)
-    predictions = _predictions(data, values, inputs.structures)
-    write_table(outputs.predictions, predictions)
-    record: dict[str, Any] = {
-        "splits": _split_metrics(predictions, settings.seed),
-        "baselines": _baselines(predictions),
-        "unit": inputs.unit,
-        "model": model_settings.to_dict(),
-        "training": settings.to_dict(),
-        **training_record(trained, task, accelerator),
-    }
+    task.model.float()  # as it is saved
+    record = _evaluation(training, task, outputs.predictions)
+    record |= training_record(trained, task, accelerator)
     save_model(
-        model,
+        task.model,
         model_settings,
         outputs.weights,
         outputs.description,
@@ -198,10 +188,26 @@ def _new_model(
     return model
 
 
+def _evaluation(training: SupervisedTraining, task: LabelTask, table: Path) -> dict[str, Any]:
+    """Write predictions of all labelled crystals to `table`; their errors, beside baselines."""
+    inputs, settings, data = training.inputs, training.settings, task.data
+    data.store.to(torch_device(training.accelerator))
+    values = predict(task.model, data.store, settings.batch_sites)
+    predictions = _predictions(data, values, inputs.structures)
+    write_table(table, predictions)
+    return {
+        "splits": _split_metrics(predictions, settings.seed),
+        "baselines": _baselines(predictions),
+        "unit": inputs.unit,
+        "model": training.model.to_dict(),
+        "training": settings.to_dict(),
+    }
+
+
 def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) -> pd.DataFrame:
     """Predictions of all crystals: id, split, formula, target, n_sites, prediction."""
     crystals = data.crystals
-    formulas = read_rows(structures, crystals.ids.tolist(), ["formula"])
+    formulas = read_by_id(structures, crystals.ids.tolist(), ["formula"])
     return pd.DataFrame(
         {
             "id": crystals.ids,

@@ -16,11 +16,13 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from sitenet.files import read_json, write_json
+from sitenet.model.inference import predict
 from sitenet.model.saving import load_encoder
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
@@ -202,7 +204,8 @@ def train_seed(
     fitting, watched = shown[: settings.trained], shown[settings.trained :]
     model = new_model(few.data, fitting, encoder, settings.model, training)
     epochs, best_epoch, val_mae = train_few_labels(model, few.data, fitting, watched, training)
-    tested = Batches(few.data, few.data.indices("test"), training.batch_sites)
+    tested = few.data.indices("test").numpy()
+    predictions = predict(model, few.data.store, training.batch_sites, tested)
     return SeedResult(
         labels=settings.labels,
         seed=seed,
@@ -211,7 +214,7 @@ def train_seed(
         epochs=epochs,
         best_epoch=best_epoch,
         val_mae=val_mae,
-        test_mae=mean_absolute_error(model, tested),
+        test_mae=float(np.abs(predictions - few.data.target[tested]).mean()),
         seconds=time.monotonic() - start,
     )
 
@@ -277,14 +280,3 @@ def train_few_labels(
                          "lower infomax.transfer.training.learning_rate")  # fmt: skip
     model.load_state_dict(weights)
     return int(last["epoch"]), int(best["epoch"]), best["val_mae"]
-
-
-def mean_absolute_error(model: SiteNet, batches: Batches) -> float:
-    """MAE of the crystals in `batches`, in the label's unit."""
-    model.eval()
-    total, count = 0.0, 0
-    with torch.inference_mode():
-        for batch, target, *_ in batches:
-            total += float((model(batch) - target).abs().sum())
-            count += len(target)
-    return total / count

@@ -16,8 +16,8 @@ from sitenet.train.training import Training
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """Where the processes of a training find one another, and how they begin.
+class Rendezvous:
+    """Where the processes of a training find one another, and where they continue.
 
     `host` and `port` are of a `TCPStore`; `resumed` is the checkpoint to continue from, `log` the
     file that the first process logs to.
@@ -29,7 +29,7 @@ class Meeting:
     log: Path | None
 
 
-def start_workers(training: Training, meeting: Meeting, node: int = 0) -> None:
+def start_workers(training: Training, rendezvous: Rendezvous, node: int = 0) -> None:
     """Run the processes of machine number `node` to the end of the training.
 
     Raises:
@@ -39,7 +39,7 @@ def start_workers(training: Training, meeting: Meeting, node: int = 0) -> None:
     threads = max(1, torch.get_num_threads() // devices)
     with no_main_script():
         workers = start_processes(
-            _work, (training, meeting, node, threads), nprocs=devices, join=False
+            _work, (training, rendezvous, node, threads), nprocs=devices, join=False
         )
     try:
         while not workers.join():
@@ -52,7 +52,7 @@ def start_workers(training: Training, meeting: Meeting, node: int = 0) -> None:
             process.kill()
 
 
-def _work(local: int, training: Training, meeting: Meeting, node: int, threads: int) -> None:
+def _work(local: int, training: Training, rendezvous: Rendezvous, node: int, threads: int) -> None:
     """The part of one process; `local` is its number on the machine."""
     end_with_parent()
     torch.set_num_threads(threads)
@@ -60,10 +60,10 @@ def _work(local: int, training: Training, meeting: Meeting, node: int, threads: 
     task = training.load_task()  # the parent has logged what this logs
     group = Group(node * settings.devices + local, settings.processes)
     if group.rank == 0:
-        setup_logging(meeting.log, append=True)
+        setup_logging(rendezvous.log, append=True)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    store = dist.TCPStore(meeting.host, meeting.port, is_master=False)
+    store = dist.TCPStore(rendezvous.host, rendezvous.port, is_master=False)
     backend = "nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=group.rank, world_size=group.world)
     train_epochs(
@@ -71,7 +71,7 @@ def _work(local: int, training: Training, meeting: Meeting, node: int, threads: 
         settings,
         device,
         training.checkpoints,
-        meeting.resumed,
+        rendezvous.resumed,
         [training.report()],
         group,
     )

@@ -6,59 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from example_crystals import EXAMPLES, bench_crystals
+from attention_models import (
+    limit_memory,
+    merged_and_dense,
+    one_site,
+)
+from example_crystals import bench_crystals
 from matplotlib.figure import Figure
 
 from sitenet.analysis.attention import (
     AttentionHistogram,
     HeadSums,
-    atom_attention,
     equal_count_cuts,
     write_attention,
 )
-from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import (
-    featurise,
-)
-from sitenet.crystal.merging import MergedPairs
-from sitenet.crystal.primitive import primitive_cell
-from sitenet.crystal.supercell import optimal_supercell
-from sitenet.files import read_json, write_json
-from sitenet.model.dense import DenseSiteNet
-from sitenet.model.saving import save_model
-from sitenet.model.sitenet import SiteNet
-from sitenet.options.features import FeatureSettings
-from sitenet.options.model import ModelSettings
-from sitenet.plots import style
 from sitenet.plots.fig6 import draw_fig6
-from sitenet.shards.batch import RaggedBatch, dense_batch, ragged_batch
-from sitenet.shards.schema import open_writer, to_table
-
-SETTINGS = ModelSettings(embedding_size=5, site_features_per_head=4,
-                         interaction_features_per_head=3, heads=2, attention_layers=(7,),
-                         pre_pool_layers=(6,), post_pool_layers=(5,))  # fmt: skip
-
-
-def sharp_model(settings: ModelSettings = SETTINGS) -> SiteNet:
-    """Random weights whose attention varies over decades."""
-    torch.manual_seed(0)
-    model = SiteNet(settings)
-    with torch.no_grad():
-        for block in model.blocks:
-            block.logits.weight *= 6
-    return model.eval()
-
-
-def one_site(distance: list[float], count: list[int], weight: int = 1) -> RaggedBatch:
-    """A class of `weight` sites with the given merged pairs, all with its own class."""
-    pairs = MergedPairs(
-        site_class=np.zeros(weight, dtype=np.int64),
-        row_length=np.array([len(distance)]),
-        pair_class=np.zeros(len(distance), dtype=np.int64),
-        pair_distance=np.array(distance),
-        pair_count=np.array(count),
-    )
-    return ragged_batch([(np.full(weight, 6), np.zeros(weight), pairs)])
 
 
 def test_measures_of_a_site_worked_out_by_hand() -> None:
@@ -125,41 +87,10 @@ def test_columns_have_equal_counts() -> None:
         equal_count_cuts(np.zeros(10, dtype=np.int64), 10)
 
 
-def _merged_and_dense(crystals, n_atoms: int):
-    """(numbers, oxidation, pairs) and (numbers, oxidation, distances) of each crystal."""
-    merged, full = [], []
-    for given in crystals:
-        settings = FeatureSettings(n_atoms=n_atoms, oxidation="given")
-        found = featurise(given, settings)
-        pairs = MergedPairs(found.site_class, found.row_length, found.pair_class,
-                            found.pair_distance, found.pair_count)  # fmt: skip
-        merged.append((found.numbers, found.oxidation, pairs))
-        cell = primitive_cell(given.lattice, given.numbers, given.frac, given.oxidation, 0.01)
-        distances = atom_distances(cell.lattice, cell.frac, optimal_supercell(cell, n_atoms).matrix)
-        full.append((cell.numbers, cell.oxidation, distances))
-    return merged, full
-
-
-def both(crystals, n_atoms: int):
-    """Distance, pairs, attention from the merged model, and from the dense one on all pairs."""
-    merged, full = _merged_and_dense(crystals, n_atoms)
-    model = sharp_model().double()
-    batch = ragged_batch(merged)
-    everything = dense_batch(full)
-    dense = DenseSiteNet(model.settings).double().eval()
-    dense.load_state_dict(model.state_dict())
-    trace: dict[str, torch.Tensor] = {}
-    with torch.no_grad():
-        ours = atom_attention(model, batch)
-        dense.crystals(everything, trace)
-    kept = ~everything.padding
-    theirs = torch.stack([trace["attention0"][kept], trace["attention1"][kept]], 1)
-    pairs = batch.site_weight[batch.pair_row] * batch.pair_count
-    return (batch, pairs, ours), (everything.distance[kept], theirs)
-
-
 def test_merged_pairs_count_as_all_pairs_of_the_dense_model(shared) -> None:
-    (batch, pairs, ours), (distance, theirs) = both(bench_crystals(shared, every=12), 50)
+    (batch, pairs, ours), (distance, theirs) = merged_and_dense(
+        bench_crystals(shared, every=12), 50
+    )
     assert len(pairs) < 0.7 * len(distance)
     tables = []
     for d, n, a in (
@@ -182,7 +113,7 @@ def test_merged_pairs_count_as_all_pairs_of_the_dense_model(shared) -> None:
 
 
 def test_shares_equal_those_of_the_dense_model(shared) -> None:
-    (batch, _, ours), (distance, theirs) = both(bench_crystals(shared, every=12), 50)
+    (batch, _, ours), (distance, theirs) = merged_and_dense(bench_crystals(shared, every=12), 50)
     sums = HeadSums(2, 2)
     sums.add(batch, ours)
     table = sums.table()
@@ -196,71 +127,45 @@ def test_shares_equal_those_of_the_dense_model(shared) -> None:
         assert row.self_share == pytest.approx(float(weight[distance == 0].sum()) / sites, rel=1e-6)
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> dict[str, Path]:
-    """A model with a cutoff, and a shard of three crystals in as many row groups."""
-    settings = FeatureSettings(n_atoms=60)
-    names = ["rutile", "triclinic", "perovskite"]
-    with open_writer(tmp_path / "part.parquet") as writer:
-        for name in names:
-            writer.write_table(to_table([name], [featurise(EXAMPLES[name], settings)]))
-    model = sharp_model(ModelSettings(**{**vars(SETTINGS), "cutoff": 5.0}))
-    save_model(model, model.settings, tmp_path / "m.safetensors", tmp_path / "m.json")
-    return {
-        "weights": tmp_path / "m.safetensors",
-        "shard": tmp_path / "part.parquet",
-        "histogram": tmp_path / "h.parquet",
-        "table": tmp_path / "t.csv",
-    }
+def _write(trained: dict[str, Path], ids: list[str], batch_sites: int = 1200) -> None:
+    write_attention(trained["weights"], [trained["shard"]], ids, trained["histogram"],
+                    trained["table"], batch_sites)  # fmt: skip
 
 
-def _write(run: dict[str, Path], ids: list[str], batch_sites: int = 1200) -> None:
-    write_attention(run["weights"], [run["shard"]], ids, run["histogram"], run["table"],
-                    batch_sites)  # fmt: skip
-
-
-def test_a_model_with_cutoff_attends_to_nothing_beyond_it(run: dict[str, Path]) -> None:
-    _write(run, ["rutile", "triclinic"])
-    table = pd.read_csv(run["table"])
+def test_a_model_with_cutoff_attends_to_nothing_beyond_it(trained: dict[str, Path]) -> None:
+    _write(trained, ["rutile", "triclinic"])
+    table = pd.read_csv(trained["table"])
     assert table.sites.tolist() == [10] * 5
     assert (table.far_share[table.block > 0] == 0).all()
     assert table.far_share[table.block == 0].item() > 0.2
-    cells = pd.read_parquet(run["histogram"]).query("distance_low > 5.01 and pairs > 0")
+    cells = pd.read_parquet(trained["histogram"]).query("distance_low > 5.01 and pairs > 0")
     assert len(cells)
     assert cells.attention_high.max() < 1.3e-6
 
 
-def limit_memory(weights: Path, memory_gib: float) -> None:
-    """As if the model had been trained with this limit."""
-    description = weights.with_suffix(".json")
-    write_json(description, read_json(description) | {"training": {"memory_gib": memory_gib}})
-
-
-def test_batches_and_memory_do_not_change_the_sums(run: dict[str, Path]) -> None:
+def test_batches_and_memory_do_not_change_the_sums(trained: dict[str, Path]) -> None:
     found = []
     for batch_sites, memory_gib in ((1200, 1), (1, 1), (1200, 1e-6)):
-        limit_memory(run["weights"], memory_gib)
-        _write(run, ["rutile", "triclinic", "perovskite"], batch_sites)
-        found.append((pd.read_parquet(run["histogram"]), pd.read_csv(run["table"])))
+        limit_memory(trained["weights"], memory_gib)
+        _write(trained, ["rutile", "triclinic", "perovskite"], batch_sites)
+        found.append((pd.read_parquet(trained["histogram"]), pd.read_csv(trained["table"])))
     for histogram, table in found[1:]:
         pd.testing.assert_frame_equal(found[0][1], table, rtol=1e-5)
         assert (found[0][0].pairs - histogram.pairs).abs().sum() < 0.02 * histogram.pairs.sum()
 
 
 def test_fig6_has_a_normalised_panel_for_every_head(
-    run: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: dict[str, Path], tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    _write(run, ["rutile", "triclinic", "perovskite"])
-    saved: list[Figure] = []
-    monkeypatch.setattr(style, "save", lambda figure, pdf: saved.append(figure))
-    runs = [(title, run["histogram"], run["table"]) for title in ("gap", "energy")]
+    _write(trained, ["rutile", "triclinic", "perovskite"])
+    runs = [(title, trained["histogram"], trained["table"]) for title in ("gap", "energy")]
     draw_fig6(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
-    titles = [axes.get_title() for axes in saved[0].axes if axes.get_title()]
+    titles = [axes.get_title() for axes in drawn[0].axes if axes.get_title()]
     assert titles == [f"block {b}, head {h}\n0% beyond 5 Å" for b in (1, 2) for h in (1, 2)] * 2
     data = pd.read_parquet(tmp_path / "f.parquet")
     columns = data.groupby(["run", "block", "head", "distance_low"])
     assert columns.share.sum().to_numpy() == pytest.approx(1)
     assert set(pd.read_csv(tmp_path / "f.csv").run) == {"gap", "energy"}
-    panel = saved[0].axes[0]
+    panel = drawn[0].axes[0]
     assert panel.get_xlim() == (0, 15)
     assert panel.get_ylim() == (1e-6, 1)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from attention_models import FEATURES, merged_and_dense, saved_model
 from example_crystals import EXAMPLES
-from test_attention import SETTINGS, both, sharp_model
 
 from sitenet.analysis import raw_attention
 from sitenet.analysis.explain import explain_crystal
@@ -18,12 +18,10 @@ from sitenet.cli import main
 from sitenet.crystal.featurise import (
     featurise,
 )
-from sitenet.model.saving import load_model, save_model
+from sitenet.model.saving import load_model
 from sitenet.options.features import FeatureSettings
-from sitenet.options.model import ModelSettings
 from sitenet.shards.store import CrystalStore
 
-FEATURES = FeatureSettings(n_atoms=50)
 NACL = """data_NaCl
 _cell_length_a 5.64
 _cell_length_b 5.64
@@ -41,14 +39,6 @@ _atom_site_fract_z
 Na Na 0 0 0
 Cl Cl 0.5 0 0
 """
-
-
-def saved_model(folder: Path, settings: ModelSettings = SETTINGS) -> Path:
-    """A model of random weights as a run leaves it."""
-    weights = folder / "model.safetensors"
-    save_model(sharp_model(settings), settings, weights, weights.with_suffix(".json"),
-               features=vars(FEATURES), label={"column": "gap", "unit": "eV"})  # fmt: skip
-    return weights
 
 
 @pytest.fixture
@@ -130,7 +120,7 @@ def test_raw_attention_is_that_of_the_dense_model(name: str, tmp_path: Path) -> 
     settings = FeatureSettings(n_atoms=50, oxidation="given")
     found = explain_crystal(saved_model(tmp_path), featurise(EXAMPLES[name], settings))
     table = raw_attention.every_pair(found)
-    _, (distance, attention) = both([EXAMPLES[name]], 50)
+    _, (distance, attention) = merged_and_dense([EXAMPLES[name]], 50)
     np.testing.assert_allclose(table.distance, distance, atol=1e-6)
     heads = table.filter(like="_head").to_numpy().reshape(len(table), 2, 2)
     np.testing.assert_allclose(heads, attention, rtol=2e-3, atol=1e-6)

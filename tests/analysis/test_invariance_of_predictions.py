@@ -5,38 +5,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from attention_models import saved_model
 from example_crystals import EXAMPLES, bench_crystals
 from matplotlib.figure import Figure
-from test_explain import saved_model
+from structure_tables import write_structures
 
 from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.invariance import write_invariance
 from sitenet.analysis.supercell_rules import TOLERANCE, summarise_invariance, summarise_supercells
 from sitenet.analysis.supercells import write_supercells
-from sitenet.plots import style
 from sitenet.plots.invariance import draw_invariance
 from sitenet.plots.supercells import draw_supercells
 from sitenet.structure.cif import Crystal
 
 
-def table_of(crystals: dict[str, Crystal], path: Path) -> Path:
-    """The columns of a table of structures that are read here."""
-    rows = [
-        {
-            "id": name,
-            "lattice": crystal.lattice.ravel(),
-            "numbers": crystal.numbers.astype(np.int16),
-            "frac": crystal.frac.ravel(),
-            "oxidation_given": crystal.oxidation.astype(np.float32),
-        }
-        for name, crystal in crystals.items()
-    ]
-    pd.DataFrame(rows).to_parquet(path, index=False)
-    return path
-
-
 def changes_of(crystals: dict[str, Crystal], folder: Path, count: int = 1000) -> pd.DataFrame:
-    structures = table_of(crystals, folder / "structures.parquet")
+    structures = write_structures(folder / "structures.parquet", crystals)
     out = folder / "changes.parquet"
     write_invariance(saved_model(folder), structures, list(crystals), count, out)
     return pd.read_parquet(out)
@@ -94,14 +78,12 @@ def test_chosen_crystals_are_the_same_every_time(tmp_path: Path) -> None:
     assert found[0].id.nunique() == 3
     pd.testing.assert_frame_equal(*found)
     structures = tmp_path / "structures.parquet"
-    with pytest.raises(ValueError, match="none of the crystals"):
+    with pytest.raises(ValueError, match="none of the requested crystals"):
         write_invariance(tmp_path / "model.safetensors", structures, ["absent"], 3,
                          tmp_path / "none.parquet")  # fmt: skip
 
 
-def test_summary_and_figure_of_known_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_summary_and_figure_of_known_changes(tmp_path: Path, drawn: list[Figure]) -> None:
     table = pd.DataFrame(
         {
             "id": ["a", "b"] * 8,
@@ -112,25 +94,23 @@ def test_summary_and_figure_of_known_changes(
         }
     )
     table.to_parquet(tmp_path / "changes.parquet")
-    saved: list[Figure] = []
-    monkeypatch.setattr(style, "save", lambda drawn, pdf: saved.append(drawn))
     runs = [("gap", "eV", tmp_path / "changes.parquet")]
     draw_invariance(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
     measured = pd.read_csv(tmp_path / "f.csv").set_index(["supercell", "change"])
     bad = measured.loc["greedy", "lattice vectors"]
     assert (bad.crystals, bad.largest, bad["mean"], bad.changed_share) == (2, 0.5, 0.25, 0.5)
     assert measured.changed_share.sum() == 0.5
-    axes = saved[0].axes[0]
+    axes = drawn[0].axes[0]
     assert axes.get_ylabel() == "|change of prediction| (eV)"
     assert [label.get_text() for label in axes.get_xticklabels()] == list(CHANGES)
-    drawn = np.concatenate([c.get_offsets()[:, 1] for c in axes.collections])
-    assert (len(drawn), drawn.max(), drawn.min()) == (16, 0.5, 1e-8)
+    sizes = np.concatenate([c.get_offsets()[:, 1] for c in axes.collections])
+    assert (len(sizes), sizes.max(), sizes.min()) == (16, 0.5, 1e-8)
 
 
 def test_supercells_of_known_shape(tmp_path: Path) -> None:
     """Rocksalt has 2 sites and a cubic supercell of 64 atoms; rutile has 6 sites."""
     chosen = {name: EXAMPLES[name] for name in ("rocksalt", "rutile", "layers")}
-    structures = table_of(chosen, tmp_path / "structures.parquet")
+    structures = write_structures(tmp_path / "structures.parquet", chosen)
     write_supercells(structures, 64, 10, 0.01, tmp_path / "cells.parquet")
     cells = pd.read_parquet(tmp_path / "cells.parquet").set_index(["id", "supercell"])
     assert len(cells) == 6
@@ -146,10 +126,8 @@ def test_supercells_of_known_shape(tmp_path: Path) -> None:
     assert score.max() > 0.01
 
 
-def test_too_large_cells_are_counted_but_not_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    structures = table_of(EXAMPLES, tmp_path / "structures.parquet")
+def test_too_large_cells_are_counted_but_not_compared(tmp_path: Path, drawn: list[Figure]) -> None:
+    structures = write_structures(tmp_path / "structures.parquet", EXAMPLES)
     write_supercells(structures, 5, 100, 0.01, tmp_path / "cells.parquet")
     cells = pd.read_parquet(tmp_path / "cells.parquet")
     rutile = cells[(cells.id == "rutile") & (cells.supercell == "optimal")]
@@ -157,8 +135,8 @@ def test_too_large_cells_are_counted_but_not_compared(
     table = summarise_supercells(cells).set_index("supercell")
     assert table.crystals.tolist() == [len(EXAMPLES) - 1] * 2
     assert table.loc["optimal", "mean_filling"] <= 1
-    monkeypatch.setattr(style, "save", lambda drawn, pdf: None)
     sets = [("examples", 5, tmp_path / "cells.parquet")]
     draw_supercells(sets, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    assert len(drawn) == 1
     assert len(pd.read_parquet(tmp_path / "f.parquet")) == 2 * len(EXAMPLES)
     assert pd.read_csv(tmp_path / "f.csv").run.tolist() == ["examples"] * 2

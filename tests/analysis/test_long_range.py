@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_attention import limit_memory, one_site, sharp_model
-from test_attention import run as run  # a fixture
+from attention_models import limit_memory, one_site, sharp_model
 
 from sitenet.analysis import long_range
 from sitenet.shards.store import CrystalStore
@@ -18,12 +17,12 @@ def test_even_attention_by_hand() -> None:
     assert long_range.even_long_range(batch, heads=3).tolist() == pytest.approx([3 * 8 / 8])
 
 
-def test_a_model_without_preference_has_the_even_coefficient(run: dict[str, Path]) -> None:
+def test_a_model_without_preference_has_the_even_coefficient(trained: dict[str, Path]) -> None:
     model = sharp_model()
     with torch.no_grad():
         model.blocks[-1].logits.weight.zero_()
         model.blocks[-1].logits.bias.zero_()
-    store = CrystalStore.from_shards([run["shard"]])
+    store = CrystalStore.from_shards([trained["shard"]])
     batch = store.batch(torch.arange(len(store)))
     with torch.inference_mode():
         found = long_range.long_range_per_head(model, batch)
@@ -32,19 +31,19 @@ def test_a_model_without_preference_has_the_even_coefficient(run: dict[str, Path
     assert not np.allclose(found[:, 0].sum(1), even, rtol=0.1)  # the first block has preferences
 
 
-def test_table_of_coefficients(run: dict[str, Path], tmp_path: Path) -> None:
+def test_table_of_coefficients(trained: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "long_range.parquet"
     long_range.write_long_range(
-        run["weights"], [run["shard"]], {"rutile": "test", "triclinic": "train"}, out
+        trained["weights"], [trained["shard"]], {"rutile": "test", "triclinic": "train"}, out
     )
     table = pd.read_parquet(out).set_index("id")
     assert table.split.to_dict() == {"rutile": "test", "triclinic": "train"}
     last = table[["block2_head1", "block2_head2"]].sum(axis=1)
     np.testing.assert_allclose(table.long_range_coefficient, last, rtol=1e-6)
     assert (table.even_coefficient > 0).all()
-    limit_memory(run["weights"], 1e-6)
+    limit_memory(trained["weights"], 1e-6)
     parts = {"triclinic": "train", "rutile": "test"}
-    long_range.write_long_range(run["weights"], [run["shard"]], parts, out)
+    long_range.write_long_range(trained["weights"], [trained["shard"]], parts, out)
     pd.testing.assert_frame_equal(pd.read_parquet(out).set_index("id"), table, rtol=1e-6)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from example_crystals import crystal
 from pymatgen.io.cif import CifParser
+from structure_tables import write_structures
 
 from sitenet.analysis.crystal_complexity import write_complexity
 from sitenet.crystal.complexity import NoSymmetry, complexity, entropy, symmetry_orbits
@@ -105,14 +107,10 @@ def test_coinciding_sites_are_refused() -> None:
 def test_table_lists_failures(tmp_path: Path, workers: int) -> None:
     lattice, numbers, frac = RUTILE
     twice = np.concatenate([frac, frac])
-    pd.DataFrame(
-        {
-            "id": ["good", "twice", "again"],
-            "lattice": [lattice.ravel()] * 3,
-            "numbers": [numbers, np.tile(numbers, 2), numbers],
-            "frac": [frac.ravel(), twice.ravel(), frac.ravel()],
-        }
-    ).to_parquet(tmp_path / "structures.parquet")
+    good = crystal(lattice, numbers, frac)
+    bad = crystal(lattice, np.tile(numbers, 2), twice)
+    structures = {"good": good, "twice": bad, "again": good}
+    write_structures(tmp_path / "structures.parquet", structures)
     out, rejected = tmp_path / "out" / "complexity.parquet", tmp_path / "rejected.csv"
     write_complexity(tmp_path / "structures.parquet", out, rejected, workers)
     table = pd.read_parquet(out).set_index("id")

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
+from structure_tables import write_structures
 
 from sitenet.crystal.descriptors import matminer_descriptor
 from sitenet.shards.descriptor_shard import build_descriptors
 from sitenet.shards.vectors import read_vectors
-from sitenet.sources.structure_table import StructureRow, structure_schema, to_table
 from sitenet.structure.cif import Crystal
 from sitenet.structure.rejection import RejectedCrystal
 
@@ -52,16 +51,10 @@ def test_a_supercell_is_the_same_crystal(kind: str) -> None:
     assert second == pytest.approx(first, abs=1e-5 * float(first.max()))
 
 
-def structures(path: Path, crystals: dict[str, Crystal]) -> None:
-    rows = [StructureRow(name, "", "X", crystal, k, {}, {}, "")
-            for k, (name, crystal) in enumerate(crystals.items())]  # fmt: skip
-    pq.write_table(to_table(rows, structure_schema({}, [])), path)
-
-
 def test_shards_hold_the_chosen_and_list_what_failed(tmp_path: Path) -> None:
     crystals = {"a": rock_salt(11, 17), "unused": rock_salt(3, 9), "heavy": rock_salt(95, 8),
                 "b": rock_salt(19, 35)}  # fmt: skip
-    structures(tmp_path / "s.parquet", crystals)
+    write_structures(tmp_path / "s.parquet", crystals)
     parts = []
     for part in range(2):
         out, rejected = tmp_path / f"{part}.parquet", tmp_path / f"{part}.csv"

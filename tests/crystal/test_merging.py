@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from example_crystals import EXAMPLES, bench_crystals, crystal
-from test_primitive import noisy, primitive
+from example_crystals import EXAMPLES, bench_crystals, crystal, noisy, primitive
+from merging_error import largest_error
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import (
@@ -15,34 +15,6 @@ from sitenet.options.features import FeatureSettings
 from sitenet.structure.rejection import RejectedCrystal
 
 TOLERANCE = 1e-5
-
-
-def rows_of(merged):
-    """(class, distance, count) of each row's pairs."""
-    cuts = np.cumsum(merged.row_length)[:-1]
-    return list(
-        zip(
-            np.split(merged.pair_class, cuts),
-            np.split(merged.pair_distance, cuts),
-            np.split(merged.pair_count, cuts),
-            strict=True,
-        )
-    )
-
-
-def largest_error(merged, distances, images):
-    """How far (A) the merged table is from every row of the full distance matrix."""
-    columns = np.repeat(merged.site_class, images)
-    rows, worst = rows_of(merged), 0.0
-    for site, row in enumerate(distances):
-        classes, middle, count = rows[merged.site_class[site]]
-        for one in np.unique(columns):
-            expected = np.sort(row[columns == one])
-            here = classes == one
-            found = np.sort(np.repeat(middle[here], count[here]))
-            assert len(found) == len(expected)
-            worst = max(worst, abs(found - expected).max())
-    return worst
 
 
 def full(given, n_atoms):

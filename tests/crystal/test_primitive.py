@@ -3,14 +3,19 @@
 import numpy as np
 import pytest
 import spglib
-from example_crystals import EXAMPLES, OPERATIONS, SITES, bench_crystals, crystal, doubled
+from example_crystals import (
+    EXAMPLES,
+    OPERATIONS,
+    SITES,
+    bench_crystals,
+    crystal,
+    doubled,
+    noisy,
+    primitive,
+)
 
 from sitenet.crystal.lattice_reduction import minkowski
-from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
-
-
-def primitive(given, tolerance=0.01) -> PrimitiveCell:
-    return primitive_cell(given.lattice, given.numbers, given.frac, given.oxidation, tolerance)
+from sitenet.crystal.primitive import PrimitiveCell
 
 
 def asymmetry(cell: PrimitiveCell) -> float:
@@ -21,14 +26,6 @@ def asymmetry(cell: PrimitiveCell) -> float:
     offsets -= np.rint(offsets)
     turned = cell.rotations.transpose(0, 2, 1) @ metric @ cell.rotations
     return max(abs(offsets @ cell.lattice).max(), abs(turned - metric).max())
-
-
-def noisy(given, size: float, seed: int = 0):
-    """Sites and cell disturbed by at most about `size` (A)."""
-    random = np.random.default_rng(seed)
-    lattice = given.lattice * (1 + size / 20 * random.uniform(-1, 1, (3, 3)))
-    shift = random.uniform(-1, 1, given.frac.shape) * size / 2 @ np.linalg.inv(given.lattice)
-    return crystal(lattice, given.numbers, given.frac + shift, given.oxidation)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

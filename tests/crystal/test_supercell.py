@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from example_crystals import EXAMPLES, bench_crystals, crystal
-from test_primitive import primitive
+from example_crystals import EXAMPLES, bench_crystals, crystal, primitive
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive

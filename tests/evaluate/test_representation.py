@@ -111,7 +111,7 @@ def test_rounding_is_no_variation() -> None:
 
 
 def test_too_small_a_pool_is_refused(linear: Probe) -> None:
-    with pytest.raises(ValueError, match="81 labels are asked for, but only 80 crystals"):
+    with pytest.raises(ValueError, match="81 labels are requested, but only 80 crystals"):
         evaluate(linear, replace(SETTINGS, label_counts=(20, 81)))
 
 

@@ -1,10 +1,11 @@
-"""Crystals written down here, and other descriptions of the same crystal."""
+"""Example crystals, their primitive cells, and equivalent descriptions of a crystal."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 
+from sitenet.crystal.primitive import PrimitiveCell, primitive_cell
 from sitenet.structure.cif import Crystal, read_cif
 
 THIRD = 1 / 3
@@ -72,6 +73,19 @@ def cif_crystals(reference: Path) -> list[Crystal]:
     """The crystals of the complexity reference."""
     paths = sorted((reference / "complexity").rglob("*.cif"))
     return [read_cif(path.read_bytes()) for path in paths]
+
+
+def primitive(given: Crystal, tolerance: float = 0.01) -> PrimitiveCell:
+    """The primitive cell of a crystal."""
+    return primitive_cell(given.lattice, given.numbers, given.frac, given.oxidation, tolerance)
+
+
+def noisy(given: Crystal, size: float, seed: int = 0) -> Crystal:
+    """Sites and cell disturbed by at most about `size` (A)."""
+    random = np.random.default_rng(seed)
+    lattice = given.lattice * (1 + size / 20 * random.uniform(-1, 1, (3, 3)))
+    shift = random.uniform(-1, 1, given.frac.shape) * size / 2 @ np.linalg.inv(given.lattice)
+    return crystal(lattice, given.numbers, given.frac + shift, given.oxidation)
 
 
 def unimodular(random: np.random.Generator) -> np.ndarray:

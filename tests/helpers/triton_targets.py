@@ -2,7 +2,7 @@
 
 import torch
 import triton
-from test_pair_block_cpu import by_type, case
+from pair_block_cases import by_type, case
 from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 

@@ -66,6 +66,8 @@ def test_predictions_are_those_of_each_crystal_alone(store, shards, model) -> No
     assert found.dtype == np.float32
     assert expected.std() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-5)
+    some = np.arange(3, 70, 4)
+    np.testing.assert_allclose(predict(model, store, 20, some), expected[some], atol=1e-5)
 
 
 def test_vectors_are_those_of_each_crystal_alone(store, shards, model) -> None:

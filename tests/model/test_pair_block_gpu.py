@@ -16,7 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_pair_block_cpu import (
+from pair_block_cases import (
     SHAPES,
     SHARED,
     by_type,

@@ -10,8 +10,8 @@ import torch
 from brute_force_types import assert_right_types
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_merging import largest_error
-from test_pair_block_cpu import case
+from merging_error import largest_error
+from pair_block_cases import case
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.featurise import (

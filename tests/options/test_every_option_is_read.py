@@ -4,14 +4,10 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import few_label_salts
 import pytest
-import test_pretrain
-import test_training
-import test_transfer
-from test_pretrain import inputs as unlabelled  # noqa: F401  (fixtures)
-from test_training import inputs as labelled  # noqa: F401
-from test_training import inputs as supervised_inputs  # noqa: F401
-from test_transfer import inputs as few_labels  # noqa: F401
+import rock_salts
+import small_pretraining
 from watched import watched
 
 from sitenet.options.datasets import (
@@ -42,38 +38,38 @@ def values(settings: Options, group: type[Options]) -> dict:
     return {name: getattr(settings, name) for name in names(group)}
 
 
-def test_by_a_training(labelled, tmp_path: Path) -> None:  # noqa: F811
+def test_by_a_training(labelled, tmp_path: Path) -> None:
     model, of_model = watched(ModelSettings)
     training, of_training = watched(TrainingSettings)
     train(
         labelled,
-        test_training.outputs(tmp_path),
-        model(**asdict(test_training.MODEL)),
-        training(**values(test_training.TRAINING, TrainingSettings)),
+        rock_salts.outputs(tmp_path),
+        model(**asdict(rock_salts.MODEL)),
+        training(**values(rock_salts.TRAINING, TrainingSettings)),
     )
     assert names(ModelSettings) <= of_model
     assert names(TrainingSettings) <= of_training
 
 
-def test_by_a_pre_training(unlabelled, tmp_path: Path) -> None:  # noqa: F811
+def test_by_a_pre_training(unlabelled, tmp_path: Path) -> None:
     loss, of_loss = watched(InfoMaxSettings)
     training, of_training = watched(PretrainingSettings)
     pretrain(
         unlabelled,
-        test_pretrain.outputs(tmp_path),
-        test_pretrain.MODEL,
-        loss(**asdict(test_pretrain.LOSS)),
-        training(**values(test_pretrain.TRAINING, PretrainingSettings)),
+        small_pretraining.outputs(tmp_path),
+        small_pretraining.MODEL,
+        loss(**asdict(small_pretraining.LOSS)),
+        training(**values(small_pretraining.TRAINING, PretrainingSettings)),
     )
     assert names(InfoMaxSettings) <= of_loss
     assert names(PretrainingSettings) <= of_training
 
 
-def test_by_a_training_on_few_labels(few_labels, tmp_path: Path) -> None:  # noqa: F811
+def test_by_a_training_on_few_labels(few_labels, tmp_path: Path) -> None:
     training, of_training = watched(TrainingSettings)
-    few = training(**values(test_transfer.TRAINING, FewLabelsTraining))
-    settings = replace(test_transfer.SETTINGS, seeds=1, training=few)
-    test_transfer.run(few_labels, tmp_path, settings=settings)
+    few = training(**values(few_label_salts.TRAINING, FewLabelsTraining))
+    settings = replace(few_label_salts.SETTINGS, seeds=1, training=few)
+    few_label_salts.train_salts(few_labels, tmp_path, settings=settings)
     assert names(FewLabelsTraining) <= of_training
 
 

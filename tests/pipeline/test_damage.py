@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from rock_salts import MODEL, TRAINING, outputs
 from safetensors.torch import load_file
-from test_training import MODEL, TRAINING, inputs, outputs  # noqa: F401
 
 from sitenet import files
 from sitenet.crystal.featurise import (
@@ -186,42 +186,42 @@ def test_foreign_checkpoints_are_passed_over(
 
 @pytest.mark.parametrize("damaged", [[LAST], [LAST, PREVIOUS]])
 def test_damaged_checkpoints_are_passed_over(
-    inputs: RunInputs,  # noqa: F811
+    labelled: RunInputs,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     damaged: list[str],
 ) -> None:
-    train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
+    train(labelled, outputs(tmp_path / "whole"), MODEL, TRAINING)
     killed_after(monkeypatch, 4)
     with pytest.raises(RuntimeError, match="killed"):
-        train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
+        train(labelled, outputs(tmp_path / "cut"), MODEL, TRAINING)
     monkeypatch.undo()
     for name in damaged:
         path = outputs(tmp_path / "cut").checkpoints / name
         path.write_bytes(path.read_bytes()[:-1000])
     with caplog.at_level("INFO", logger="sitenet"):
-        train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
+        train(labelled, outputs(tmp_path / "cut"), MODEL, TRAINING)
     assert caplog.text.count("is damaged") == len(damaged)
     assert ("continuing after epoch 3" in caplog.text) == (len(damaged) == 1)
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_a_run_that_was_stopped_early_stays_stopped(
-    inputs: RunInputs,  # noqa: F811
+    labelled: RunInputs,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is killed after its last epoch, before its results are written."""
     settings = replace(TRAINING, learning_rate=0.3, max_epochs=40, patience=1)
-    train(inputs, outputs(tmp_path / "whole"), MODEL, settings)
+    train(labelled, outputs(tmp_path / "whole"), MODEL, settings)
     epochs = len(pd.read_csv(tmp_path / "whole" / "history.csv"))
     assert epochs < 40
     killed_after(monkeypatch, epochs)
     with pytest.raises(RuntimeError, match="killed"):
-        train(inputs, outputs(tmp_path / "cut"), MODEL, settings)
+        train(labelled, outputs(tmp_path / "cut"), MODEL, settings)
     monkeypatch.undo()
-    train(inputs, outputs(tmp_path / "cut"), MODEL, settings)
+    train(labelled, outputs(tmp_path / "cut"), MODEL, settings)
     assert_same(tmp_path / "whole", tmp_path / "cut")
 
 

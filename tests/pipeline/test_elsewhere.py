@@ -1,8 +1,12 @@
 """The pipeline from other folders, and as a module of another Snakefile."""
 
+import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +120,11 @@ def test_as_a_module(folder: Path, prefix: str) -> None:
     assert record["rule"] == "crystals_split"
     assert [path.stem for path in (top / "logs/configurations").iterdir()] == [record["config"]]
     assert json.loads((top / "logs/mine/collect.json").read_text())["inputs"][0] == "cifs"
+    command = [sys.executable, "-m", "sitenet", "trace", str(Path(prefix, SPLIT))]
+    own = {**os.environ, "PYTHONPATH": str(ROOT)}
+    traced = subprocess.run(command, cwd=folder, env=own, stdout=subprocess.PIPE, text=True)
+    rules = [row["rule"] for row in csv.DictReader(traced.stdout.splitlines())]
+    assert rules == ["crystals_collect", "crystals_split"]
 
 
 def test_a_module_tells_mistakes_and_unknown_names(folder: Path) -> None:

@@ -148,14 +148,10 @@ def test_two_tasks_are_compared_crystal_by_crystal() -> None:
     assert row.p == pytest.approx(2 / 2**8)
 
 
-def test_fig7_has_the_same_axes_for_all_tasks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    saved: list[Figure] = []
-    monkeypatch.setattr(style, "save", lambda figure, pdf: saved.append(figure))
+def test_fig7_has_the_same_axes_for_all_tasks(tmp_path: Path, drawn: list[Figure]) -> None:
     _fig7(tmp_path, np.linspace(1, 4.5, 40))
     for row in (0, 2):
-        left, right = saved[0].axes[row : row + 2]
+        left, right = drawn[0].axes[row : row + 2]
         assert left.get_xlim() == (0, 4)
         assert right.get_xlim() == (0, 19)
         assert left.get_ylim() == right.get_ylim() == (0, 6)

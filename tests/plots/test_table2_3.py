@@ -1,20 +1,17 @@
-"""Tables 2 and 3 from metrics of runs, and training on a part of the crystals."""
+"""Tables 2 and 3 from the metrics of runs."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_training import MODEL, TRAINING, outputs
-from test_training import inputs as inputs  # a fixture
 
 from sitenet.plots.table2_3 import write_table2, write_table3
-from sitenet.train.supervised import train
 
 
-def run(folder: Path, dataset: str, n: int, task: str, variant: str, seed: int, mae: float,
-        size: int | None = None, cutoff: float | None = None, epochs: int = 9) -> Path:  # fmt: skip
+def write_metrics(folder: Path, dataset: str, n: int, task: str, variant: str, seed: int,
+                  mae: float, size: int | None = None, cutoff: float | None = None,
+                  epochs: int = 9) -> Path:  # fmt: skip
     path = folder / dataset / f"n{n}" / task / variant / f"seed{seed}" / "metrics.json"
     path.parent.mkdir(parents=True)
     record = {
@@ -30,7 +27,7 @@ def run(folder: Path, dataset: str, n: int, task: str, variant: str, seed: int, 
 @pytest.fixture
 def metrics(tmp_path: Path) -> list[Path]:
     def gap(n: int, variant: str, seed: int, mae: float, **options) -> Path:
-        return run(tmp_path, "mp_gap", n, "band_gap", variant, seed, mae, **options)
+        return write_metrics(tmp_path, "mp_gap", n, "band_gap", variant, seed, mae, **options)
 
     return [
         gap(50, "sitenet", 0, 0.30),
@@ -40,7 +37,7 @@ def metrics(tmp_path: Path) -> list[Path]:
         gap(50, "small", 0, 0.80, size=1000, epochs=90),  # of few crystals more epochs
         gap(50, "small", 1, 0.70, size=1000, epochs=90),
         gap(500, "small", 0, 0.76, size=1000, epochs=90),
-        run(tmp_path, "own", 50, "energy", "sitenet", 0, 1.5),
+        write_metrics(tmp_path, "own", 50, "energy", "sitenet", 0, 1.5),
     ]
 
 
@@ -70,7 +67,7 @@ def test_table_3_has_a_column_for_each_size(metrics, tmp_path):
 
 
 def test_two_trainings_of_one_size_have_a_line_each(metrics, tmp_path):
-    other = run(tmp_path, "mp_gap", 50, "band_gap", "tiny", 0, 0.9, size=1000, epochs=5)
+    other = write_metrics(tmp_path, "mp_gap", 50, "band_gap", "tiny", 0, 0.9, size=1000, epochs=5)
     write_table3([*metrics, other], tmp_path / "3.csv", tmp_path / "3.md")
     lines = (tmp_path / "3.md").read_text().splitlines()
     assert [line.split("|")[3].strip() for line in lines[2:5]] == ["50", "500", "50"]
@@ -80,19 +77,3 @@ def test_two_trainings_of_one_size_have_a_line_each(metrics, tmp_path):
 def test_without_several_sizes_table_3_is_empty(metrics, tmp_path):
     write_table3(metrics[-1:], tmp_path / "3.csv", tmp_path / "3.md")
     assert len(pd.read_csv(tmp_path / "3.csv")) == 0
-
-
-def test_a_smaller_training_set_is_part_of_a_larger_one(inputs, tmp_path):
-    seen = {}
-    for size in (10, 20):
-        settings = replace(TRAINING, max_epochs=1, train_size=size)
-        train(inputs, outputs(tmp_path / str(size)), MODEL, settings)
-        table = pd.read_parquet(tmp_path / str(size) / "predictions.parquet")
-        seen[size] = set(table.id[table.split == "train"])
-        assert len(seen[size]) == size
-        assert "large" in set(table.id[table.split == "unused"])
-        record = json.loads((tmp_path / str(size) / "metrics.json").read_text())
-        assert record["splits"]["train"]["n"] == size
-    assert seen[10] < seen[20]
-    with pytest.raises(ValueError, match="train_size is 500, but only"):
-        train(inputs, outputs(tmp_path / "x"), MODEL, replace(TRAINING, train_size=500))

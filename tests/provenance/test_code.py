@@ -26,6 +26,8 @@ FILES = {
     "workflow/scripts/job.py": "import sitenet.tables\njob = 1\n",
     "workflow/scripts/plot.py": "import sitenet.plot\n",
     "sitenet/__init__.py": "__version__ = '1'\n",
+    "sitenet/options/__init__.py": "",
+    "sitenet/options/option.py": "option = max\n",
     "sitenet/tables.py": "TABLES = 1\n",
     "sitenet/plot.py": "from sitenet import progress\n",
     "sitenet/progress.py": "import sitenet.tables\n",
@@ -34,12 +36,17 @@ FILES = {
         """Fits."""
         from typing import TYPE_CHECKING
 
-        from .. import plot
+        from sitenet import plot
+        from sitenet.options.option import option
 
         if TYPE_CHECKING:
             from sitenet.train.types import Type
 
         LATER = "sitenet.train.literal"
+
+        class Settings:
+            heads: int = option(3, "Heads.", at_least=1)
+            width: int = 8
 
         def fit(job, n: "Type"):
             """Fits once."""
@@ -81,6 +88,7 @@ def test_a_script_depends_on_all_that_it_imports(checkout: Path) -> None:
     found = Code(checkout, checkout / "cache").closure("train")
     assert {str(path.relative_to(checkout)) for path in found} == {
         "workflow/scripts/train.py", "sitenet/train/__init__.py", "sitenet/train/fit.py",
+        "sitenet/options/__init__.py", "sitenet/options/option.py",
         "sitenet/plot.py", "sitenet/train/lazily.py", "sitenet/train/literal.py",
         "sitenet/train/table.csv", "sitenet/train/kernel.cpp",
     }  # fmt: skip
@@ -95,6 +103,7 @@ def test_a_script_depends_on_all_that_it_imports(checkout: Path) -> None:
         ("sitenet/train/fit.py", "Fits once.", "Fits."),
         ("sitenet/train/fit.py", '"""Documented."""', "pass"),
         ("sitenet/train/fit.py", "from sitenet.train.types import Type", "Type = float"),
+        ("sitenet/train/fit.py", 'option(3, "Heads.", at_least=1)', 'option(4, "Of attention.")'),
         ("sitenet/train/kernel.cpp", "// a kernel", "// our kernel\n\n"),
         ("sitenet/train/kernel.cpp", "/* one */", "/* 1\n */"),
         ("sitenet/train/types.py", "int", "float"),
@@ -120,6 +129,8 @@ def test_what_changes_no_result_leaves_the_fingerprint(
         ("sitenet/train/fit.py", "[n]", "[n, n]"),
         ("sitenet/train/fit.py", "[n]", "(n,)"),
         ("sitenet/train/fit.py", "fit(job, n:", "fit(job, /, n:"),
+        ("sitenet/train/fit.py", "width: int = 8", "width: int = 9"),
+        ("sitenet/options/option.py", "max", "min"),
         ("sitenet/train/__init__.py", "1", "2"),
         ("sitenet/train/literal.py", "1", "1.0"),
         ("sitenet/train/lazily.py", "torch", "numpy"),

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
+from structure_tables import write_structures
 
 from sitenet.crystal.featurise import (
     featurise,
@@ -50,17 +49,7 @@ def structures(tmp_path: Path) -> Path:
     """A structures.parquet whose third crystal has no featurisable element."""
     rows = dict(CRYSTALS)
     rows = {**dict(list(rows.items())[:2]), "Fm": crystal([100], 3.0, [[0, 0, 0]]), **rows}
-    table = {
-        "id": list(rows),
-        "lattice": [c.lattice.ravel() for c in rows.values()],
-        "numbers": [c.numbers for c in rows.values()],
-        "frac": [c.frac.ravel() for c in rows.values()],
-        "oxidation_given": [c.oxidation for c in rows.values()],
-        "note": [None] * len(rows),
-    }
-    path = tmp_path / "structures.parquet"
-    pq.write_table(pa.table(table), path, row_group_size=2)
-    return path
+    return write_structures(tmp_path / "structures.parquet", rows, row_group=2)
 
 
 def test_shards_hold_what_was_featurised(structures: Path, tmp_path: Path):
@@ -86,17 +75,8 @@ def test_shards_hold_what_was_featurised(structures: Path, tmp_path: Path):
 
 def test_too_many_that_cannot_be_featurised_stop_the_run(tmp_path: Path):
     names = ["CsCl", "Fm1", "Fm2", "Fe"]
-    rows = [CRYSTALS.get(name, crystal([100], 3.0, [[0, 0, 0]])) for name in names]
-    table = {
-        "id": names,
-        "lattice": [c.lattice.ravel() for c in rows],
-        "numbers": [c.numbers for c in rows],
-        "frac": [c.frac.ravel() for c in rows],
-        "oxidation_given": [c.oxidation for c in rows],
-        "note": [None] * len(rows),
-    }
-    structures = tmp_path / "structures.parquet"
-    pq.write_table(pa.table(table), structures)
+    rows = {name: CRYSTALS.get(name, crystal([100], 3.0, [[0, 0, 0]])) for name in names}
+    structures = write_structures(tmp_path / "structures.parquet", rows)
     shard, rejected = tmp_path / "part.parquet", tmp_path / "part.rejected.csv"
     build_shard(structures, 0, 1, SETTINGS, shard, rejected, max_rejected_fraction=0.5)
     shard.unlink()

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from test_training import MODEL, TRAINING, inputs, outputs  # noqa: F401
+from rock_salts import MODEL, TRAINING, outputs
 
 from sitenet.crystal.featurise import (
     featurise,
@@ -184,20 +184,20 @@ def test_both_tables_have_the_same_crystals_in_memory(shards, share):
 
 
 def test_a_streamed_run_learns_and_is_repeated_exactly(
-    inputs,  # noqa: F811
+    labelled,
     tmp_path: Path,
 ):
     """One row group of 55 crystals is cut into many, and a tenth of them fit."""
     setup_logging(tmp_path / "log")
     cut = tmp_path / "cut.parquet"
-    table = pq.read_table(inputs.shards[0])
+    table = pq.read_table(labelled.shards[0])
     with open_writer(cut) as writer:
         for start in range(0, len(table), 5):
             writer.write_table(table.slice(start, 5))
-    streaming = replace(inputs, shards=(cut,))
+    streaming = replace(labelled, shards=(cut,))
     settings = replace(TRAINING, memory_gib=5e-6)
     folders = []
-    for name, given, how in (("memory", inputs, TRAINING), ("a", streaming, settings),
+    for name, given, how in (("memory", labelled, TRAINING), ("a", streaming, settings),
                              ("b", streaming, settings)):  # fmt: skip
         folders.append(tmp_path / name)
         folders[-1].mkdir()

@@ -34,5 +34,5 @@ def test_all_crystals_are_shown_as_often() -> None:
 
 
 def test_more_labels_than_crystals_are_refused() -> None:
-    with pytest.raises(ValueError, match="301 labels are asked for, but there are only 300"):
+    with pytest.raises(ValueError, match="301 labels are requested, but there are only 300"):
         label_mask(IDS, 301, 0)

@@ -18,17 +18,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from rock_salts import MODEL, TRAINING, outputs
 from safetensors.torch import load_file
-from test_pretrain import LOSS
-from test_pretrain import MODEL as ENCODER
-from test_pretrain import outputs as pretraining_outputs
-from test_training import (
-    MODEL,
-    TRAINING,
-    inputs,  # noqa: F401  (a fixture)
-    outputs,
-)
+from small_pretraining import LOSS
+from small_pretraining import MODEL as ENCODER
+from small_pretraining import outputs as pretraining_outputs
 
+from sitenet.options.training import PretrainingSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.packing import shared_out
 from sitenet.shards.store import CrystalStore
@@ -36,7 +32,7 @@ from sitenet.train.batches import Packs
 from sitenet.train.nodes import from_plain
 from sitenet.train.pretrain import Pretraining, PretrainInputs, pretrain
 from sitenet.train.supervised import SupervisedTraining, train
-from sitenet.train.workers import Meeting
+from sitenet.train.workers import Rendezvous
 
 EXACT = replace(TRAINING, precision="64-true", max_epochs=3)
 
@@ -52,8 +48,8 @@ def test_a_batch_is_shared_evenly_and_completely(work, parts):
     assert max(loads) - min(loads) <= work.max()
 
 
-def test_batches_do_not_depend_on_the_number_of_processes(inputs):  # noqa: F811
-    store = CrystalStore.from_shards(inputs.shards)
+def test_batches_do_not_depend_on_the_number_of_processes(labelled):
+    store = CrystalStore.from_shards(labelled.shards)
     indices = torch.arange(1, len(store), 2)
 
     def epoch(rank: int, world: int) -> list[tuple[torch.Tensor, float]]:
@@ -86,16 +82,16 @@ SLURM_NODEID=1 "$@" && wait $first
 
 
 @pytest.fixture(scope="module")
-def alone(inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+def alone(labelled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one process."""
     folder = tmp_path_factory.mktemp("alone")
-    train(inputs, outputs(folder), MODEL, EXACT)
+    train(labelled, outputs(folder), MODEL, EXACT)
     return folder
 
 
 @pytest.mark.parametrize(("devices", "nodes"), [(2, 1), (1, 2)])
 def test_two_processes_train_the_model_of_one(
-    inputs,  # noqa: F811
+    labelled,
     alone: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -112,7 +108,7 @@ def test_two_processes_train_the_model_of_one(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     setup_logging(tmp_path / "log")
     settings = replace(EXACT, devices=devices, nodes=nodes)
-    train(inputs, outputs(tmp_path), MODEL, settings)
+    train(labelled, outputs(tmp_path), MODEL, settings)
     one, two = (load_file(folder / "model.safetensors") for folder in (alone, tmp_path))
     for name in one:
         torch.testing.assert_close(one[name], two[name], rtol=1e-6, atol=1e-7)
@@ -126,21 +122,23 @@ def test_two_processes_train_the_model_of_one(
     assert all(re.match(r"\d{4}-\d\d-\d\d .* INFO ", line) for line in lines.splitlines())
 
 
-def test_a_worker_that_dies_ends_the_training(inputs, tmp_path: Path):  # noqa: F811
+def test_a_worker_that_dies_ends_the_training(labelled, tmp_path: Path):
     """The others end too. Workers are children of the job, which ends them with itself."""
+    others = set(multiprocessing.active_children())  # of earlier tests
 
     def kill() -> None:
         while not (tmp_path / "history.csv").exists():
             time.sleep(0.05)
-        os.kill(multiprocessing.active_children()[1].pid, signal.SIGKILL)
+        workers = set(multiprocessing.active_children()) - others
+        os.kill(workers.pop().pid, signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()
     settings = replace(EXACT, devices=2, max_epochs=10_000, patience=10_000)
     with pytest.raises(RuntimeError, match="process of the training failed"):
-        train(inputs, outputs(tmp_path), MODEL, settings)
+        train(labelled, outputs(tmp_path), MODEL, settings)
     thread.join()
-    assert multiprocessing.active_children() == []
+    assert set(multiprocessing.active_children()) <= others
 
 
 PROGRAM = """
@@ -154,11 +152,11 @@ train_task(training, training.load_task())
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc of Linux")
-def test_workers_end_with_their_parent(inputs, tmp_path: Path):  # noqa: F811
+def test_workers_end_with_their_parent(labelled, tmp_path: Path):
     """Else a job that was killed would go on beside its next run."""
     settings = replace(EXACT, devices=2, max_epochs=10_000, patience=10_000)
     training = SupervisedTraining(settings, tmp_path / "history.csv", tmp_path / "checkpoints",
-                                  "cpu", "run", inputs, MODEL)  # fmt: skip
+                                  "cpu", "run", labelled, MODEL)  # fmt: skip
     given = json.dumps(asdict(training), default=str)
     with subprocess.Popen([sys.executable, "-c", PROGRAM, given]) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
@@ -174,23 +172,24 @@ def test_workers_end_with_their_parent(inputs, tmp_path: Path):  # noqa: F811
         time.sleep(0.05)
 
 
-def test_the_error_of_a_worker_is_that_of_the_training(inputs, tmp_path: Path):  # noqa: F811
-    given = PretrainInputs(inputs.shards, inputs.split, (), inputs.features)
+def test_the_error_of_a_worker_is_that_of_the_training(labelled, tmp_path: Path):
+    given = PretrainInputs(labelled.shards, labelled.split, (), labelled.features)
     settings = replace(TRAINING, batch_sites=1, max_epochs=1, devices=2)
     message = "a process of the training failed: ValueError: no batch of the train part .* now 1$"
     with pytest.raises(RuntimeError, match=message):
         pretrain(given, pretraining_outputs(tmp_path), ENCODER, LOSS, settings)
 
 
-def test_trainings_are_described_as_json(inputs, tmp_path: Path):  # noqa: F811
+def test_trainings_are_described_as_json(labelled, tmp_path: Path):
     """What machines are told: the same values, and nothing that would be run."""
-    unlabelled = PretrainInputs(inputs.shards, inputs.split, (tmp_path,), inputs.features)
-    common = (EXACT, tmp_path / "history.csv", tmp_path / "checkpoints", "cpu", "label")
+    unlabelled = PretrainInputs(labelled.shards, labelled.split, (tmp_path,), labelled.features)
+    common = (tmp_path / "history.csv", tmp_path / "checkpoints", "cpu", "label")
+    without_labels = PretrainingSettings(precision="64-true", nodes=3)
     model = replace(MODEL, cutoff=4.5, attention_layers=())
     for described in (
-        SupervisedTraining(*common, inputs, model),
-        Pretraining(*common, unlabelled, ENCODER, LOSS),
-        Meeting("host", 1234, tmp_path / "last.ckpt", None),
+        SupervisedTraining(EXACT, *common, labelled, model),
+        Pretraining(without_labels, *common, unlabelled, ENCODER, LOSS),
+        Rendezvous("host", 1234, tmp_path / "last.ckpt", None),
     ):
         text = json.dumps(asdict(described), default=str)
         again = from_plain(type(described), json.loads(text))
@@ -199,18 +198,18 @@ def test_trainings_are_described_as_json(inputs, tmp_path: Path):  # noqa: F811
 
 
 def test_several_machines_without_slurm_are_refused(
-    inputs,  # noqa: F811
+    labelled,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RuntimeError, match="there is no srun"):
-        train(inputs, outputs(tmp_path), MODEL, replace(EXACT, nodes=2))
+        train(labelled, outputs(tmp_path), MODEL, replace(EXACT, nodes=2))
 
 
-def test_two_processes_share_a_pre_training(inputs, tmp_path: Path):  # noqa: F811
+def test_two_processes_share_a_pre_training(labelled, tmp_path: Path):
     """Validation is that of one process; training draws are of the parts, so only alike."""
-    given = PretrainInputs(inputs.shards, inputs.split, (), inputs.features)
+    given = PretrainInputs(labelled.shards, labelled.split, (), labelled.features)
     for devices in (1, 2):
         settings = replace(TRAINING, learning_rate=1e-12, max_epochs=1, devices=devices)
         pretrain(given, pretraining_outputs(tmp_path / str(devices)), ENCODER, LOSS, settings)

@@ -10,16 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
+from rock_salts import CATIONS, interrupt_before
 from safetensors.torch import load_file
-from test_training import CATIONS, interrupt_before
-from test_training import inputs as supervised_inputs  # noqa: F401  (a fixture)
+from small_pretraining import LOSS, MODEL, TRAINING, outputs
 
 from sitenet.model.inference import embed
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.saving import load_model
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.training import PretrainingSettings
 from sitenet.shards.open_store import BothTables, open_both
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
@@ -27,46 +26,19 @@ from sitenet.train.distributed import ALONE
 from sitenet.train.embed import write_embeddings
 from sitenet.train.infomax_task import InfoMaxTask, WholeBatches
 from sitenet.train.loop import Total
-from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, initial_encoder, pretrain
+from sitenet.train.pretrain import PretrainInputs, initial_encoder, pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ModelSettings(
-    embedding_size=0,
-    site_features_per_head=8,
-    interaction_features_per_head=8,
-    heads=1,
-    blocks=1,
-    attention_layers=(8,),
-    pre_pool_layers=(8,),
-    post_pool_layers=(8,),
-    head_layers=(8,),
-    interaction_features="distance",
-    site_feature_scaling="dim",
-)
-LOSS = InfoMaxSettings(upscaling_layers=(8, 8))
-TRAINING = PretrainingSettings(batch_sites=20, learning_rate=5e-3, max_epochs=5, patience=5)
 
 
-@pytest.fixture(scope="module")
-def inputs(supervised_inputs) -> PretrainInputs:  # noqa: F811
-    given = supervised_inputs
-    return PretrainInputs(given.shards, given.split, (), given.features)
-
-
-def outputs(folder: Path) -> PretrainOutputs:
-    return PretrainOutputs(folder / "model.safetensors", folder / "model.json",
-                           folder / "metrics.json", folder / "history.csv",
-                           folder / "checkpoints")  # fmt: skip
-
-
-def both_tables(inputs: PretrainInputs) -> BothTables:
+def both_tables(unlabelled: PretrainInputs) -> BothTables:
     """All crystals, in memory."""
-    return open_both(inputs.shards, None, 2**30, inputs.features.merge_tolerance)
+    return open_both(unlabelled.shards, None, 2**30, unlabelled.features.merge_tolerance)
 
 
-def test_a_pre_training_lowers_its_losses_and_writes_everything(inputs, tmp_path):
+def test_a_pre_training_lowers_its_losses_and_writes_everything(unlabelled, tmp_path):
     training = replace(TRAINING, max_epochs=25, patience=25)
-    pretrain(inputs, outputs(tmp_path), MODEL, LOSS, training)
+    pretrain(unlabelled, outputs(tmp_path), MODEL, LOSS, training)
     history = pd.read_csv(tmp_path / "history.csv")
     first, last = history.iloc[0], history.iloc[-1]
     for name in ("local_score", "global_score", "total"):
@@ -76,23 +48,23 @@ def test_a_pre_training_lowers_its_losses_and_writes_everything(inputs, tmp_path
     np.testing.assert_allclose(history.val_total, total, rtol=1e-5)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["best_epoch"] == history.epoch[history.val_total.argmin()]
-    split = pd.read_csv(inputs.split)
+    split = pd.read_csv(unlabelled.split)
     assert metrics["crystals"]["train"] == (split.split == "train").sum() - 1  # one cell above N
     assert load_model(tmp_path / "model.safetensors").settings == MODEL
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_no_label_is_read(inputs, tmp_path, monkeypatch):
+def test_no_label_is_read(unlabelled, tmp_path, monkeypatch):
     """The table of structures is gone, and no other file is opened than shards and split."""
     monkeypatch.setattr(pq, "read_table", lambda *_, **__: pytest.fail("a table was read"))
-    assert not hasattr(inputs, "structures")
-    pretrain(inputs, outputs(tmp_path), MODEL, LOSS, replace(TRAINING, max_epochs=1))
+    assert not hasattr(unlabelled, "structures")
+    pretrain(unlabelled, outputs(tmp_path), MODEL, LOSS, replace(TRAINING, max_epochs=1))
     assert (tmp_path / "metrics.json").exists()
 
 
-def test_validation_batches_mix_the_data_set_and_stay_the_same(inputs):
+def test_validation_batches_mix_the_data_set_and_stay_the_same(unlabelled):
     """Neighbours in a data set are alike, and false samples come from the same batch."""
-    store = both_tables(inputs)
+    store = both_tables(unlabelled)
     batches = WholeBatches(store, torch.arange(len(store)), 20, shuffle=0)
     epochs = [[crystals.tolist() for crystals, _ in batches.packs()] for _ in range(2)]
     assert epochs[0] == epochs[1]
@@ -102,8 +74,8 @@ def test_validation_batches_mix_the_data_set_and_stay_the_same(inputs):
 
 
 @pytest.mark.parametrize("world", [2, 3, 50])
-def test_processes_share_out_whole_validation_batches(inputs, world):
-    store = both_tables(inputs)
+def test_processes_share_out_whole_validation_batches(unlabelled, world):
+    store = both_tables(unlabelled)
     batches = WholeBatches(store, torch.arange(len(store)), 20, shuffle=0)
     alone = [crystals.tolist() for crystals, _ in batches.packs()]
     shared = []
@@ -116,13 +88,13 @@ def test_processes_share_out_whole_validation_batches(inputs, world):
     assert world == 50 or len(shared) > len(batches)
 
 
-def test_losses_are_of_crystals_that_have_false_samples(inputs, tmp_path):
+def test_losses_are_of_crystals_that_have_false_samples(unlabelled, tmp_path):
     """Crystals alone in their batch would add zeros; where all are alone, nothing is learned."""
     alone = replace(TRAINING, batch_sites=1, max_epochs=1)
     message = r"no batch of the train part has the two crystals .* now 1$"
     with pytest.raises(ValueError, match=message):
-        pretrain(inputs, outputs(tmp_path / "alone"), MODEL, LOSS, alone)
-    store = both_tables(inputs)
+        pretrain(unlabelled, outputs(tmp_path / "alone"), MODEL, LOSS, alone)
+    store = both_tables(unlabelled)
     pair, single = (WholeBatches(store, torch.tensor(k), 100, 0) for k in ([3, 9], [4]))
     torch.manual_seed(0)
     task = InfoMaxTask(DeepInfoMax(initial_encoder(MODEL, 0), LOSS), TRAINING, pair, single)
@@ -134,39 +106,41 @@ def test_losses_are_of_crystals_that_have_false_samples(inputs, tmp_path):
     assert both["val_local_score"] > 0.5
 
 
-def test_the_published_codes_choices_can_be_pre_trained(inputs, tmp_path):
+def test_the_published_codes_choices_can_be_pre_trained(unlabelled, tmp_path):
     overlay = yaml.safe_load((ROOT / "config/dim_original_code.yaml").read_text())["infomax"]
     model = ModelSettings.from_dict({**MODEL.to_dict(), **overlay["model"]})
     loss = InfoMaxSettings.from_dict({**LOSS.to_dict(), **overlay["loss"]})
     training = replace(TRAINING, **overlay["training"], max_epochs=2)
-    pretrain(inputs, outputs(tmp_path), model, loss, training)
+    pretrain(unlabelled, outputs(tmp_path), model, loss, training)
     encoder = load_model(tmp_path / "model.safetensors")
     assert (encoder.local_width, encoder.crystal_width) == (32, 64)
     history = pd.read_csv(tmp_path / "history.csv")
     assert history.val_total[1] < history.val_total[0]
 
 
-def test_crystals_held_out_are_not_seen(inputs, tmp_path, caplog):
+def test_crystals_held_out_are_not_seen(unlabelled, tmp_path, caplog):
     other = tmp_path / "other.parquet"
-    split = pd.read_csv(inputs.split)
+    split = pd.read_csv(unlabelled.split)
     out = split.id[(split.split == "train") & split.id.str.startswith(str(CATIONS["Li"]) + "-")]
     pd.DataFrame({"id": [*out, "elsewhere"], "label": "not read"}).to_parquet(other)
     with caplog.at_level("INFO", logger="sitenet"):
-        pretrain(replace(inputs, held_out=(other,)), outputs(tmp_path), MODEL, LOSS,
+        pretrain(replace(unlabelled, held_out=(other,)), outputs(tmp_path), MODEL, LOSS,
                  replace(TRAINING, max_epochs=1))  # fmt: skip
     assert f"{len(out)} of {len(split)} crystals held out" in caplog.text
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["crystals"]["train"] == (split.split == "train").sum() - 1 - len(out)
 
 
-def test_a_killed_pre_training_continues_as_if_undisturbed(inputs, tmp_path, monkeypatch, caplog):
-    pretrain(inputs, outputs(tmp_path / "whole"), MODEL, LOSS, TRAINING)
+def test_a_killed_pre_training_continues_as_if_undisturbed(
+    unlabelled, tmp_path, monkeypatch, caplog
+):
+    pretrain(unlabelled, outputs(tmp_path / "whole"), MODEL, LOSS, TRAINING)
     with monkeypatch.context() as patch:
         interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
-            pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
+            pretrain(unlabelled, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
     with caplog.at_level("INFO", logger="sitenet"):
-        pretrain(inputs, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
+        pretrain(unlabelled, outputs(tmp_path / "cut"), MODEL, LOSS, TRAINING)
     assert "continuing after epoch 3" in caplog.text
     whole, cut = (load_file(tmp_path / k / "model.safetensors") for k in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
@@ -175,12 +149,12 @@ def test_a_killed_pre_training_continues_as_if_undisturbed(inputs, tmp_path, mon
     pd.testing.assert_frame_equal(*rows)
 
 
-def test_embeddings_are_those_of_the_trained_and_of_the_first_weights(inputs, tmp_path):
-    pretrain(inputs, outputs(tmp_path), MODEL, LOSS, replace(TRAINING, max_epochs=2))
+def test_embeddings_are_those_of_the_trained_and_of_the_first_weights(unlabelled, tmp_path):
+    pretrain(unlabelled, outputs(tmp_path), MODEL, LOSS, replace(TRAINING, max_epochs=2))
     trained, untrained = tmp_path / "z.parquet", tmp_path / "z0.parquet"
     weights, description = tmp_path / "model.safetensors", tmp_path / "model.json"
-    write_embeddings(weights, description, inputs.shards, trained, untrained)
-    store = CrystalStore.from_shards(inputs.shards)
+    write_embeddings(weights, description, unlabelled.shards, trained, untrained)
+    store = CrystalStore.from_shards(unlabelled.shards)
     assert len(store) == 55  # also the crystal whose cell is above N
     for path, encoder in (
         (trained, load_model(weights)),
@@ -193,9 +167,9 @@ def test_embeddings_are_those_of_the_trained_and_of_the_first_weights(inputs, tm
     assert not np.allclose(read_vectors([trained], store.ids), read_vectors([untrained], store.ids))
 
 
-def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
-    merged = CrystalStore.from_shards(inputs.shards)
-    apart = CrystalStore.from_shards(inputs.shards, None, inputs.features.merge_tolerance)
+def test_the_store_with_sites_apart_gives_the_same_representations(unlabelled):
+    merged = CrystalStore.from_shards(unlabelled.shards)
+    apart = CrystalStore.from_shards(unlabelled.shards, None, unlabelled.features.merge_tolerance)
     assert apart.ids == merged.ids
     encoder = initial_encoder(MODEL, 0)
     np.testing.assert_allclose(embed(encoder, apart), embed(encoder, merged), atol=1e-5)
@@ -207,4 +181,4 @@ def test_the_store_with_sites_apart_gives_the_same_representations(inputs):
         expected = sites[batch.crystal == crystal].mean(0)
         np.testing.assert_allclose(local[crystal], expected, atol=1e-5)
     some = set(merged.ids[3:9])
-    assert CrystalStore.from_shards(inputs.shards, some, 1e-5).ids == merged.ids[3:9]
+    assert CrystalStore.from_shards(unlabelled.shards, some, 1e-5).ids == merged.ids[3:9]

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import torch
 from example_crystals import EXAMPLES
+from rock_salts import MODEL, TRAINING, interrupt_before, outputs
 from safetensors.torch import load_file
-from test_training import MODEL, TRAINING, inputs, interrupt_before, outputs  # noqa: F401
 
 from sitenet.crystal.featurise import (
     featurise,
@@ -287,14 +287,14 @@ def replaying(monkeypatch) -> list[ReplayedError]:
     return made
 
 
-def test_a_training_gives_the_usual_weights(inputs, tmp_path, monkeypatch, replaying):  # noqa: F811
+def test_a_training_gives_the_usual_weights(labelled, tmp_path, monkeypatch, replaying):
     settings = replace(TRAINING, max_epochs=4)
-    train(inputs, outputs(tmp_path / "replayed"), MODEL, settings)
+    train(labelled, outputs(tmp_path / "replayed"), MODEL, settings)
     (error,) = replaying
     assert error.checked == CHECKED
     assert not error.failed
     monkeypatch.undo()
-    train(inputs, outputs(tmp_path / "usual"), MODEL, settings)
+    train(labelled, outputs(tmp_path / "usual"), MODEL, settings)
     mine, usual = learned(tmp_path, "replayed"), learned(tmp_path, "usual")
     start = SiteNet(MODEL).state_dict()
     for name, expected in usual.items():
@@ -307,13 +307,13 @@ def test_a_training_gives_the_usual_weights(inputs, tmp_path, monkeypatch, repla
     np.testing.assert_allclose(*histories, rtol=1e-4)
 
 
-def test_a_killed_run_continues_as_if_undisturbed(inputs, tmp_path, monkeypatch, replaying):  # noqa: F811
-    train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
+def test_a_killed_run_continues_as_if_undisturbed(labelled, tmp_path, monkeypatch, replaying):
+    train(labelled, outputs(tmp_path / "whole"), MODEL, TRAINING)
     with monkeypatch.context() as patch:
         interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
-            train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
-    train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
+            train(labelled, outputs(tmp_path / "cut"), MODEL, TRAINING)
+    train(labelled, outputs(tmp_path / "cut"), MODEL, TRAINING)
     assert len(replaying) == 3
     assert all(error.checked == CHECKED for error in replaying)
     whole, cut = learned(tmp_path, "whole"), learned(tmp_path, "cut")
@@ -382,7 +382,7 @@ def test_where_steps_can_be_replayed(monkeypatch, caplog, change, reason):
         assert reason in record.message
 
 
-def test_nothing_is_replayed_on_the_cpu(inputs):  # noqa: F811
+def test_nothing_is_replayed_on_the_cpu(labelled):
     assert replay.replayed_error(SiteNet(MODEL), TRAINING, torch.device("cpu"), None) is None
 
 

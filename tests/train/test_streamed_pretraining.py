@@ -11,11 +11,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
+from rock_salts import interrupt_before
 from safetensors.torch import load_file
-from test_pretrain import LOSS, MODEL, TRAINING, outputs
-from test_pretrain import inputs as whole_inputs  # noqa: F401  (a fixture)
-from test_training import inputs as supervised_inputs  # noqa: F401  (a fixture)
-from test_training import interrupt_before
+from small_pretraining import LOSS, MODEL, TRAINING, outputs
 
 from sitenet.files import read_json, write_json
 from sitenet.progress import setup_logging
@@ -33,14 +31,14 @@ STREAMED = replace(TRAINING, memory_gib=LIMIT / 2**30)
 
 
 @pytest.fixture(scope="module")
-def inputs(whole_inputs, tmp_path_factory: pytest.TempPathFactory) -> PretrainInputs:  # noqa: F811
+def inputs(unlabelled, tmp_path_factory: pytest.TempPathFactory) -> PretrainInputs:
     """The small crystals of other tests, three in a row group."""
     cut = tmp_path_factory.mktemp("cut") / "part.parquet"
-    table = pq.read_table(whole_inputs.shards[0])[:-1]
+    table = pq.read_table(unlabelled.shards[0])[:-1]
     with open_writer(cut) as writer:
         for start in range(0, len(table), 3):
             writer.write_table(table.slice(start, 3))
-    return replace(whole_inputs, shards=(cut,))
+    return replace(unlabelled, shards=(cut,))
 
 
 @pytest.fixture

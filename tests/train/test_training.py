@@ -8,101 +8,24 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rock_salts import MODEL, TRAINING, interrupt_before, outputs
 from safetensors.torch import load_file
 
-from sitenet.crystal.featurise import (
-    featurise,
-)
 from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.features import FeatureSettings
-from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.shards.schema import open_writer, to_table
-from sitenet.structure.cif import Crystal
 from sitenet.train import loop
 from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
-from sitenet.train.supervised import RunInputs, RunOutputs, train, train_watched
-from sitenet.train.task import Task
-
-MODEL = ModelSettings(
-    embedding_size=4,
-    site_features_per_head=4,
-    interaction_features_per_head=2,
-    heads=2,
-    attention_layers=(8,),
-    pre_pool_layers=(8,),
-    post_pool_layers=(8,),
-    output="nonnegative",
-)
-TRAINING = TrainingSettings(batch_sites=20, learning_rate=1e-2, max_epochs=6, patience=6)
-CATIONS = {"Li": 3, "Na": 11, "K": 19, "Rb": 37, "Cs": 55, "Mg": 12, "Ca": 20, "Sr": 38, "Ba": 56}
-ANIONS = {"F": 9, "Cl": 17, "Br": 35, "I": 53, "O": 8, "S": 16}
+from sitenet.train.supervised import RunInputs, train, train_watched
 
 
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
-    """54 rock-salt crystals whose label is an ionic attraction, and one with a large cell."""
-    folder = tmp_path_factory.mktemp("data")
-    settings = FeatureSettings(n_atoms=16)
-    rows, crystals = [], []
-    for cation, z in CATIONS.items():
-        for anion, x in ANIONS.items():
-            edge = 3.5 + 0.02 * (z + x)
-            fcc = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
-            crystals.append(
-                Crystal(
-                    np.eye(3) * edge,
-                    np.repeat([z, x], 4),
-                    np.concatenate([fcc, fcc + np.array([0.5, 0, 0])]) % 1,
-                    np.zeros(8),
-                    "",
-                )
-            )
-            rows.append({"id": f"{z}-{x}", "formula": cation + anion, "label": 20 / edge})
-    random = np.random.default_rng(0)
-    large = Crystal(np.eye(3) * 9, np.full(20, 14), random.random((20, 3)), np.zeros(20), "")
-    crystals.append(large)
-    rows.append({"id": "large", "formula": "Si", "label": 1.0})
-    table = pd.DataFrame(rows)
-    table.to_parquet(folder / "structures.parquet")
-    table["split"] = np.where(np.arange(len(table)) % 5 == 0, "test", "train")
-    table.loc[np.arange(len(table)) % 7 == 0, "split"] = "val"
-    table.loc[table.id == "large", "split"] = "train"
-    table[["id", "split"]].to_csv(folder / "split.csv", index=False)
-    with open_writer(folder / "part.parquet") as writer:
-        merged = [featurise(crystal, settings) for crystal in crystals]
-        writer.write_table(to_table(table.id.tolist(), merged))
-    return RunInputs(folder / "structures.parquet", (folder / "part.parquet",),
-                     folder / "split.csv", "label", "eV", settings)  # fmt: skip
-
-
-def outputs(folder: Path) -> RunOutputs:
-    return RunOutputs(folder / "model.safetensors", folder / "model.json", folder / "metrics.json",
-                      folder / "predictions.parquet", folder / "history.csv",
-                      folder / "checkpoints")  # fmt: skip
-
-
-def interrupt_before(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
-    """Let trainings end before the epoch after the `epoch`-th."""
-    start_epoch = Task.start_epoch
-
-    def start(self: Task, number: int) -> None:
-        if number == epoch:
-            raise RuntimeError("killed")
-        start_epoch(self, number)
-
-    monkeypatch.setattr(Task, "start_epoch", start)
-
-
-def test_a_run_learns_and_writes_everything(inputs: RunInputs, tmp_path: Path):
+def test_a_run_learns_and_writes_everything(labelled: RunInputs, tmp_path: Path):
     training = replace(TRAINING, max_epochs=40, patience=40)
-    train(inputs, outputs(tmp_path), MODEL, training)
+    train(labelled, outputs(tmp_path), MODEL, training)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["splits"]["test"]["mae"] < 0.5 * metrics["baselines"]["mean"]
     history = pd.read_csv(tmp_path / "history.csv")
@@ -120,29 +43,29 @@ def test_a_run_learns_and_writes_everything(inputs: RunInputs, tmp_path: Path):
 
 
 def test_cells_above_n_are_left_out_of_training(
-    inputs: RunInputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    labelled: RunInputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     with caplog.at_level("INFO", logger="sitenet"):
-        train(inputs, outputs(tmp_path), MODEL, replace(TRAINING, max_epochs=1))
-    split = pd.read_csv(inputs.split)
+        train(labelled, outputs(tmp_path), MODEL, replace(TRAINING, max_epochs=1))
+    split = pd.read_csv(labelled.split)
     trained = (split.split == "train").sum() - 1
     assert f"{trained} training" in caplog.text
 
 
 def test_a_killed_run_continues_as_if_undisturbed(
-    inputs: RunInputs,
+    labelled: RunInputs,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
+    train(labelled, outputs(tmp_path / "whole"), MODEL, TRAINING)
     with monkeypatch.context() as patch:
         interrupt_before(patch, 3)
         with pytest.raises(RuntimeError, match="killed"):
-            train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
+            train(labelled, outputs(tmp_path / "cut"), MODEL, TRAINING)
     assert not (tmp_path / "cut" / "metrics.json").exists()
     with caplog.at_level("INFO", logger="sitenet"):
-        train(inputs, outputs(tmp_path / "cut"), MODEL, TRAINING)
+        train(labelled, outputs(tmp_path / "cut"), MODEL, TRAINING)
     assert "continuing after epoch 3" in caplog.text
     whole, cut = (load_file(tmp_path / k / "model.safetensors") for k in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
@@ -153,26 +76,26 @@ def test_a_killed_run_continues_as_if_undisturbed(
 
 
 def test_a_damaged_checkpoint_is_told_and_dropped(
-    inputs: RunInputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    labelled: RunInputs, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     files = outputs(tmp_path)
     files.checkpoints.mkdir()
     (files.checkpoints / "last.ckpt").write_bytes(b"PK\x03\x04 cut off")
     with caplog.at_level("WARNING", logger="sitenet"):
-        train(inputs, files, MODEL, replace(TRAINING, max_epochs=1))
+        train(labelled, files, MODEL, replace(TRAINING, max_epochs=1))
     assert "damaged" in caplog.text
     assert files.metrics.exists()
 
 
-def test_patience_stops_a_run_that_no_longer_improves(inputs: RunInputs, tmp_path: Path):
+def test_patience_stops_a_run_that_no_longer_improves(labelled: RunInputs, tmp_path: Path):
     frozen = replace(TRAINING, learning_rate=1e-30, weight_decay=0.0, max_epochs=50, patience=2)
-    train(inputs, outputs(tmp_path), MODEL, frozen)
+    train(labelled, outputs(tmp_path), MODEL, frozen)
     assert len(pd.read_csv(tmp_path / "history.csv")) == 3
 
 
-def test_a_watched_training_is_the_usual_one_without_results(inputs: RunInputs, tmp_path: Path):
+def test_a_watched_training_is_the_usual_one_without_results(labelled: RunInputs, tmp_path: Path):
     """It reports every epoch, and continues where it was stopped."""
-    train(inputs, outputs(tmp_path / "whole"), MODEL, TRAINING)
+    train(labelled, outputs(tmp_path / "whole"), MODEL, TRAINING)
     reported: list[float] = []
 
     def report(history: History) -> None:
@@ -182,8 +105,8 @@ def test_a_watched_training_is_the_usual_one_without_results(inputs: RunInputs, 
 
     folder = tmp_path / "watched"
     with pytest.raises(RuntimeError, match="stopped"):
-        train_watched(inputs, MODEL, TRAINING, folder, "cpu", report)
-    history = train_watched(inputs, MODEL, TRAINING, folder, "cpu", report)
+        train_watched(labelled, MODEL, TRAINING, folder, "cpu", report)
+    history = train_watched(labelled, MODEL, TRAINING, folder, "cpu", report)
     whole = pd.read_csv(tmp_path / "whole" / "history.csv", float_precision="round_trip")
     errors = whole.val_mae.tolist()
     assert [row["val_mae"] for row in history.rows] == errors
@@ -191,17 +114,22 @@ def test_a_watched_training_is_the_usual_one_without_results(inputs: RunInputs, 
     assert {path.name for path in folder.iterdir()} == {"history.csv", "checkpoints"}
 
 
-def test_the_same_seed_gives_the_same_model(inputs: RunInputs, tmp_path: Path):
+def test_the_same_seed_gives_the_same_model(labelled: RunInputs, tmp_path: Path):
     short = replace(TRAINING, max_epochs=2)
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(inputs, outputs(tmp_path / name), MODEL, replace(short, seed=seed))
+        train(labelled, outputs(tmp_path / name), MODEL, replace(short, seed=seed))
     a, b, c = (load_file(tmp_path / name / "model.safetensors") for name in "abc")
     assert all(torch.equal(a[name], b[name]) for name in a)
     assert not torch.equal(a["decoder.weight"], c["decoder.weight"])
 
 
-def test_bfloat16_runs(inputs: RunInputs, tmp_path: Path):
-    train(inputs, outputs(tmp_path), MODEL, replace(TRAINING, precision="bf16-mixed", max_epochs=2))
+def test_bfloat16_runs(labelled: RunInputs, tmp_path: Path):
+    train(
+        labelled,
+        outputs(tmp_path),
+        MODEL,
+        replace(TRAINING, precision="bf16-mixed", max_epochs=2),
+    )
     assert load_file(tmp_path / "model.safetensors")["decoder.weight"].dtype == torch.float32
 
 
@@ -268,7 +196,7 @@ def test_a_training_starts_without_what_it_does_not_need():
     assert done.stdout.split() == []
 
 
-def test_a_fused_optimiser_is_clipped_in_mixed_precision(inputs, tmp_path, monkeypatch):
+def test_a_fused_optimiser_is_clipped_in_mixed_precision(labelled, tmp_path, monkeypatch):
     monkeypatch.setattr(
         loop,
         "make_optimiser",
@@ -277,7 +205,7 @@ def test_a_fused_optimiser_is_clipped_in_mixed_precision(inputs, tmp_path, monke
     moved = []
     for clip in (1.0, 1e-4):
         training = replace(TRAINING, precision="bf16-mixed", max_epochs=1, gradient_clip=clip)
-        train(inputs, outputs(tmp_path / str(clip)), MODEL, training)
+        train(labelled, outputs(tmp_path / str(clip)), MODEL, training)
         weights = load_file(tmp_path / str(clip) / "model.safetensors")
         torch.manual_seed(0)
         start = SiteNet(MODEL).state_dict()

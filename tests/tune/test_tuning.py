@@ -15,11 +15,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from test_training import (
-    MODEL,
-    TRAINING,
-    inputs,  # noqa: F401  (a fixture)
-)
+from rock_salts import MODEL, TRAINING
 
 from sitenet.options.config import checked, overlaid
 from sitenet.options.model import ModelSettings
@@ -139,7 +135,7 @@ class StubRay(ModuleType):
 
 @pytest.mark.parametrize("rate", [5e-3, 1e30])
 def test_a_trial_reports_its_lowest_error_after_every_epoch(
-    inputs: RunInputs,  # noqa: F811
+    labelled: RunInputs,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     rate: float,
@@ -149,7 +145,7 @@ def test_a_trial_reports_its_lowest_error_after_every_epoch(
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.delitem(sys.modules, "sitenet.tune.trial", raising=False)
     trial = importlib.import_module("sitenet.tune.trial")
-    job, _ = small_search(inputs, tmp_path)
+    job, _ = small_search(labelled, tmp_path)
     drawn = {name: low for name, (low, _) in RANGES.items()} | {"learning_rate": rate}
     folder = job.folder / "trials" / "t1"
     if rate > 1:
@@ -201,11 +197,11 @@ search(*pickle.loads(open(sys.argv[1], "rb").read()))
 """
 
 
-def test_a_search_that_was_killed_goes_on(inputs: RunInputs, tmp_path: Path):  # noqa: F811
+def test_a_search_that_was_killed_goes_on(labelled: RunInputs, tmp_path: Path):
     """Killed in its second trial, it neither repeats the first nor loses the second."""
     pytest.importorskip("ray")
     given = tmp_path / "given.pickle"
-    arguments = (*small_search(inputs, tmp_path), Machine(1, 0), outputs(tmp_path), RUN)
+    arguments = (*small_search(labelled, tmp_path), Machine(1, 0), outputs(tmp_path), RUN)
     given.write_bytes(pickle.dumps(arguments))
     command = [sys.executable, "-c", PROGRAM, str(given)]
 
