@@ -120,8 +120,12 @@ def assert_same(found, expected, tolerance):
         assert float((one - other).abs().max()) <= tolerance * scale
 
 
+CUTOFF = 4.037  # no distance of special positions, which merging may shift across it
+CHANGES = [{}, {"norm": "batch"}, {"cutoff": CUTOFF, "pooling": "max"}]
+
+
 @pytest.mark.parametrize("name", PATHS)
-@pytest.mark.parametrize("changes", [{}, {"norm": "batch"}, {"cutoff": 4.0, "pooling": "max"}])
+@pytest.mark.parametrize("changes", CHANGES)
 @given(chosen=st.lists(crystals(), min_size=1, max_size=3))
 @quick
 def test_engine_is_the_dense_reference(name, changes, chosen):

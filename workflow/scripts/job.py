@@ -82,7 +82,9 @@ def _stop(number: int, _: Any) -> None:
         log.error(f"stopped by {signal.Signals(number).name}; run again to go on")
     finally:
         for process in multiprocessing.active_children():
-            process.kill()
+            # Not process.kill(): joblib's processes have no such method.
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         os._exit(128 + number)
 
 
