@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tiny_pipeline import ROOT, prepare, snakemake
+from tiny_pipeline import CONFIG, ROOT, prepare, snakemake
 
 NODE = ROOT / "tests" / "slurm" / "node.sh"
 RUN = "results/mine/n16/volume/small/seed1"
+THREADS = {"training_threads": 8}
 TARGETS = ("results/figures/fig5.pdf", "results/tables/table1.csv")
 
 
@@ -67,7 +68,7 @@ def cancel_first_training() -> None:
 def finished(_node: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the pipeline ran through Slurm."""
     folder = tmp_path_factory.mktemp("slurm")
-    prepare(folder)
+    prepare(folder, CONFIG | THREADS)
     threading.Thread(target=cancel_first_training, daemon=True).start()
     process = snakemake(
         folder, *TARGETS, "--configfile", "own.yaml",
@@ -101,7 +102,7 @@ def test_short_steps_share_jobs(finished: Path) -> None:
 
 
 def test_results_are_those_of_a_run_without_slurm(finished: Path, tmp_path: Path) -> None:
-    prepare(tmp_path)
+    prepare(tmp_path, CONFIG | THREADS)
     process = snakemake(
         tmp_path, *TARGETS, "--configfile", "own.yaml", "--cores", "2", "--resources", "gpu=1"
     )
