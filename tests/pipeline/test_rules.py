@@ -73,7 +73,7 @@ from snakemake.cli import main
 try:
     main(["--dry-run", "--snakefile", *sys.argv[1:]])
 finally:
-    heavy = {"torch", "lightning", "pymatgen", "matminer", "sklearn"} & set(sys.modules)
+    heavy = {"torch", "pymatgen", "matminer", "sklearn"} & set(sys.modules)
     print("imported:", *sorted(heavy))
 """
 
