@@ -25,10 +25,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import (
-    MergedCrystal,
-    featurise,
-)
+from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.model.dense import DenseSiteNet
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings

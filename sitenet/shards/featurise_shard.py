@@ -10,10 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sitenet.crystal.featurise import (
-    MergedCrystal,
-    featurise,
-)
+from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.files import atomic_path
 from sitenet.options.features import FeatureSettings
 from sitenet.parallel import chunked, ordered_map

@@ -19,11 +19,7 @@ from ray.tune.search.optuna import OptunaSearch
 import sitenet
 from sitenet.options.search import SearchSettings
 from sitenet.progress import log
-from sitenet.tune.jobs import (
-    Machine,
-    SearchJob,
-    Tried,
-)
+from sitenet.tune.jobs import Machine, SearchJob, Tried
 from sitenet.tune.ranges import LOGARITHMIC
 from sitenet.tune.trial import run_trial
 

@@ -7,11 +7,7 @@ from typing import Any
 from sitenet.options.search import SearchSettings
 from sitenet.progress import log
 from sitenet.tables import write_table
-from sitenet.tune.jobs import (
-    Machine,
-    SearchJob,
-    SearchOutputs,
-)
+from sitenet.tune.jobs import Machine, SearchJob, SearchOutputs
 from sitenet.tune.outcome import best_trial, trial_table, write_best
 
 MISSING = (

@@ -6,11 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from attention_models import (
-    limit_memory,
-    merged_and_dense,
-    one_site,
-)
+from attention_models import limit_memory, merged_and_dense, one_site
 from example_crystals import bench_crystals
 from matplotlib.figure import Figure
 

@@ -15,9 +15,7 @@ from sitenet.analysis.explanation import Explanation, site_names
 from sitenet.analysis.long_range import long_range_per_head
 from sitenet.analysis.surroundings import attention_to, surroundings
 from sitenet.cli import main
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.model.saving import load_model
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.store import CrystalStore

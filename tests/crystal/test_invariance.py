@@ -12,10 +12,7 @@ from example_crystals import (
     rebased,
 )
 
-from sitenet.crystal.featurise import (
-    MergedCrystal,
-    featurise,
-)
+from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.options.features import FeatureSettings
 
 

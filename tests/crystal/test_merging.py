@@ -6,9 +6,7 @@ from example_crystals import EXAMPLES, bench_crystals, crystal, noisy, primitive
 from merging_error import largest_error
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.crystal.merging import merge_pairs, unmerged
 from sitenet.crystal.supercell import optimal_supercell
 from sitenet.options.features import FeatureSettings

@@ -13,9 +13,7 @@ from example_crystals import EXAMPLES
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.model import sitenet as engine
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings

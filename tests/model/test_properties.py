@@ -14,9 +14,7 @@ from merging_error import largest_error
 from pair_block_cases import case
 
 from sitenet.crystal.distances import atom_distances
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.crystal.merging import merge_pairs
 from sitenet.model import kernels
 from sitenet.model import sitenet as engine

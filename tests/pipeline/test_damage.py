@@ -20,9 +20,7 @@ from rock_salts import MODEL, TRAINING, outputs
 from safetensors.torch import load_file
 
 from sitenet import files
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.files import atomic_path, write_text
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.padding import Capacity

@@ -11,13 +11,7 @@ from sitenet.plots import style
 from sitenet.plots.box_plots import Arm, Boxes, draw_boxes
 from sitenet.plots.dim_fig7 import draw_dim_fig7
 from sitenet.plots.dim_fig8_11 import draw_dim_fig8_11
-from sitenet.plots.dim_fig9_10 import (
-    COLUMNS,
-    MapRow,
-    PropertyRow,
-    draw_dim_fig9,
-    draw_dim_fig10,
-)
+from sitenet.plots.dim_fig9_10 import COLUMNS, MapRow, PropertyRow, draw_dim_fig9, draw_dim_fig10
 from sitenet.plots.dim_fig13_s1 import draw_dim_fig13_s1
 
 

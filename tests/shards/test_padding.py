@@ -6,9 +6,7 @@ import pytest
 import torch
 from example_crystals import EXAMPLES
 
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.model import kernels
 from sitenet.model import sitenet as engine
 from sitenet.model.sitenet import SiteNet

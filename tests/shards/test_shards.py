@@ -9,9 +9,7 @@ import pytest
 import torch
 from structure_tables import write_structures
 
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.batch import ragged_batch
 from sitenet.shards.featurise_shard import build_shard

@@ -12,9 +12,7 @@ import pytest
 import torch
 from rock_salts import MODEL, TRAINING, outputs
 
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.options.features import FeatureSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.open_store import open_both, open_store

@@ -20,9 +20,7 @@ from example_crystals import EXAMPLES
 from rock_salts import MODEL, TRAINING, interrupt_before, outputs
 from safetensors.torch import load_file
 
-from sitenet.crystal.featurise import (
-    featurise,
-)
+from sitenet.crystal.featurise import featurise
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.training import TrainingSettings

@@ -23,13 +23,7 @@ from sitenet.options.search import RANGES, SearchRanges, SearchSettings
 from sitenet.plots.search import draw_search
 from sitenet.train.supervised import RunInputs
 from sitenet.tune import search as searching
-from sitenet.tune.jobs import (
-    FINISHED,
-    Machine,
-    SearchJob,
-    SearchOutputs,
-    Tried,
-)
+from sitenet.tune.jobs import FINISHED, Machine, SearchJob, SearchOutputs, Tried
 from sitenet.tune.outcome import best_trial, trial_table, write_best
 from sitenet.tune.ranges import sections
 

@@ -7,11 +7,7 @@ from job import accelerator, checkpoints, job
 from sitenet.options.features import FeatureSettings
 from sitenet.options.search import SearchSettings
 from sitenet.train.supervised import RunInputs
-from sitenet.tune.jobs import (
-    Machine,
-    SearchJob,
-    SearchOutputs,
-)
+from sitenet.tune.jobs import Machine, SearchJob, SearchOutputs
 from sitenet.tune.search import search
 
 with job(snakemake):
