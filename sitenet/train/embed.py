@@ -10,6 +10,7 @@ from sitenet.options.model import ModelSettings
 from sitenet.progress import log
 from sitenet.shards.open_store import open_store
 from sitenet.shards.vectors import write_vectors
+from sitenet.train.devices import torch_device
 from sitenet.train.pretrain import initial_encoder
 
 
@@ -28,7 +29,7 @@ def write_embeddings(
     """
     about = read_json(description)
     store = open_store(shards, None, memory_limit(description))
-    store.to("cuda" if accelerator in ("gpu", "cuda") else "cpu")
+    store.to(torch_device(accelerator))
     control = initial_encoder(ModelSettings.from_dict(about["model"]), about["training"]["seed"])
     for encoder, path in ((load_model(weights, description), trained), (control, untrained)):
         write_vectors(path, store.ids, embed_in_batches(encoder, store))

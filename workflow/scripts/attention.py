@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import accelerator, job
+from job import device, job
 
 from sitenet.analysis.attention import write_attention
 from sitenet.splits.parts import read_parts
@@ -15,5 +15,5 @@ with job(snakemake):
         Path(snakemake.output.histogram),
         Path(snakemake.output.table),
         batch_sites=snakemake.params.batch_sites,
-        device="cuda" if accelerator(snakemake.resources.gpu) == "gpu" else "cpu",
+        device=device(snakemake.resources.gpu),
     )

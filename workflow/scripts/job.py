@@ -149,3 +149,8 @@ def accelerator(gpus: int) -> str:
         return "cpu"
     take_gpus(gpus, present=torch.cuda.device_count())  # counted without initialising CUDA
     return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def device(gpus: int) -> str:
+    """The device of torch for the GPUs that a job was given: cuda if there are any, else cpu."""
+    return "cuda" if accelerator(gpus) == "gpu" else "cpu"

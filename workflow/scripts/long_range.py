@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import accelerator, job
+from job import device, job
 
 from sitenet.analysis.long_range import tested_and_trained, write_long_range
 
@@ -13,5 +13,5 @@ with job(snakemake):
         tested_and_trained(Path(snakemake.input.predictions), snakemake.params.training),
         Path(snakemake.output.table),
         batch_sites=snakemake.params.batch_sites,
-        device="cuda" if accelerator(snakemake.resources.gpu) == "gpu" else "cpu",
+        device=device(snakemake.resources.gpu),
     )
