@@ -81,6 +81,7 @@ rule fig5:
     params:
         code=code("fig5"),
         titles=plan.shown.titles,
+        labels=plan.shown.labels,
         units=plan.shown.units,
     script:
         "../workflow/scripts/fig5.py"

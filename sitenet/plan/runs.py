@@ -161,6 +161,11 @@ class Runs(tuple[Run, ...]):
         return [run.unit for run in self]
 
     @property
+    def labels(self) -> list[str]:
+        """What each one predicts: the same for runs whose errors can be compared."""
+        return ["/".join(run.setting.names[k] for k in ("dataset", "task")) for run in self]
+
+    @property
     def titles(self) -> list[str]:
         """Headings in figures: as short as they stay different."""
         names = [run.setting.names for run in self]

@@ -3,33 +3,32 @@
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from string import ascii_lowercase
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import LogNorm
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from sitenet.analysis.correlation import Line, Spearman, least_squares, spearman
 from sitenet.analysis.paired_tests import signed_rank
-from sitenet.plots import style
+from sitenet.plots import fitting, style
+from sitenet.plots.clouds import Clouds
 from sitenet.progress import log
 from sitenet.tables import read_table, write_table
 
-BINS = 60
-PANEL_HEIGHT = 6.0  # cm
+ROW_HEIGHT = 6.0  # cm
 LABEL = {
     "i_conf": "configurational complexity $I_{conf}$ (bits)",
     "primitive_length": "cube root of primitive volume (Å)",
 }
 RESAMPLES = 2000
+EVEN = (0, (3, 2))  # dashes of the median of even attention
 
 
 class Fit(NamedTuple):
-    """Correlation and linear fit of one panel."""
+    """Correlation and linear fit of one panel; NaN without crystals that differ."""
 
     correlation: Spearman
     line: Line
@@ -60,26 +59,25 @@ def draw_fig7(
         seed: of the bootstrap.
     """
     points = [_points(*task) for task in tasks]
-    edges = {name: _common_edges(points, name) for name in LABEL}
-    y_edges = _common_edges(points, "long_range_coefficient", room=0.2)
-    norm = _common_norm(points, edges, y_edges)
-
-    figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(tasks))
+    limits = {name: _common_limits(points, name) for name in LABEL}
+    reach = _common_limits(points, "long_range_coefficient", room=0.3)
+    height = style.row_height(len(tasks), ROW_HEIGHT, 4.0)
+    figure = style.new_figure(style.DOUBLE, height * len(tasks) + 0.8)
     axes = figure.subplots(len(tasks), 2, squeeze=False, sharex="col", sharey=True)
+    clouds = Clouds([len(p) for p in points])
     rows = []
     for row, (title, *_) in enumerate(tasks):
-        for column, name in enumerate(LABEL):
+        for panel, name in zip(axes[row], LABEL, strict=True):
             fit = _fit(points[row], name, seed)
             rows.append(_table_row(points[row], name, fit))
-            mesh = _panel(axes[row, column], points[row], name, (edges[name], y_edges), norm, fit)
-            axes[row, column].set_title(title)
+            panel.set(xlim=limits[name], ylim=reach, title=title)
+            _panel(panel, clouds, points[row], name, fit)
         axes[row, 0].set_ylabel("long-range coefficient (Å)")
-    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
-        style.letter(axis, name)
+    style.letter(axes.flat)
     for axis, label in zip(axes[-1], LABEL.values(), strict=True):
         axis.set_xlabel(label)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    style.count_bar(figure, mesh, axes, "crystals per cell")
+    fitting.legend(figure, [*clouds.explain(figure, axes, "test crystal"), *_keys()])
     style.save(figure, pdf)
     write_table(data, pd.concat(points, ignore_index=True))
     write_table(table, pd.DataFrame(rows))
@@ -135,50 +133,55 @@ def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
     return points.assign(task=title)
 
 
-def _common_edges(points: Sequence[pd.DataFrame], name: str, room: float = 0) -> style.Float:
-    """Bin edges of a column, common to all tasks."""
-    return np.linspace(*style.from_zero([p[name].to_numpy() for p in points], room), BINS + 1)
-
-
-def _common_norm(
-    points: Sequence[pd.DataFrame], edges: dict[str, style.Float], y_edges: style.Float
-) -> LogNorm:
-    """Colour scale that is common to all panels."""
-    most = max(
-        np.histogram2d(p[name], p.long_range_coefficient, bins=[edges[name], y_edges])[0].max()
-        for p in points
-        for name in LABEL
-    )
-    return LogNorm(1, max(2.0, most))
+def _common_limits(
+    points: Sequence[pd.DataFrame], name: str, room: float = 0
+) -> tuple[float, float]:
+    """Limits of a column, common to all tasks."""
+    return style.from_zero([p[name].to_numpy() for p in points], room)
 
 
 def _fit(points: pd.DataFrame, name: str, seed: int) -> Fit:
     x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
-    even = spearman(x, points.even_coefficient.to_numpy(), seed, RESAMPLES)
-    return Fit(spearman(x, y, seed, RESAMPLES), least_squares(x, y), even)
+    even = _correlation(x, points.even_coefficient.to_numpy(), seed)
+    varies = len(x) > 0 and np.ptp(x) > 0
+    line = least_squares(x, y) if varies else Line(np.nan, np.nan)
+    return Fit(_correlation(x, y, seed), line, even)
 
 
-def _panel(
-    axes: Axes,
-    points: pd.DataFrame,
-    name: str,
-    edges: tuple[style.Float, style.Float],
-    norm: LogNorm,
-    fit: Fit,
-) -> QuadMesh:
-    """Density, linear fit over the range of the data, and rho."""
+def _correlation(x: style.Float, y: style.Float, seed: int) -> Spearman:
+    """Rank correlation; NaN where it is not defined, as for crystals that are all alike."""
+    if len(x) == 0 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Spearman(np.nan, np.nan, np.nan, len(x))
+    return spearman(x, y, seed, RESAMPLES)
+
+
+def _panel(axes: Axes, clouds: Clouds, points: pd.DataFrame, name: str, fit: Fit) -> None:
+    """Crystals, linear fit over their range, median of even attention, and rho."""
+    if points.empty:
+        style.empty(axes, "no test crystals")
+        return
     x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
-    mesh = style.density(axes, x, y, *edges, norm=norm)
+    clouds.draw(axes, x, y)
     ends = np.array([x.min(), x.max()])
     axes.plot(ends, fit.line.slope * ends + fit.line.intercept, color=style.VERMILLION)
-    axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
+    even = points.even_coefficient.median()
+    axes.axhline(even, color=style.BLACK, linestyle=EVEN, linewidth=0.8)
     found = fit.correlation
-    style.note(
-        axes,
-        f"Spearman ρ = {found.rho:.2f} [{found.low:.2f}, {found.high:.2f}]\n{found.n:,} crystals",
-        "upper right",
+    rho = (
+        f"Spearman ρ = {found.rho:.2f} [{found.low:.2f}, {found.high:.2f}]"
+        if np.isfinite(found.rho)
+        else "ρ is not defined"
     )
-    return mesh
+    medians = f"median {np.median(y):.2f} Å, even attention {even:.2f} Å"
+    style.note(axes, f"{rho}\n{medians}\n{found.n:,} crystals, one training", "upper right")
+
+
+def _keys() -> list[Line2D]:
+    return [
+        Line2D([], [], color=style.VERMILLION, label="least-squares line"),
+        Line2D([], [], color=style.BLACK, linestyle=EVEN, linewidth=0.8,
+               label="median of even attention"),
+    ]  # fmt: skip
 
 
 def _table_row(points: pd.DataFrame, name: str, fit: Fit) -> dict[str, object]:

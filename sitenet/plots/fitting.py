@@ -1,0 +1,86 @@
+"""Texts of figures that fit: titles on one line, labels within their panel, legends within the page.
+
+Names of data sets, tasks and units come from the user and can have any length. A text that does not
+fit is set smaller, down to `SMALLEST`, and then shortened in its middle, as names often end in what
+tells them apart and labels in their unit.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.text import Text
+
+SMALLEST = 6.5  # pt
+LETTER = "letter"
+"""Mark (gid) of the letter of a panel, which stands beside its title."""
+
+GAP = 4.0  # pt, between letter and title
+OVERHANG = 1.08  # labels may be longer than their axis by this factor
+ELLIPSIS = "…"
+LONGEST_ENTRY = 48  # characters of an entry of a legend
+
+
+def fit_texts(figure: Figure) -> None:
+    """Fit all titles and axis labels of a figure to their room; call it when all is drawn."""
+    figure.draw_without_rendering()  # places the panels
+    for part in (figure, *figure.subfigs):
+        for text in part.texts:
+            _fit(text, 0.98 * part.bbox.width)
+    for axes in figure.axes:
+        room = axes.get_window_extent()
+        _fit_title(axes, room.width, GAP * figure.dpi / 72)
+        _fit(axes.xaxis.label, OVERHANG * room.width)
+        _fit(axes.yaxis.label, OVERHANG * room.height, upright=True)
+
+
+def legend(
+    figure: FigureBase, handles: Sequence[Artist], place: str = "lower center", columns: int = 6
+) -> None:
+    """Draw a legend outside the panels, in as many columns (at most `columns`) as fit the width."""
+    for handle in handles:
+        handle.set_label(shortened(str(handle.get_label()), LONGEST_ENTRY))
+    for count in range(min(columns, len(handles)), 0, -1):
+        drawn = figure.legend(handles=list(handles), loc=f"outside {place}", ncols=count)
+        if count == 1 or drawn.get_window_extent().width <= 0.99 * figure.bbox.width:
+            return
+        drawn.remove()
+
+
+def shortened(text: str, length: int) -> str:
+    """`text` with at most `length` characters: its beginning, an ellipsis, and its end."""
+    if len(text) <= length:
+        return text
+    end = max(0, length - 1) // 2
+    return text[: max(0, length - 1 - end)] + ELLIPSIS + text[len(text) - end :]
+
+
+def _fit_title(axes: Axes, width: float, gap: float) -> None:
+    """Between letter and right edge; in the middle of the panel if there is room."""
+    letters = [t.get_window_extent().width for t in axes.findobj(Text) if t.get_gid() == LETTER]
+    taken = letters[0] + gap if letters else 0.0
+    if axes.title.get_window_extent().width > width - 2 * taken:
+        axes.title.set(x=1.0, horizontalalignment="right")
+        _fit(axes.title, width - taken)
+
+
+def _fit(text: Text, room: float, upright: bool = False) -> None:
+    """Set `text` smaller, then shorten its longest line, until it is at most `room` pixels long."""
+
+    def length() -> float:
+        extent = text.get_window_extent()
+        return extent.height if upright else extent.width
+
+    if not text.get_text() or length() <= room:
+        return
+    size = float(text.get_fontsize())
+    text.set_fontsize(max(SMALLEST, size * room / length()))
+    while length() > room and "$" not in text.get_text():
+        lines = text.get_text().split("\n")
+        longest = max(range(len(lines)), key=lambda k: len(lines[k]))
+        kept = min(len(lines[longest]) - 1, int(len(lines[longest]) * room / length()) + 1)
+        if kept < 2:
+            return
+        lines[longest] = shortened(lines[longest], kept)
+        text.set_text("\n".join(lines))
