@@ -89,8 +89,8 @@ rule fig5:
 
 rule fig6:
     input:
-        histograms=plan.shown.files("attention.parquet"),
-        tables=plan.shown.files("attention.csv"),
+        histograms=plan.repeated.files("attention.parquet"),
+        tables=plan.repeated.files("attention.csv"),
     output:
         **figure("fig6", "6, attention and distance"),
         table=table("fig6", "figure 6, what each head attends to", "fig6_table"),
@@ -100,15 +100,16 @@ rule fig6:
         "../envs/cpu.yaml"
     params:
         code=code("fig6"),
-        titles=plan.shown.titles,
+        titles=plan.repeated.titles,
+        seeds=plan.repeated.seeds,
     script:
         "../workflow/scripts/fig6.py"
 
 
 rule fig7:
     input:
-        long_range=plan.shown.files("long_range.parquet"),
-        complexity=plan.shown.complexity,
+        long_range=plan.repeated.files("long_range.parquet"),
+        complexity=plan.repeated.complexity,
     output:
         **figure("fig7", "7, range of attention"),
         table=table("fig7", "figure 7, correlations", "fig7_table"),
@@ -119,7 +120,9 @@ rule fig7:
         "../envs/cpu.yaml"
     params:
         code=code("fig7"),
-        titles=plan.shown.titles,
+        titles=plan.repeated.titles,
+        datasets=plan.repeated.datasets,
+        seeds=plan.repeated.seeds,
     script:
         "../workflow/scripts/fig7.py"
 

@@ -81,9 +81,13 @@ class Plan:
 
     @cached_property
     def shown(self) -> Runs:
-        """The runs that figures show: the first seed of each of their settings."""
-        runs = [run for run in self.config["runs"] if run["figures"]]
-        return Runs(ensemble.runs[0] for ensemble in self._ensembles(runs))
+        """The runs that figure 5 and the invariance show: the first seed of each setting."""
+        return Runs(ensemble.runs[0] for ensemble in self._ensembles_shown)
+
+    @cached_property
+    def repeated(self) -> Runs:
+        """The runs that figures 6 and 7 show: all seeds of the same settings, one after another."""
+        return Runs(run for ensemble in self._ensembles_shown for run in ensemble.runs)
 
     @cached_property
     def featurised_sets(self) -> list[FeaturisedSet]:
@@ -175,6 +179,10 @@ class Plan:
     def _infomax(self) -> Options:
         section: Options = self.config["infomax"]
         return section
+
+    @property
+    def _ensembles_shown(self) -> list[Ensemble]:
+        return self._ensembles([run for run in self.config["runs"] if run["figures"]])
 
     def _ensembles(self, runs: list[Options]) -> list[Ensemble]:
         """The settings of some entries of `runs`, each once, with the seeds of all of them."""

@@ -161,6 +161,14 @@ class Runs(tuple[Run, ...]):
         return [run.unit for run in self]
 
     @property
+    def seeds(self) -> list[int]:
+        return [run.seed for run in self]
+
+    @property
+    def datasets(self) -> list[str]:
+        return [run.setting.crystals.dataset.name for run in self]
+
+    @property
     def labels(self) -> list[str]:
         """What each one predicts: the same for runs whose errors can be compared."""
         return ["/".join(run.setting.names[k] for k in ("dataset", "task")) for run in self]

@@ -20,6 +20,7 @@ ARMS = {
     "xrd": box_plots.Arm("powder diffraction", style.GREEN),
 }
 
+
 @style.styled
 def draw_dim_fig8_11(
     experiments: Sequence[tuple[str, str, Sequence[Path]]],

@@ -14,11 +14,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import MultipleLocator, NullLocator
 
 from sitenet.analysis.distance_ranges import FAR, REACH
+from sitenet.analysis.ranked_heads import pooled, with_rank
 from sitenet.plots import style
 from sitenet.tables import read_table, write_table
 
 ROW_HEIGHT = 4.6  # cm
 COLUMNS = 4  # at most; further heads go to another row
+FEW = 4  # trainings whose shares are listed
 HEADROOM = 0.26  # fraction of the height above the data, for a note
 
 
@@ -36,42 +38,65 @@ class _Frame:
     colours: LogNorm
 
 
+@dataclass(frozen=True)
+class Training:
+    """One training in figure 6.
+
+    task: title, the same for all trainings of a setting. histogram (Parquet) and heads (CSV):
+    tables that `analysis.attention.write_attention` writes.
+    """
+
+    task: str
+    seed: int
+    histogram: Path
+    heads: Path
+
+
 @style.styled
-def draw_fig6(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, table: Path) -> None:
-    """Draw a panel for each block and head of every run, all with the same axes and colours.
+def draw_fig6(trainings: Sequence[Training], pdf: Path, data: Path, table: Path) -> None:
+    """Draw a panel for each block and head of every task, all with the same axes and colours.
+
+    Heads of the trainings of a task are pooled by their rank (`analysis.ranked_heads`).
 
     Args:
-        runs: title, histogram (Parquet) and table of the heads (CSV) as
-            `analysis.attention.write_attention` writes them.
+        trainings: all trainings of all tasks.
         pdf: figure to write, with a PNG next to it.
-        data: Parquet file to write: all histograms and densities, with a column `run`.
-        table: CSV file to write: all tables of heads, with a column `run`.
+        data: Parquet file to write: pooled histograms and densities, with a column `run`.
+        table: CSV file to write: the heads of all trainings, with columns `run` and `seed`.
     """
-    histograms = [_columns_normalised(read_table(path)) for _, path, _ in runs]
-    heads = [pd.read_csv(path) for _, _, path in runs]
-    most = max(int(histogram["head"].max()) for histogram in histograms)
+    tasks = list(dict.fromkeys(training.task for training in trainings))
+    of_task = [[t for t in trainings if t.task == task] for task in tasks]
+    ranked = [[with_rank(pd.read_csv(t.heads)).assign(seed=t.seed) for t in own] for own in of_task]
+    histograms = [
+        _columns_normalised(pooled([read_table(t.histogram) for t in own], heads))
+        for own, heads in zip(of_task, ranked, strict=True)
+    ]
+    heads = [pd.concat(tables, ignore_index=True) for tables in ranked]
+    most = max(int(histogram["rank"].max()) for histogram in histograms)
     columns = ceil(most / ceil(most / COLUMNS))
-    rows = [int(h.block.max()) * ceil(int(h["head"].max()) / columns) for h in histograms]
+    rows = [int(h.block.max()) * ceil(int(h["rank"].max()) / columns) for h in histograms]
     height = style.row_height(sum(rows), ROW_HEIGHT, 2.8)
     figure = style.new_figure(style.DOUBLE, height * sum(rows) + 1.4)
     axes = figure.subplots(sum(rows), columns, squeeze=False)
     frame = _frame(pd.concat(histograms))
     drawn: list[Axes] = []
     first = 0
-    for (title, *_), own, histogram, summary in zip(runs, rows, histograms, heads, strict=True):
+    for task, own, histogram, summary in zip(tasks, rows, histograms, heads, strict=True):
         lines = axes[first : first + own]
         first += own
-        for panel, block, head in _places(lines, histogram):
-            mesh = _panel(panel, histogram[_is(histogram, block, head)], frame)
+        for panel, block, rank in _places(lines, histogram):
+            mesh = _panel(panel, histogram[_is(histogram, block, rank)], frame)
             far, even = (
-                summary.loc[_is(summary, *which), "far_share"].item()
-                for which in ((block, head), (0, 0))
+                summary.loc[_is(summary, *which), "far_share"] for which in ((block, rank), (0, 0))
             )
-            style.marked(panel, FAR, f"{far:.0%} beyond {FAR:g} Å\n even: {even:.0%}", upright=True)
-            panel.set_title(f"block {block}, head {head}")
+            shares = f"{_percents(far)} beyond {FAR:g} Å\n even: {even.mean():.0%}"
+            style.marked(panel, FAR, shares, upright=True)
+            panel.set_title(f"block {block}, {_ordinal(rank)} head by range")
             drawn.append(panel)
+        count = summary.seed.nunique()
+        task = f"{task} ({count} trainings)" if count > 1 else f"{task} (one training)"
         for line in lines:
-            line[0].set_ylabel(f"{title}\nattention of one atom")
+            line[0].set_ylabel(f"{task}\nattention of one atom")
     for panel in axes[-1]:
         panel.set_xlabel("distance (Å)")
     for panel in set(axes.flat) - set(drawn):
@@ -79,15 +104,14 @@ def draw_fig6(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, tab
     style.letter(drawn)
     figure.colorbar(mesh, ax=axes, label="share of the pairs at a distance", location="bottom",
                     shrink=0.6, aspect=45, pad=0.02)  # fmt: skip
-    titles = [title for title, *_ in runs]
     style.save(figure, pdf)
-    write_table(data, style.of_runs(titles, histograms))
-    write_table(table, style.of_runs(titles, heads))
+    write_table(data, style.of_runs(tasks, histograms))
+    write_table(table, style.of_runs(tasks, [_seed_first(table) for table in heads]))
 
 
 def _columns_normalised(histogram: pd.DataFrame) -> pd.DataFrame:
     """Add `share`: the fraction of the pairs at a distance that have an attention."""
-    column = histogram.groupby(["block", "head", "distance_low"]).pairs.transform("sum")
+    column = histogram.groupby(["block", "rank", "distance_low"]).pairs.transform("sum")
     return histogram.assign(share=histogram.pairs / column)
 
 
@@ -104,19 +128,35 @@ def _frame(histograms: pd.DataFrame) -> _Frame:
 
 
 def _places(lines: np.ndarray, histogram: pd.DataFrame) -> Iterator[tuple[Axes, int, int]]:
-    """Axes, block and head of each panel of a run; every block starts in a new line."""
-    blocks, heads = int(histogram.block.max()), int(histogram["head"].max())
+    """Axes, block and rank of each panel of a task; every block starts in a new line."""
+    blocks, heads = int(histogram.block.max()), int(histogram["rank"].max())
     own = len(lines) // blocks
     for block, head in product(range(blocks), range(heads)):
         yield lines[block * own : (block + 1) * own].flat[head], block + 1, head + 1
 
 
-def _is(table: pd.DataFrame, block: int, head: int) -> "pd.Series[bool]":
-    return (table["block"] == block) & (table["head"] == head)
+def _is(table: pd.DataFrame, block: int, rank: int) -> "pd.Series[bool]":
+    return (table["block"] == block) & (table["rank"] == rank)
+
+
+def _percents(shares: "pd.Series[float]") -> str:
+    """The share of each training, or their range if there are many."""
+    values = sorted(round(100 * share) for share in shares)
+    if len(values) > FEW:
+        return f"{values[0]} to {values[-1]}%"
+    return ", ".join(map(str, values)) + "%"
+
+
+def _ordinal(rank: int) -> str:
+    return f"{rank}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(rank, 'th') }"
+
+
+def _seed_first(heads: pd.DataFrame) -> pd.DataFrame:
+    return heads[["seed", *heads.columns.drop("seed")]]
 
 
 def _panel(axes: Axes, cells: pd.DataFrame, frame: _Frame) -> QuadMesh:
-    """Density of one head."""
+    """Density of the heads of one rank."""
     shares = cells.pivot(index="attention_low", columns="distance_low", values="share")
     x = np.append(shares.columns.to_numpy(), cells.distance_high.max())
     y = np.append(shares.index.to_numpy(), cells.attention_high.max())
