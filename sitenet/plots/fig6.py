@@ -21,7 +21,7 @@ from sitenet.tables import read_table, write_table
 ROW_HEIGHT = 4.6  # cm
 COLUMNS = 4  # at most; further heads go to another row
 FEW = 4  # trainings whose shares are listed
-HEADROOM = 0.26  # fraction of the height above the data, for a note
+HEADROOM = 0.34  # fraction of the height above the data, for a note
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,10 @@ def draw_fig6(trainings: Sequence[Training], pdf: Path, data: Path, table: Path)
             far, even = (
                 summary.loc[_is(summary, *which), "far_share"] for which in ((block, rank), (0, 0))
             )
-            shares = f"{_percents(far)} beyond {FAR:g} Å\n even: {even.mean():.0%}"
+            shares = f"{_percents(far)} beyond {FAR:g} Å\n {_trainings(len(far))}\n even: {even.mean():.0%}"
             style.marked(panel, FAR, shares, upright=True)
             panel.set_title(f"block {block}, {_ordinal(rank)} head by range")
             drawn.append(panel)
-        count = summary.seed.nunique()
-        task = f"{task} ({count} trainings)" if count > 1 else f"{task} (one training)"
         for line in lines:
             line[0].set_ylabel(f"{task}\nattention of one atom")
     for panel in axes[-1]:
@@ -145,6 +143,10 @@ def _percents(shares: "pd.Series[float]") -> str:
     if len(values) > FEW:
         return f"{values[0]} to {values[-1]}%"
     return ", ".join(map(str, values)) + "%"
+
+
+def _trainings(count: int) -> str:
+    return "in one training" if count == 1 else f"in {count} trainings"
 
 
 def _ordinal(rank: int) -> str:

@@ -92,7 +92,7 @@ def draw_fig7(
     for axis, label in zip(axes[-1], LABEL.values(), strict=False):
         axis.set_xlabel(label)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    axes[-1, 2].set_xlabel("seed of the training")
+    axes[-1, 2].set_xlabel("seed")
     crystal = "test crystal" if len(trainings) == len(tasks) else "test crystal, mean of trainings"
     fitting.legend(figure, [*clouds.explain(figure, axes[:, :2], crystal), *_keys()])
     style.save(figure, pdf)
@@ -160,7 +160,7 @@ def _medians(axes: Axes, points: pd.DataFrame) -> None:
 
 def _keys() -> list[Line2D]:
     return [
-        Line2D([], [], color=style.VERMILLION, linewidth=0.9, label="line of one training"),
+        Line2D([], [], color=style.VERMILLION, linewidth=0.9, label="one training"),
         Line2D([], [], color=style.VERMILLION, linewidth=0.9, marker="o", markersize=3.5,
                label="its median and quartiles"),
         Line2D([], [], color=style.BLACK, linestyle=DASHES, linewidth=0.8,
