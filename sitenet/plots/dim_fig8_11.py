@@ -59,7 +59,7 @@ def draw_dim_fig8_11(
         axes[row, 0].set_ylabel(f"{title}\ntest MAE ({unit})")
     style.letter(axes.flat)
     meaning = f"better than {ARMS[control].label} (p < {box_plots.LEVEL:g})" if marks else ""
-    box_plots.add_legend(figure, arms, meaning, beyond)
+    box_plots.add_legend(figure, arms, "one selection of labels", meaning, beyond)
     style.save(figure, pdf)
     titles = [title for title, *_ in experiments]
     with_unit = [c.assign(unit=unit) for c, (_, unit, _) in zip(compared, experiments, strict=True)]

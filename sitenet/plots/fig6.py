@@ -67,7 +67,7 @@ def draw_fig6(runs: Sequence[tuple[str, Path, Path]], pdf: Path, data: Path, tab
                 summary.loc[_is(summary, *which), "far_share"].item()
                 for which in ((block, head), (0, 0))
             )
-            style.marked(panel, FAR, f"{far:.0%} beyond {FAR:g} Å\n even: {even:.0%}", upright=True)
+            style.marked(panel, FAR, f"{far:.0%} beyond {FAR:g} Å\neven: {even:.0%}", upright=True)
             panel.set_title(f"block {block}, head {head}")
             drawn.append(panel)
         for line in lines:
