@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,7 +141,7 @@ def add_legend(
     handles: list[Patch | Line2D] = [
         Patch(facecolor=_pale(a.colour), edgecolor=a.colour, label=a.label) for a in arms.values()
     ]
-    dark = {"color": style.BLACK, "linestyle": "", "markeredgewidth": 0}
+    dark: dict[str, Any] = {"color": style.BLACK, "linestyle": "", "markeredgewidth": 0}
     handles.append(Line2D([], [], color=style.BLACK, label="median"))
     grey = {**dark, "color": style.GREY}
     handles.append(Line2D([], [], marker="o", markersize=2, label=point, **grey))

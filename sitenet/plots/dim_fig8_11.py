@@ -20,6 +20,7 @@ ARMS = {
     "xrd": box_plots.Arm("powder diffraction", style.GREEN),
 }
 
+
 @style.styled
 def draw_dim_fig8_11(
     experiments: Sequence[tuple[str, str, Sequence[Path]]],
@@ -30,8 +31,9 @@ def draw_dim_fig8_11(
 ) -> None:
     """Draw box plots of the test errors of all masks: rows are experiments, columns are models.
 
-    Panels of a row have one axis, whose end is not set by regression without penalty. Stars mark arms that are better than the control (signed-rank test over the masks, with Holm's
-    correction for all comparisons of an experiment).
+    Panels of a row have one axis, whose end is not set by regression without penalty. Stars mark
+    arms that are better than the control (signed-rank test over the masks, with Holm's correction
+    for all comparisons of an experiment).
 
     Args:
         experiments: title, unit of the label, and tables of

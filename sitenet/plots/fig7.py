@@ -69,7 +69,7 @@ def draw_fig7(
     for row, (title, *_) in enumerate(tasks):
         for panel, name in zip(axes[row], LABEL, strict=True):
             fit = _fit(points[row], name, seed)
-            rows.append(_table_row(points[row], name, fit))
+            rows.append(_table_row(title, points[row], name, fit))
             panel.set(xlim=limits[name], ylim=reach, title=title)
             _panel(panel, clouds, points[row], name, fit)
         axes[row, 0].set_ylabel("long-range coefficient (Å)")
@@ -184,10 +184,10 @@ def _keys() -> list[Line2D]:
     ]  # fmt: skip
 
 
-def _table_row(points: pd.DataFrame, name: str, fit: Fit) -> dict[str, object]:
+def _table_row(title: str, points: pd.DataFrame, name: str, fit: Fit) -> dict[str, object]:
     reach, even = points.long_range_coefficient, points.even_coefficient
     return {
-        "task": points.task.iloc[0],
+        "task": title,
         "against": name,
         "spearman": fit.correlation.rho,
         "spearman_low": fit.correlation.low,

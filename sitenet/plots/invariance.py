@@ -47,7 +47,9 @@ def draw_invariance(
     axes[-1].set_xlim(-0.5, len(CHANGES) - 0.5)
     axes[-1].set_xlabel("change of the description of the crystal")
     handles = [
-        Line2D([], [], marker="o", linestyle="", color=colour, markersize=3, label=f"crystal, {label}")
+        Line2D(
+            [], [], marker="o", linestyle="", color=colour, markersize=3, label=f"crystal, {label}"
+        )
         for colour, label in style.RULE_STYLES.values()
     ]
     handles.append(Line2D([], [], color=style.BLACK, label="largest change"))

@@ -125,15 +125,16 @@ def marked(axes: Axes, place: float, text: str, upright: bool = False, top: floa
     Horizontal, with the text at its right end; `upright`: up to the fraction `top` of the height,
     with the text at its upper end, on the side with more room.
     """
-    line = {"color": GREY, "linestyle": "--", "linewidth": 0.8, "zorder": 1.5}
+    look: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 0.8, "zorder": 1.5}
     if upright:
-        axes.axvline(place, ymax=top, **line)
+        axes.axvline(place, ymax=top, **look)
         right = place > np.mean(axes.get_xlim())
-        at = {"ha": "right" if right else "left", "va": "top"}
-        x, y, text = place, top - 0.03, f"{text} " if right else f" {text}"
+        at: dict[str, Any] = {"ha": "right" if right else "left", "va": "top"}
+        x, y = place, top - 0.03
+        text = "\n".join(f"{line} " if right else f" {line}" for line in text.split("\n"))
         transform = blended_transform_factory(axes.transData, axes.transAxes)
     else:
-        axes.axhline(place, **line)
+        axes.axhline(place, **look)
         at = {"ha": "right", "va": "bottom"}
         x, y = 0.985, place
         transform = blended_transform_factory(axes.transAxes, axes.transData)

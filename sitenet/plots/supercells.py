@@ -73,8 +73,8 @@ def _sizes(axes: Axes, cells: pd.DataFrame, n_atoms: int) -> None:
 
 def _edges(measured: Sequence[pd.DataFrame], column: str) -> list[float]:
     """Edges of the bins of a measure, common to all data sets: from the smallest value to 1."""
-    values = pd.concat(measured)
-    values = values.loc[values.filling <= 1, column]
+    cells = pd.concat(measured)
+    values = cells.loc[cells.filling <= 1, column]
     least = float(np.floor(10 * values.min()) / 10) if len(values) else 0.0
     low = min(max(0.0, least), 0.9)
     return np.linspace(low - 0.01, 1.01, BINS + 1).tolist()

@@ -128,7 +128,7 @@ class Inputs:
     def draw_dim_fig6(self) -> None:
         epochs = np.arange(1, self.case.epochs + 1)
         losses = [f"val_{a}_{b}" for a in ("local", "global") for b in ("score", "kl")]
-        table = {"epoch": epochs, **{name: 1 + self.case.spread / epochs for name in losses}}
+        table = {"epoch": epochs, **dict.fromkeys(losses, 1 + self.case.spread / epochs)}
         history = self._csv("infomax", table)
         names = self.case.names
         draw_dim_fig6([history] * len(names), names, *self._out(2))
@@ -141,7 +141,7 @@ class Inputs:
         experiments = [(n, self.case.unit, self._represented(n)) for n in self.case.names]
         draw_dim_fig8_11(experiments, "untrained", *self._out(3))
 
-    def draw_dim_figS1(self) -> None:  # noqa: N802  (the figure's name)
+    def draw_dim_figS1(self) -> None:
         units = [self.case.unit] * len(self.case.names)
         fixed = [path for name in self.case.names for path in self._represented(name)]
         draw_dim_fig13_s1(self.case.names, units, self._transferred(), fixed, *self._out(3))
