@@ -37,8 +37,8 @@ def lines(points: pd.DataFrame, against: str) -> list[Line]:
     return [_line(own[against].to_numpy(), own[REACH].to_numpy()) for own in trainings_of(points)]
 
 
-def correlations(points: pd.DataFrame, against: str, seed: int) -> pd.DataFrame:
-    """How the coefficients of one task go with a measure of the crystals.
+def correlations(task: str, points: pd.DataFrame, against: str, seed: int) -> pd.DataFrame:
+    """How the coefficients of a task go with a measure of the crystals.
 
     A row for each training, whose intervals are over its crystals, and one for all of them (`seed`
     is ALL), whose intervals are over trainings and crystals. Columns: task, against, seed,
@@ -52,7 +52,7 @@ def correlations(points: pd.DataFrame, against: str, seed: int) -> pd.DataFrame:
     rows += [_row(str(one.seed.iloc[0]), [one], against, seed) for one in own]
     table = pd.DataFrame(rows)
     table.insert(0, "against", against)
-    table.insert(0, "task", points.task.iloc[0] if len(points) else "")
+    table.insert(0, "task", task)
     return table
 
 

@@ -2,9 +2,9 @@
 
 As in doi:10.1039/d4dd00202d, Fig. 8: linear regression and a small neural network on one vector per
 crystal, trained on the labels that a mask selects and evaluated on the test set. All
-representations use the same masks, and each is standardised on its training rows. Beside them stands
-ridge regression: with about as many labels as columns, a fit without penalty fails by its variance,
-whatever the representation says.
+representations use the same masks, and each is standardised on its training rows. Beside these two
+stands ridge regression: with about as many labels as columns, a fit without penalty fails by its
+variance, whatever the representation says.
 """
 
 import warnings
@@ -34,7 +34,7 @@ Float = NDArray[np.float64]
 
 MODELS = ("linear", "ridge", "mlp")
 
-PENALTIES = np.logspace(-2, 6, 17)
+PENALTIES = np.logspace(-4, 6, 21)
 """Penalties of ridge regression, from none in effect to a constant prediction. The one with the
 smallest squared error of leave-one-out cross-validation within the labels is used."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,9 +91,10 @@ def draw_boxes(
             values = found[group, name]
             _box(axes, x, width * BOX_SHARE, values, arm.colour)
             _points(axes, x, width * BOX_SHARE, values[values <= high], arm.colour, random)
+            mark = boxes.marks.get((group, name), "")
             if above := int((values > high).sum()):
-                _above(axes, x, high, above, arm.colour)
-            elif mark := boxes.marks.get((group, name)):
+                _above(axes, x, f"{above}{mark}", arm.colour, line=a % 2)
+            elif mark:
                 axes.annotate(mark, (x, _whiskers(values)[1]), (0, 2), textcoords="offset points",
                               ha="center", va="bottom", fontsize=7)  # fmt: skip
             beyond += above
@@ -128,16 +130,21 @@ def common_limits(
     return low - room, high + 1.5 * room
 
 
-def add_legend(figure: Figure, arms: Mapping[str, Arm], marks: str = "", beyond: int = 0) -> None:
+def add_legend(
+    figure: Figure, arms: Mapping[str, Arm], point: str, marks: str = "", beyond: int = 0
+) -> None:
     """Draw a legend of the arms above all panels.
 
-    marks: meaning of the stars, if there are any. beyond: number of values above the axes.
+    point: what each point is. marks: meaning of the stars, if there are any. beyond: number of
+    values above the axes.
     """
     handles: list[Patch | Line2D] = [
         Patch(facecolor=_pale(a.colour), edgecolor=a.colour, label=a.label) for a in arms.values()
     ]
-    dark = {"color": style.BLACK, "linestyle": "", "markeredgewidth": 0}
+    dark: dict[str, Any] = {"color": style.BLACK, "linestyle": "", "markeredgewidth": 0}
     handles.append(Line2D([], [], color=style.BLACK, label="median"))
+    grey = {**dark, "color": style.GREY}
+    handles.append(Line2D([], [], marker="o", markersize=2, label=point, **grey))
     if marks:
         handles.append(Line2D([], [], marker="$*$", markersize=4, label=marks, **dark))
     if beyond:
@@ -193,12 +200,14 @@ def _points(
     axes.scatter(place, values, s=3, color=colour, alpha=0.55, linewidths=0, zorder=3)
 
 
-def _above(axes: Axes, x: float, high: float, count: int, colour: str) -> None:
-    """Tell how many values are above the axis."""
+def _above(axes: Axes, x: float, text: str, colour: str, line: int) -> None:
+    """Mark values above the axis, with `text` in one of two lines, so that two do not touch."""
+    high = axes.get_ylim()[1]
     axes.plot(x, high, "^", color=colour, markersize=4, markeredgewidth=0, clip_on=False, zorder=4)
-    axes.annotate(str(count), (x, high), (0, -3), textcoords="offset points", ha="center", va="top",
-                  fontsize=6, zorder=4, bbox={"boxstyle": "square,pad=0.1", "facecolor": "white",
-                                              "edgecolor": "none", "alpha": 0.8})  # fmt: skip
+    axes.annotate(text, (x, high), (0, -3 - 7 * line), textcoords="offset points",
+                  ha="center", va="top", fontsize=6, zorder=4,
+                  bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none",
+                        "alpha": 0.8})  # fmt: skip
 
 
 def _pale(colour: str) -> tuple[float, float, float]:

@@ -29,6 +29,7 @@ class Clouds:
         self.as_points = max(sizes, default=0) < FEW
         self._size = float(np.clip(2400 / max(1, *sizes), 3.0, 9.0))
         self._meshes: list[QuadMesh] = []
+        self._most = 0  # crystals in a cell
 
     def draw(self, axes: Axes, x: Float, y: Float) -> PathCollection | QuadMesh:
         """Draw crystals at (x, y), each (n,), within the limits of `axes`, which must be set."""
@@ -36,6 +37,7 @@ class Clouds:
             return axes.scatter(x, y, s=self._size, color=style.BLUE, alpha=0.5, linewidths=0)
         edges = [np.linspace(*limits, CELLS + 1) for limits in (axes.get_xlim(), axes.get_ylim())]
         counts = np.histogram2d(x, y, bins=edges)[0].T
+        self._most = max(self._most, int(counts.max()))
         shown = np.ma.masked_equal(counts, 0)
         self._meshes.append(axes.pcolormesh(*edges, shown, rasterized=True))
         return self._meshes[-1]
@@ -45,8 +47,7 @@ class Clouds:
         if self.as_points:
             return [Line2D([], [], marker="o", linestyle="", markeredgewidth=0, alpha=0.7,
                            color=style.BLUE, markersize=3, label=what)]  # fmt: skip
-        most = max(float(mesh.get_array().max()) for mesh in self._meshes)
-        norm = LogNorm(1, max(2.0, most))
+        norm = LogNorm(1, max(2, self._most))
         for mesh in self._meshes:
             mesh.set_norm(norm)
         bar = figure.colorbar(self._meshes[0], ax=axes, label=f"{what}s per cell", pad=0.015)

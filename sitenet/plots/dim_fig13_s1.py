@@ -11,7 +11,7 @@ from sitenet.tables import write_table
 
 ROW_HEIGHT = 6.0  # cm
 CONTROL = "untrained"
-HEADINGS = ("fine-tuned", "fixed: no penalty", "fixed: ridge", "fixed: network")
+HEADINGS = ("fine-tuned", "fixed: linear", "fixed: ridge", "fixed: network")
 UNTRAINED = box_plots.Arm("random weights", style.GREY)  # the control of both
 ARMS = {**dim_fig8_11.ARMS, **dim_fig7.ARMS, CONTROL: UNTRAINED, dim_fig7.CONTROL: UNTRAINED}
 
@@ -70,7 +70,7 @@ def draw_dim_fig13_s1(
     style.letter(axes.flat)
     meaning = f"better than {UNTRAINED.label} (p < {box_plots.LEVEL:g})" if marks else ""
     used = {arm.label: arm for arm in ARMS.values() if arm in shown}
-    box_plots.add_legend(figure, used, meaning, beyond)
+    box_plots.add_legend(figure, used, "one selection of labels", meaning, beyond)
     style.save(figure, pdf)
     errors = [_stacked(row.transfer, row.fixed) for row in rows]
     compared = [

@@ -58,7 +58,9 @@ def draw_dim_fig7(
     present = set(pd.concat(errors).arm)
     arms = {name: arm for name, arm in ARMS.items() if name in present}
     meaning = f"better than {ARMS[CONTROL].label} (p < {box_plots.LEVEL:g})"
-    box_plots.add_legend(figure, arms, meaning if any(p.marks for p in panels) else "", beyond)
+    box_plots.add_legend(
+        figure, arms, "one seed", meaning if any(p.marks for p in panels) else "", beyond
+    )
     style.save(figure, pdf)
     write_table(data, style.of_runs(titles, errors))
     write_table(table, style.of_runs(titles, compared))

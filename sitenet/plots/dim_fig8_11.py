@@ -31,8 +31,9 @@ def draw_dim_fig8_11(
 ) -> None:
     """Draw box plots of the test errors of all masks: rows are experiments, columns are models.
 
-    Panels of a row have one axis, whose end is not set by regression without penalty. Stars mark arms that are better than the control (signed-rank test over the masks, with Holm's
-    correction for all comparisons of an experiment).
+    Panels of a row have one axis, whose end is not set by regression without penalty. Stars mark
+    arms that are better than the control (signed-rank test over the masks, with Holm's correction
+    for all comparisons of an experiment).
 
     Args:
         experiments: title, unit of the label, and tables of
@@ -60,7 +61,7 @@ def draw_dim_fig8_11(
         axes[row, 0].set_ylabel(f"{title}\ntest MAE ({unit})")
     style.letter(axes.flat)
     meaning = f"better than {ARMS[control].label} (p < {box_plots.LEVEL:g})" if marks else ""
-    box_plots.add_legend(figure, arms, meaning, beyond)
+    box_plots.add_legend(figure, arms, "one selection of labels", meaning, beyond)
     style.save(figure, pdf)
     titles = [title for title, *_ in experiments]
     with_unit = [c.assign(unit=unit) for c, (_, unit, _) in zip(compared, experiments, strict=True)]

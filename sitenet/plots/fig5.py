@@ -78,7 +78,7 @@ def draw_fig5(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
 def parity_limits(points: pd.DataFrame) -> tuple[float, float]:
     """Limits of both axes: those of the labels, and of predictions less than half as far outside.
 
-    `points`: table of target and prediction. Labels that are all equal get room for an error of 10 %.
+    `points`: table of target and prediction. Around labels that are all equal, errors of 10 % fit.
     """
     target, prediction = points.target.to_numpy(), points.prediction.to_numpy()
     if not len(target):
@@ -118,9 +118,9 @@ def _error_axis(axes: Axes, histories: Sequence[pd.DataFrame], log: bool) -> Non
 
 def _learning_curve(axes: Axes, history: pd.DataFrame, best: int, run: Fig5Run) -> None:
     """Training and validation MAE against epochs; the epoch whose weights are kept is marked."""
-    single = {"marker": "."} if len(history) == 1 else {}
-    axes.plot(history.epoch, history.train_mae, color=style.BLUE, **single)
-    axes.plot(history.epoch, history.val_mae, color=style.VERMILLION, **single)
+    marker = "." if len(history) == 1 else None
+    axes.plot(history.epoch, history.train_mae, color=style.BLUE, marker=marker)
+    axes.plot(history.epoch, history.val_mae, color=style.VERMILLION, marker=marker)
     kept = history.loc[history.epoch == best].iloc[0]
     axes.plot(kept.epoch, kept.val_mae, "o", color=style.BLACK, markersize=4, zorder=3)
     style.note(
@@ -163,7 +163,7 @@ def _parity(
 
 def _keys(beyond: int) -> list[Line2D]:
     """Legend of lines and marks; `beyond`: number of predictions outside the axes."""
-    dot = {"linestyle": "", "color": style.BLACK, "markeredgewidth": 0}
+    dot: dict[str, Any] = {"linestyle": "", "color": style.BLACK, "markeredgewidth": 0}
     keys = [
         Line2D([], [], color=style.BLUE, label="training"),
         Line2D([], [], color=style.VERMILLION, label="validation"),

@@ -89,8 +89,8 @@ def draw_fig6(trainings: Sequence[Training], pdf: Path, data: Path, table: Path)
             far, even = (
                 summary.loc[_is(summary, *which), "far_share"] for which in ((block, rank), (0, 0))
             )
-            shares = f"{_percents(far)} beyond {FAR:g} Å\n {_trainings(len(far))}\n even: {even.mean():.0%}"
-            style.marked(panel, FAR, shares, upright=True)
+            shares = f"{_percents(far)} beyond {FAR:g} Å\n{_trainings(len(far))}"
+            style.marked(panel, FAR, f"{shares}\neven: {even.mean():.0%}", upright=True)
             panel.set_title(f"block {block}, {_ordinal(rank)} head by range")
             drawn.append(panel)
         for line in lines:

@@ -73,7 +73,10 @@ def draw_fig7(
     tasks = list(dict.fromkeys(training.task for training in trainings))
     points = [pd.concat([_points(t) for t in trainings if t.task == task]) for task in tasks]
     means = [_mean_over_trainings(own) for own in points]
-    tables = {name: [correlations(own, name, seed) for own in points] for name in LABEL}
+    tables = {
+        name: [correlations(task, own, name, seed) for task, own in zip(tasks, points, strict=True)]
+        for name in LABEL
+    }
     limits = {name: style.from_zero([m[name].to_numpy() for m in means]) for name in LABEL}
     reach = style.from_zero([m[REACH].to_numpy() for m in means], room=0.3)
 

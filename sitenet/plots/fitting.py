@@ -1,15 +1,16 @@
-"""Texts of figures that fit: titles on one line, labels within their panel, legends within the page.
+"""Texts that fit: titles on one line, labels within their panel, legends within the page.
 
 Names of data sets, tasks and units come from the user and can have any length. A text that does not
 fit is set smaller, down to `SMALLEST`, and then shortened in its middle, as names often end in what
 tells them apart and labels in their unit.
 """
 
+import re
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 SMALLEST = 6.5  # pt
@@ -25,9 +26,8 @@ LONGEST_ENTRY = 48  # characters of an entry of a legend
 def fit_texts(figure: Figure) -> None:
     """Fit all titles and axis labels of a figure to their room; call it when all is drawn."""
     figure.draw_without_rendering()  # places the panels
-    for part in (figure, *figure.subfigs):
-        for text in part.texts:
-            _fit(text, 0.98 * part.bbox.width)
+    for text in figure.texts:
+        _fit(text, 0.98 * figure.bbox.width)
     for axes in figure.axes:
         room = axes.get_window_extent()
         _fit_title(axes, room.width, GAP * figure.dpi / 72)
@@ -36,7 +36,7 @@ def fit_texts(figure: Figure) -> None:
 
 
 def legend(
-    figure: FigureBase, handles: Sequence[Artist], place: str = "lower center", columns: int = 6
+    figure: Figure, handles: Sequence[Artist], place: str = "lower center", columns: int = 6
 ) -> None:
     """Draw a legend outside the panels, in as many columns (at most `columns`) as fit the width."""
     for handle in handles:
@@ -49,11 +49,16 @@ def legend(
 
 
 def shortened(text: str, length: int) -> str:
-    """`text` with at most `length` characters: its beginning, an ellipsis, and its end."""
-    if len(text) <= length:
+    """`text` with at most `length` characters: its beginning, an ellipsis, and its end.
+
+    A formula between dollar signs counts as one character and is not cut.
+    """
+    letters = re.findall(r"\$[^$]*\$|.", text)
+    if len(letters) <= length:
         return text
     end = max(0, length - 1) // 2
-    return text[: max(0, length - 1 - end)] + ELLIPSIS + text[len(text) - end :]
+    kept = [*letters[: max(0, length - 1 - end)], ELLIPSIS, *letters[len(letters) - end :]]
+    return "".join(kept)
 
 
 def _fit_title(axes: Axes, width: float, gap: float) -> None:
@@ -76,11 +81,13 @@ def _fit(text: Text, room: float, upright: bool = False) -> None:
         return
     size = float(text.get_fontsize())
     text.set_fontsize(max(SMALLEST, size * room / length()))
-    while length() > room and "$" not in text.get_text():
+    while length() > room:
         lines = text.get_text().split("\n")
         longest = max(range(len(lines)), key=lambda k: len(lines[k]))
-        kept = min(len(lines[longest]) - 1, int(len(lines[longest]) * room / length()) + 1)
-        if kept < 2:
+        for kept in range(int(len(lines[longest]) * room / length()) + 1, 0, -1):
+            if (new := shortened(lines[longest], kept)) != lines[longest]:
+                break
+        else:
             return
-        lines[longest] = shortened(lines[longest], kept)
+        lines[longest] = new
         text.set_text("\n".join(lines))

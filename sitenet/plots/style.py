@@ -119,21 +119,28 @@ def empty(axes: Axes, reason: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def marked(axes: Axes, place: float, text: str, upright: bool = False, **where: Any) -> None:
-    """Draw a labelled dashed line at `place`: horizontal, or `upright` with the label at its top.
+def marked(axes: Axes, place: float, text: str, upright: bool = False, top: float = 1.0) -> None:
+    """Draw a dashed line at `place`, which must be within the axis, and write `text` beside it.
 
-    `where`: changes of the position of the label, as for `Axes.text`.
+    Horizontal, with the text at its right end; `upright`: up to the fraction `top` of the height,
+    with the text at its upper end, on the side with more room.
     """
-    line = axes.axvline if upright else axes.axhline
-    line(place, color=GREY, linestyle="--", linewidth=0.8, zorder=1.5)
+    look: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 0.8, "zorder": 1.5}
     if upright:
-        x, y, transform = place, 0.97, blended_transform_factory(axes.transData, axes.transAxes)
-        at = {"ha": "left", "va": "top", "x": x, "y": y, "s": f" {text}"}
+        axes.axvline(place, ymax=top, **look)
+        right = place > np.mean(axes.get_xlim())
+        at: dict[str, Any] = {"ha": "right" if right else "left", "va": "top"}
+        x, y = place, top - 0.03
+        text = "\n".join(f"{line} " if right else f" {line}" for line in text.split("\n"))
+        transform = blended_transform_factory(axes.transData, axes.transAxes)
     else:
+        axes.axhline(place, **look)
+        at = {"ha": "right", "va": "bottom"}
+        x, y = 0.985, place
         transform = blended_transform_factory(axes.transAxes, axes.transData)
-        at = {"ha": "right", "va": "bottom", "x": 0.985, "y": place, "s": text}
-    pale = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.6}
-    axes.text(**{**at, "transform": transform, "fontsize": 7, "color": DARK, "bbox": pale, **where})
+    pale = {"boxstyle": "square,pad=0", "facecolor": "white", "edgecolor": "none", "alpha": 0.6}
+    axes.annotate(text, (x, y), (0, 0 if upright else 2), transform, "offset points",
+                  fontsize=7, color=DARK, bbox=pale, **at)  # fmt: skip
 
 
 def note(axes: Axes, text: str, corner: str = "upper left") -> None:

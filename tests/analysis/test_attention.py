@@ -1,5 +1,6 @@
 """Attention over many crystals: merged pairs count as the atoms they stand for."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -156,12 +157,20 @@ def test_fig6_has_a_normalised_panel_for_every_head(
     _write(trained, ["rutile", "triclinic", "perovskite"])
     runs = [(title, trained["histogram"], trained["table"]) for title in ("gap", "energy")]
     draw_fig6(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
-    titles = [axes.get_title() for axes in drawn[0].axes if axes.get_title()]
-    assert titles == [f"block {b}, head {h}\n0% beyond 5 Å" for b in (1, 2) for h in (1, 2)] * 2
+    panels = [axes for axes in drawn[0].axes if axes.get_title()]
+    expected = [f"block {b}, head {h}" for b in (1, 2) for h in (1, 2)] * 2
+    assert [axes.get_title() for axes in panels] == expected
+    for axes in panels:
+        (told,) = (text.get_text() for text in axes.texts)
+        assert re.fullmatch(r" ?0% beyond 5 Å ?\n ?even: \d+% ?", told)
     data = pd.read_parquet(tmp_path / "f.parquet")
     columns = data.groupby(["run", "block", "head", "distance_low"])
     assert columns.share.sum().to_numpy() == pytest.approx(1)
     assert set(pd.read_csv(tmp_path / "f.csv").run) == {"gap", "energy"}
-    panel = drawn[0].axes[0]
-    assert panel.get_xlim() == (0, 15)
-    assert panel.get_ylim() == (1e-6, 1)
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
+    filled = data[data.pairs > 0]
+    low, high = panels[0].get_ylim()
+    assert low == pytest.approx(filled.attention_low.min())
+    assert filled.attention_high.max() < high < 1e3 * filled.attention_high.max()
+    assert panels[0].get_xlim()[1] == max(5, filled.distance_high.max())
+    assert len({mesh.norm for axes in panels for mesh in axes.collections}) == 1

@@ -34,7 +34,7 @@ def points(
 
 
 def test_rows_are_all_trainings_and_each() -> None:
-    table = correlations(points("gap", [1.0, 1.2, 2.0]), "i_conf", seed=0)
+    table = correlations("gap", points("gap", [1.0, 1.2, 2.0]), "i_conf", seed=0)
     assert table.seed.tolist() == ["all", "0", "1", "2"]
     assert table.trainings.tolist() == [3, 1, 1, 1]
     assert table.crystals.tolist() == [CRYSTALS] * 4
@@ -54,7 +54,7 @@ def test_lines_of_each_training() -> None:
 
 def test_undefined_correlations_are_empty() -> None:
     alike = points("gap", [1.0]).assign(i_conf=2.0)
-    row = correlations(alike, "i_conf", seed=0).iloc[0]
+    row = correlations("gap", alike, "i_conf", seed=0).iloc[0]
     assert np.isnan([row.spearman, row.spearman_low, row.slope]).all()
     assert row["median"] == pytest.approx(1.0)
 

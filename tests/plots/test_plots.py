@@ -1,7 +1,7 @@
 """Figures: what they print and save equals numbers known beforehand; files fit for a journal."""
 
 import csv
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.plots import style
-from sitenet.plots.fig5 import Fig5Run, draw_fig5
+from sitenet.plots.clouds import CELLS, FEW, Clouds
+from sitenet.plots.fig5 import Fig5Run, draw_fig5, parity_limits
 from sitenet.plots.fig7 import compare_tasks, draw_fig7
 from sitenet.plots.table1 import OPTIONS, write_table1
 
@@ -50,7 +51,7 @@ def _fig5_run(folder: Path) -> Fig5Run:
     scores = regression_metrics(target[test], prediction[test], 0, resamples=10)
     write_json(folder / "metrics.json", {"splits": {"test": scores}, "best_epoch": 2})
     names = ("history.csv", "predictions.parquet", "metrics.json")
-    return Fig5Run("gap", "eV", *(folder / name for name in names))
+    return Fig5Run("gap, N = 50", "gap", "eV", *(folder / name for name in names))
 
 
 def test_fig5_shows_the_best_epoch_and_the_test_error(tmp_path: Path, texts: list[str]) -> None:
@@ -123,7 +124,9 @@ def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> N
     assert table["even_median"].tolist() == pytest.approx([2] * 4)
     # 2 + 0.3 i against 4 - 4 i / 39: larger from i = 5 on
     assert table["above_even"].tolist() == pytest.approx([35 / 40] * 4)
-    assert texts.count("Spearman ρ = −1.00 [−1.00, −1.00]\n40 crystals") == 2
+    notes = [text for text in texts if text.startswith("Spearman ρ = −1.00 [−1.00, −1.00]\n")]
+    assert len(notes) == 2
+    assert all(note.endswith("\n40 crystals, one training") for note in notes)
     data = pd.read_parquet(tmp_path / "fig7.parquet")
     assert data.groupby("task").size().to_dict() == {"energy": 40, "gap": 40}
 
@@ -155,6 +158,82 @@ def test_fig7_has_the_same_axes_for_all_tasks(tmp_path: Path, drawn: list[Figure
         assert left.get_xlim() == (0, 4)
         assert right.get_xlim() == (0, 19)
         assert left.get_ylim() == right.get_ylim() == (0, 6)
+        assert [len(c.get_offsets()) for a in (left, right) for c in a.collections] == [40, 40]
+        dashed = [line for line in left.lines if line.get_color() == style.BLACK]
+        assert dashed[0].get_ydata()[0] == pytest.approx(2)  # median of even attention
+
+
+def test_fig5_shows_labels_of_one_kind_on_the_same_axes(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    run = _fig5_run(tmp_path)
+    other = tmp_path / "other.parquet"
+    table = pd.read_parquet(run.predictions)
+    table["target"] *= 2
+    table["prediction"] *= 2
+    table.to_parquet(other)
+    wider = replace(run, title="gap, N = 100", predictions=other)
+    energy = replace(run, title="energy", label="energy")
+    draw_fig5([run, wider, energy], tmp_path / "f.pdf", tmp_path / "f.parquet")
+    panels = drawn[0].axes
+    for axes in panels[1::2]:
+        assert axes.get_xlim() == axes.get_ylim()
+        assert axes.get_xticks().tolist() == axes.get_yticks().tolist()
+    assert panels[1].get_xlim() == panels[3].get_xlim()
+    assert panels[5].get_xlim()[1] < panels[1].get_xlim()[1]
+    assert panels[0].get_ylim() == panels[2].get_ylim()
+    assert {axes.get_yscale() for axes in panels[::2]} == {"log"}  # all, since one of them is wide
+
+
+def test_parity_axes_are_those_of_the_labels() -> None:
+    target = np.linspace(0, 10, 50)
+    points = pd.DataFrame({"target": target, "prediction": target + 0.5})
+    low, high = parity_limits(points)
+    assert low < 0
+    assert 10.5 < high < 11.5
+    points.loc[0, "prediction"] = 1e6  # does not make the others a single dot
+    assert parity_limits(points) == pytest.approx((low, high), abs=0.5)
+    low, high = parity_limits(pd.DataFrame({"target": [2.0] * 3, "prediction": [2.05] * 3}))
+    assert low < 2 < 2.05 < high < 3
+    assert parity_limits(points.head(0)) == (0, 1)
+
+
+def test_a_prediction_far_outside_is_marked_and_counted(tmp_path: Path, texts: list[str]) -> None:
+    run = _fig5_run(tmp_path)
+    table = pd.read_parquet(run.predictions)
+    table.loc[:1, "prediction"] = [1e4, -1e4]
+    table.to_parquet(run.predictions)
+    draw_fig5([run], tmp_path / "f.pdf", tmp_path / "f.parquet")
+    assert any(text.endswith("150 crystals, 2 beyond the axis") for text in texts)
+    assert "beyond the axis" in texts  # in the legend
+
+
+@pytest.mark.parametrize("crystals", [FEW - 1, FEW])
+def test_few_crystals_are_points_and_many_are_cells(crystals: int) -> None:
+    figure = style.new_figure(8, 6)
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    values = np.linspace(0, 1, crystals)
+    clouds = Clouds([crystals, 5])
+    drawn = clouds.draw(axes, values, values)
+    keys = clouds.explain(figure, axes, "crystal")
+    if crystals < FEW:
+        assert len(drawn.get_offsets()) == crystals
+        assert [key.get_label() for key in keys] == ["crystal"]
+        assert len(figure.axes) == 1
+    else:
+        assert drawn.get_array().sum() == crystals
+        assert keys == []
+        assert figure.axes[1].get_ylabel() == "crystals per cell"
+
+
+def test_fig7_without_crystals_that_differ_has_no_correlation(
+    tmp_path: Path, texts: list[str]
+) -> None:
+    table = _fig7(tmp_path, np.full(40, 2.0))
+    assert table.spearman.isna().all()
+    assert table["median"].tolist() == [2.0] * 4
+    assert any(text.startswith("ρ is not defined") for text in texts)
 
 
 def test_limits_start_at_zero() -> None:
@@ -164,12 +243,14 @@ def test_limits_start_at_zero() -> None:
     assert style.from_zero([np.array([1.0]), np.array([-0.5, 12.2])]) == (-1, 13)
 
 
-def test_density_counts_every_crystal() -> None:
+def test_cells_count_every_crystal() -> None:
     axes = Figure().subplots()
-    edges = np.array([0.0, 1.0, 2.0])
-    mesh = style.density(axes, np.array([0.5, 0.5, 1.5]), np.array([1.5, 1.2, 2.0]), edges, edges)
-    counts = np.ma.filled(mesh.get_array().reshape(2, 2), 0)
-    assert counts.tolist() == [[0, 0], [2, 1]]  # rows are y
+    axes.set(xlim=(0, CELLS), ylim=(0, CELLS))
+    x = np.concatenate([np.full(FEW, 0.5), [1.5]])
+    drawn = Clouds([len(x)]).draw(axes, x, np.concatenate([np.full(FEW, 1.5), [CELLS]]))
+    counts = np.ma.filled(drawn.get_array().reshape(CELLS, CELLS), 0)
+    assert counts.sum() == FEW + 1
+    assert (counts[1, 0], counts[CELLS - 1, 1]) == (FEW, 1)  # rows are y
 
 
 def test_table1_has_every_setting_of_a_run(tmp_path: Path) -> None:
