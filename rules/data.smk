@@ -1,4 +1,4 @@
-# Crystals and labels from their source into one table; the split of each task.
+# Crystals and labels from their source into one table; the split of each task; what baselines need.
 
 
 rule collect:
@@ -35,5 +35,25 @@ rule split:
     params:
         code=code("split"),
         section=of(plan.dataset, "split_options"),
+        output=of(plan.output),
     script:
         "../workflow/scripts/split.py"
+
+
+rule baseline_features:
+    input:
+        structures=rules.collect.output.structures,
+    output:
+        table=paths.BASELINE_FEATURES,
+    log:
+        paths.log(paths.BASELINE_FEATURES),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory(4000),
+        runtime=240,
+    params:
+        code=code("baseline_features"),
+    script:
+        "../workflow/scripts/baseline_features.py"

@@ -76,7 +76,10 @@ class PretrainingSection(Options):
     split: str = required("Name of one of its tasks, whose split is used.")
     seed: int = option(0, "Seed of weights, batches, noise and false samples.", at_least=0)
     hold_out: tuple[str, ...] = option(
-        (), "Names of data sets whose crystals, recognised by their ids, are left out."
+        (),
+        "Names of data sets whose crystals are left out, recognised by their formulas, since ids "
+        "mean nothing in another data set. The test crystals of the experiments that use the "
+        "pre-training are always left out.",
     )
     false_samples: tuple[FalseSample, ...] | None = option(
         None,

@@ -89,7 +89,8 @@ def draw_fig7(
 def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Paired comparison of the long-range coefficients of tasks, on the crystals that they share.
 
-    `points`: tables of task, id, long_range_coefficient and even_coefficient. A row for each two
+    `points`: tables of task, dataset, id, long_range_coefficient and even_coefficient; equal ids of
+    different data sets are different crystals. A row for each two
     tasks with common crystals: task, other_task, crystals, median, other_median, even_median and
     other_even_median (of even attention with each task's N; all in A), median_difference (A),
     larger (fraction of crystals with the larger coefficient in `task`), p (two-sided Wilcoxon
@@ -97,7 +98,7 @@ def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """
     rows = []
     for first, second in combinations(points, 2):
-        both = first.merge(second, on="id", suffixes=("", "_other"))
+        both = first.merge(second, on=["dataset", "id"], suffixes=("", "_other"))
         if len(both) == 0:
             continue
         mine, other = both.long_range_coefficient, both.long_range_coefficient_other
@@ -123,7 +124,8 @@ def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
     """The crystals of one task.
 
-    Columns: task, id, long_range_coefficient, even_coefficient, i_conf, primitive_length.
+    Columns: task, dataset (the folder of its complexity), id, long_range_coefficient,
+    even_coefficient, i_conf, primitive_length.
     """
     columns = ["id", "long_range_coefficient", "even_coefficient"]
     reach = read_table(long_range, columns=columns, filters=[("split", "==", "test")])
@@ -132,7 +134,7 @@ def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
     if len(points) < len(reach):
         missing = len(reach) - len(points)
         log.info(f"{title}: {missing:,} of {len(reach):,} crystals have no complexity; left out")
-    return points.assign(task=title)
+    return points.assign(task=title, dataset=complexity.parent.name)
 
 
 def _common_edges(points: Sequence[pd.DataFrame], name: str, room: float = 0) -> style.Float:

@@ -131,15 +131,16 @@ def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> N
 def test_two_tasks_are_compared_crystal_by_crystal() -> None:
     names = [f"c{i}" for i in range(10)]
 
-    def points(task: str, ids: list[str], reach: np.ndarray) -> pd.DataFrame:
+    def points(task: str, ids: list[str], reach: np.ndarray, dataset: str = "a") -> pd.DataFrame:
         reaches = {"long_range_coefficient": reach, "even_coefficient": np.arange(len(ids)) / 2}
-        return pd.DataFrame({"task": task, "id": ids, **reaches})
+        return pd.DataFrame({"task": task, "dataset": dataset, "id": ids, **reaches})
 
     far = points("far", names, np.arange(10) + 3.0)
     near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
     elsewhere = points("elsewhere", ["x"], np.ones(1))
-    table = compare_tasks([far, near, elsewhere])
-    assert len(table) == 1  # the third shares no crystal
+    other = points("other", names, np.ones(10), dataset="b")
+    table = compare_tasks([far, near, elsewhere, other])
+    assert len(table) == 1  # the third shares no crystal, the fourth only ids of another data set
     row = table.iloc[0]
     assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
     assert row.median_difference == pytest.approx(2)
