@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sitenet.crystal.structure_type import LARGEST, structure_type
 from sitenet.sources.neighbours import nearest_distance
 from sitenet.sources.structure_table import iter_crystals, read_structures
-from sitenet.structure.cif import Crystal
+from sitenet.tables import read_arrow
 
 SAME_VOLUME = 1e-3
 """Largest relative difference of the volumes per atom of equal structures."""
@@ -41,10 +41,14 @@ def look_alikes(structures: Path, table: pd.DataFrame) -> list[list[str]]:
     wanted = {name for rows in close for name in rows.id}
     if not wanted:
         return []
+    columns = ["id", "lattice", "frac", "n_sites"]
+    known = read_arrow(structures, columns, filters=[("id", "in", sorted(wanted))])
     distance = {
-        name: _nearest_distance(crystal)
-        for name, crystal in iter_crystals(structures)
-        if name in wanted and len(crystal.numbers) <= LARGEST
+        row["id"]: nearest_distance(
+            np.array(row["lattice"]).reshape(3, 3), np.array(row["frac"]).reshape(-1, 3)
+        )
+        for row in known.to_pylist()
+        if row["n_sites"] <= LARGEST
     }
     return [
         rows.id.tolist()
@@ -53,10 +57,6 @@ def look_alikes(structures: Path, table: pd.DataFrame) -> list[list[str]]:
             group.assign(distance=group.id.map(distance)).dropna(), "distance", 0, SAME_DISTANCE
         )
     ]
-
-
-def _nearest_distance(crystal: Crystal) -> float:
-    return nearest_distance(crystal.lattice, crystal.frac)
 
 
 def _volumes(structures: Path) -> pd.DataFrame:
