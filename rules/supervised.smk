@@ -3,9 +3,10 @@
 
 rule train:
     input:
-        structures=rules.collect.output.structures,
+        labels=rules.labels.output.labels,
         shards=of(plan.run, "shards"),
         split=of(plan.run, "split"),
+        structures=rules.collect.output.structures,
         tested_structures=of(plan.run_tested, "structures"),
         tested_splits=of(plan.run_tested, "splits"),
     output:

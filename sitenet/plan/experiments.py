@@ -48,8 +48,8 @@ class Experiment:
         return self.crystals.n
 
     @property
-    def structures(self) -> str:
-        return self.crystals.dataset.structures
+    def labels(self) -> str:
+        return self.crystals.dataset.labels(self.task)
 
     @property
     def split(self) -> str:
@@ -91,7 +91,7 @@ class Tested:
     @property
     def structures(self) -> list[str]:
         """The table of structures of each."""
-        return [one.structures for one in self.experiments]
+        return [one.crystals.dataset.structures for one in self.experiments]
 
     @property
     def splits(self) -> list[str]:

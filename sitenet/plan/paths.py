@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 DATASET = "results/{dataset}"
 STRUCTURES = f"{DATASET}/structures.parquet"
+LABELS = f"{DATASET}/labels/{{task}}.parquet"
 SPLIT = f"{DATASET}/splits/{{task}}{{fold}}.csv"  # fold: nothing, or .fold0, .fold1, ...
 SPLIT_REPORT = f"{DATASET}/splits/{{task}}{{fold}}.json"
 BASELINE_FEATURES = f"{DATASET}/baseline_features.parquet"

@@ -79,6 +79,9 @@ class HeldOut:
         return {name for name in parts.of if formula[name] in tested}
 
 
+NOTHING = HeldOut(Path())
+
+
 def formulas(structures: Path) -> dict[str, str]:
     """Reduced formula by id of a table of structures. Raises DamagedTable."""
     table = read_arrow(structures, ["id", "formula"])

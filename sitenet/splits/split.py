@@ -40,6 +40,7 @@ class Crystals:
 
 
 def make_split(
+    labels: Path,
     structures: Path,
     task: str,
     settings: SplitSettings,
@@ -56,8 +57,9 @@ def make_split(
     the same part for every task, and what was learned from one may be tested on another.
 
     Args:
+        labels: table of labels, with a row for each crystal.
         structures: table of structures.
-        task: name of its label column.
+        task: name of the label.
         settings: of the split.
         out_csv: CSV file to write: id, split (train, val or test), in the table's order.
         out_report: JSON file to write: counts and fractions of the parts, shared formulas, and
@@ -70,10 +72,10 @@ def make_split(
             has other values than train, val and test.
     """
     extra = [settings.column] if settings.kind == "column" else []
-    table = read_structures(structures, ["id", "formula", "row", task, *extra]).to_pandas()
+    table = read_structures(labels, ["id", "formula", "row", task, *extra]).to_pandas()
     labelled = table[task].notna().to_numpy()
     if not labelled.any():
-        raise SplitError(f"no crystal in {structures} has a value of {task}")
+        raise SplitError(f"no crystal in {labels} has a value of {task}")
     crystals = Crystals(structures, table, labelled, task, fold)
     parts = KINDS[settings.kind](crystals, settings)
     if settings.train_size is not None:

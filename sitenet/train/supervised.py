@@ -22,7 +22,7 @@ from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.splits.draws import drawn
-from sitenet.splits.held_out import Evaluation, HeldOut
+from sitenet.splits.held_out import NOTHING, HeldOut
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
 from sitenet.tables import read_by_id, write_table
 from sitenet.train.batches import Batches
@@ -40,8 +40,7 @@ from sitenet.train.training import Training
 class RunInputs:
     """Data of a run: `column` of `structures` is the label in `unit`; `shards` were made so.
 
-    tested: tests of other tasks that the trained encoder is used for. Their crystals are left out
-    of training and validation.
+    held_out: what the run must not see, since it is tested on it in another task.
     """
 
     structures: Path
@@ -50,7 +49,7 @@ class RunInputs:
     column: str
     unit: str
     features: FeatureSettings
-    tested: tuple[Evaluation, ...] = ()
+    held_out: HeldOut = NOTHING
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ class SupervisedTraining(Training):
 
     def _load_data(self) -> TaskData:
         inputs, settings = self.inputs, self.settings
-        held_out = HeldOut(inputs.structures, tested=inputs.tested)
-        parts = held_out.without(read_parts(inputs.split), self.label)
+        parts = inputs.held_out.without(read_parts(inputs.split), self.label)
         crystals = read_featurised(inputs.shards, parts)
         crystals.require(*PARTS)
         crystals = _limit_training(crystals, inputs.features.n_atoms, settings)

@@ -38,7 +38,8 @@ def write(path, n=1000, offered=None, rows=None, **columns):
 def split(tmp_path, task="gap", *, run_fold=0, output="linear", **section):
     settings = SplitSettings.from_dict(section)
     out = tmp_path / "split.csv", tmp_path / "split.json"
-    make_split(tmp_path / "s.parquet", task, settings, *out, fold=run_fold, output=output)
+    table = tmp_path / "s.parquet"
+    make_split(table, table, task, settings, *out, fold=run_fold, output=output)
     return pd.read_csv(out[0]), read_json(out[1])
 
 

@@ -191,7 +191,7 @@ def test_trainings_are_described_as_json(labelled, tmp_path: Path):
     without_labels = PretrainingSettings(precision="64-true", nodes=3)
     model = replace(MODEL, cutoff=4.5, attention_layers=())
     for described in (
-        SupervisedTraining(EXACT, *common, replace(labelled, tested=tested), model),
+        SupervisedTraining(EXACT, *common, replace(labelled, held_out=held_out), model),
         Pretraining(without_labels, *common, unlabelled, ENCODER, LOSS),
         Rendezvous("host", 1234, tmp_path / "last.ckpt", None),
     ):

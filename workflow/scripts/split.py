@@ -10,6 +10,7 @@ from sitenet.splits.split import make_split
 with job(snakemake):
     names = snakemake.wildcards
     make_split(
+        Path(snakemake.input.labels),
         Path(snakemake.input.structures),
         names.task,
         SplitSettings.from_dict(snakemake.params.section),
