@@ -130,5 +130,4 @@ def predicted(
 def _mean_of_same(groups: NDArray[np.object_], train: NDArray[np.bool_], known: Float) -> Float:
     """Mean of the labels `known` of the training members of each one's group, or of all."""
     means = pd.Series(known).groupby(groups[train]).mean()
-    found: Float = means.reindex(groups).fillna(known.mean()).to_numpy(dtype=np.float64)
-    return found
+    return np.asarray(means.reindex(groups).fillna(known.mean()), dtype=np.float64)
