@@ -39,8 +39,9 @@ def write_baselines(
         predictions: tables of runs of one task: id, split, formula, target.
         features: table of `sitenet.evaluate.baseline_features`.
         out: CSV file to write, with a row for each run and baseline: n, variant, seed, baseline,
-            val_mae, test_mae, test_mae_low, test_mae_high (95 %), test_rmse, test_r2, and whether
-            it is the `best`: that with the lowest validation error.
+            val_mae, test_mae, test_mae_low, test_mae_high (95 %), test_rmse, test_r2, `known`
+            (share of the test crystals whose formula or structure type is trained on; of other
+            baselines empty), and whether it is the `best`: that with the lowest validation error.
         seed: of the trees and the bootstrap.
         workers: threads.
     """
@@ -87,10 +88,20 @@ def baseline_errors(
                 "test_mae_high": high,
                 "test_rmse": errors["rmse"],
                 "test_r2": errors["r2"],
+                "known": _known(table, features, name),
             }
         )
     best = min(found, key=lambda row: row["val_mae"])
     return [{**row, "best": row is best} for row in found]
+
+
+def _known(table: pd.DataFrame, features: pd.DataFrame, name: str) -> float | None:
+    """Share of the test crystals whose formula or structure type is trained on."""
+    if name not in ("formula", "structure_type"):
+        return None
+    groups = (table if name == "formula" else features)[name].to_numpy()
+    train, test = ((table.split == part).to_numpy() for part in ("train", "test"))
+    return float(np.isin(groups[test].astype(str), groups[train].astype(str)).mean())
 
 
 def predicted(

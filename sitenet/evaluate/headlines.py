@@ -10,6 +10,9 @@ from sitenet.evaluate.baselines import NAMES
 from sitenet.evaluate.rounding import readable, with_error
 from sitenet.splits.label_checks import size_warnings
 
+FAMILIAR = 0.95
+"""Share of test crystals of known structure type from which on it is told."""
+
 ON_MAGPIE = ("extra_trees", "boosting")
 
 
@@ -31,6 +34,8 @@ def headline(runs: pd.DataFrame) -> str:
     r2 = mean.get("test_r2", np.nan)
     trained = f", mean of {len(runs)} trainings" if len(runs) > 1 else ""
     verdict = " **The network is worse than this baseline.**" if network >= baseline else ""
+    if r2 < 0:
+        verdict += " **R² is below 0: its squared error is larger than that of the mean.**"
     return (
         f"{first['dataset']}, {first['task']}, N = {first['n']}, {first['variant']}: test MAE "
         f"{with_error(network, first['test_mae_error'])} {unit}"
@@ -54,8 +59,18 @@ def warnings_of(runs: pd.DataFrame, reports: Sequence[Mapping[str, Any]]) -> lis
     `reports` are those on the splits of its task.
     """
     found = [warning for report in reports for warning in report["warnings"]]
-    folds = reports[0]["folds"] if reports else None
-    found += size_warnings(int(runs.train_crystals.min()), int(runs.val_crystals.min()), folds)
+    folds, kind = reports[0]["folds"], reports[0]["kind"]
+    training, validation = int(runs.train_crystals.min()), int(runs.val_crystals.min())
+    found += size_warnings(training, validation, folds, kind)
+    if folds and (tested := len(set(runs.seed % folds))) < folds:
+        found.append(
+            f"{tested} of {folds} folds are tested: give the seeds 0 to {folds - 1} to test all"
+        )
+    if (known := runs.baseline_structure_type_known.mean()) > FAMILIAR and kind != "prototype":
+        found.append(
+            f"{known:.0%} of the test crystals have the structure type of a training crystal: "
+            'compare with the baseline "same structure type"; split.kind: prototype tests new types'
+        )
     shared = max((report["shared"]["train-test"]["crystals"] for report in reports), default=0)
     if shared:
         found.append(

@@ -51,13 +51,10 @@ def write_metrics_table(
     """
     runs = pd.DataFrame([_row(Path(path)) for path in metrics])
     combined = {tuple(setting_of(path).values()): read_json(path) for path in map(Path, ensembles)}
-    for column, folds in (("ensemble_test_mae", False), ("out_of_fold_mae", True)):
-        errors = {
-            setting: record["splits"]["test"]["mae"]
-            for setting, record in combined.items()
-            if record.get("pooled_folds", False) == folds
-        }
-        runs[column] = [errors.get(tuple(one), np.nan) for one in runs[SETTING].to_numpy()]
+    joined = [combined.get(tuple(setting)) for setting in runs[SETTING].to_numpy()]
+    runs["ensemble_test_mae"] = [_of_test(one, "mae", folds=False) for one in joined]
+    runs["out_of_fold_mae"] = [_of_test(one, "mae", folds=True) for one in joined]
+    runs["out_of_fold_r2"] = [_of_test(one, "r2", folds=True) for one in joined]
     groups = runs.groupby(SETTING, sort=False)["test_mae"]
     runs["seeds"] = groups.transform("size")
     runs["test_mae_mean"] = groups.transform("mean")
@@ -101,10 +98,18 @@ def _row(path: Path) -> dict[str, Any]:
     return row
 
 
+def _of_test(ensemble: dict[str, Any] | None, name: str, *, folds: bool) -> float:
+    """A test error of an ensemble, if it has `folds` or has none as is asked for, or NaN."""
+    if ensemble is None or ensemble["pooled_folds"] != folds:
+        return np.nan
+    value = ensemble["splits"]["test"][name]
+    return np.nan if value is None else float(value)
+
+
 def _baselines(tables: Sequence[Path]) -> pd.DataFrame:
     """A row for each run: its setting and seed, and baseline_NAME_* for each baseline."""
     columns = {"test_mae": "mae", "test_mae_low": "low", "test_mae_high": "high",
-               "test_r2": "r2", "val_mae": "val_mae"}  # fmt: skip
+               "test_r2": "r2", "val_mae": "val_mae", "known": "known"}  # fmt: skip
     rows = []
     for path in map(Path, tables):
         errors = pd.read_csv(path, keep_default_na=False, na_values=[""])

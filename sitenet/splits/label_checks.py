@@ -20,8 +20,8 @@ DIFFERENT = 0.1
 """Difference of two labels, in interquartile ranges, that a look-alike is told from."""
 
 
-def size_warnings(training: int, validation: int, folds: int | None) -> list[str]:
-    """Warnings about few crystals; `folds` is the option of the split."""
+def size_warnings(training: int, validation: int, folds: int | None, kind: str) -> list[str]:
+    """Warnings about few crystals; `folds` and `kind` are options of the split."""
     found = []
     if training < FEW_TRAINING:
         found.append(
@@ -29,11 +29,11 @@ def size_warnings(training: int, validation: int, folds: int | None) -> list[str
             "little from so few; compare it with the baselines"
         )
     if validation < FEW_VALIDATION:
-        remedy = (
-            "take the mean over all folds"
-            if folds
-            else "set split.folds to 5 and give five seeds, for a cross-validation"
-        )
+        remedy = "set split.folds to 5 and give five seeds, for a cross-validation"
+        if folds:
+            remedy = "take the mean over all folds"
+        elif kind in ("matbench", "column"):
+            remedy = f"set split.kind to grouped, {remedy.removeprefix('set ')}"
         found.append(
             f"only {validation:,} validation crystals (fewer than {FEW_VALIDATION}): the choice of "
             f"the best epoch is mostly chance; {remedy}"

@@ -98,8 +98,10 @@ def _tell(report: dict[str, Any], settings: SplitSettings, fold: int) -> None:
     note = f"; {leaked:,} test crystals have a formula that also occurs in train" if leaked else ""
     which = f", fold {fold} of {settings.folds}" if settings.folds else ""
     log.info(f"split of {task} ({settings.kind}{which}): {told}{note}")
-    sizes = size_warnings(counts["train"], counts["val"], settings.folds)
-    for warning in (*report["warnings"], *sizes):
+    warnings = size_warnings(counts["train"], counts["val"], settings.folds, settings.kind)
+    if fold == 0:  # the labels are those of all folds
+        warnings = [*report["warnings"], *warnings]
+    for warning in warnings:
         log.warning(f"split of {task}: {warning}")
 
 

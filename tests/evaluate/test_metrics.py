@@ -11,7 +11,7 @@ from scipy.stats import norm
 from sitenet.evaluate.metrics import bootstrap_interval, regression_metrics
 from sitenet.evaluate.metrics_table import write_metrics_table
 from sitenet.evaluate.rounding import readable, with_error
-from sitenet.files import write_json
+from sitenet.files import read_json, write_json
 
 
 def test_metrics_by_hand() -> None:
@@ -88,7 +88,8 @@ def _baselines(folder: Path, runs: list[tuple[str, int]]) -> Path:
     rows = [
         {"n": 100, "variant": variant, "seed": seed, "baseline": name, "val_mae": val,
          "test_mae": test, "test_mae_low": test - 0.05, "test_mae_high": test + 0.05,
-         "test_rmse": 2 * test, "test_r2": 0.1, "best": name == "median"}
+         "test_rmse": 2 * test, "test_r2": 0.1, "best": name == "median",
+         "known": 0.991 if name == "structure_type" and seed == 3 else 0.2}
         for variant, seed in runs
         for name, (val, test) in errors.items()
     ]  # fmt: skip
@@ -100,15 +101,15 @@ def _baselines(folder: Path, runs: list[tuple[str, int]]) -> Path:
 
 def _report(folder: Path, name: str = "gap", **changes: Any) -> Path:
     path = folder / "mp" / "splits" / f"{name}.json"
-    report = {"task": "gap", "folds": None, "shared": {"train-test": {"crystals": 0}}}
-    write_json(path, {**report, "warnings": [], **changes})
+    report = {"task": "gap", "folds": None, "kind": "grouped", "warnings": []}
+    write_json(path, {**report, "shared": {"train-test": {"crystals": 0}}, **changes})
     return path
 
 
 def test_table_of_runs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     runs = [_run(tmp_path, 0, 0.30), _run(tmp_path, 1, 0.34), _run(tmp_path, 0, 0.4, "cutoff5")]
     both = tmp_path / "mp" / "n100" / "gap" / "sitenet" / "ensemble" / "metrics.json"
-    write_json(both, {"splits": {"test": {"mae": 0.29}}})
+    write_json(both, {"splits": {"test": {"mae": 0.29}}, "pooled_folds": False})
     baselines = _baselines(tmp_path, [("sitenet", 0), ("sitenet", 1), ("cutoff5", 0)])
     with caplog.at_level("INFO", logger="sitenet"):
         write_metrics_table(
@@ -155,7 +156,7 @@ def test_warnings_stand_above_the_table_each_once(
 ) -> None:
     runs = [_run(tmp_path, seed, 0.3, crystals=40) for seed in (0, 1)]
     pooled = tmp_path / "mp" / "n100" / "gap" / "sitenet" / "ensemble" / "metrics.json"
-    write_json(pooled, {"splits": {"test": {"mae": 0.31}}, "pooled_folds": True})
+    write_json(pooled, {"splits": {"test": {"mae": 0.31, "r2": None}}, "pooled_folds": True})
     reports = [
         _report(tmp_path, f"gap.fold{k}", folds=5, warnings=["2 of 90 labels are far; check"],
                 shared={"train-test": {"crystals": 3 + k}})
@@ -170,10 +171,26 @@ def test_warnings_stand_above_the_table_each_once(
         "- mp, gap: 2 of 90 labels are f",
         "- mp, gap: only 40 training cry",
         "- mp, gap: only 40 validation c",
+        "- mp, gap: 2 of 5 folds are tes",
         "- mp, gap: 4 test crystals have",
     ]
     assert "take the mean over all folds" in warned[2]
     assert all(line.removeprefix("- ") in caplog.text for line in warned)
+
+
+def test_what_flatters_or_shames_is_told(tmp_path: Path) -> None:
+    """Known structure types, and an R2 below that of the mean."""
+    path = _run(tmp_path, 3, 0.1)
+    record = read_json(path)
+    record["splits"]["test"]["r2"] = -1.56
+    write_json(path, record)
+    write_metrics_table([path], [], [_baselines(tmp_path, [("sitenet", 3)])], [_report(tmp_path)],
+                        tmp_path / "metrics.csv", tmp_path / "metrics.md")  # fmt: skip
+    text = (tmp_path / "metrics.md").read_text()
+    assert "R² -1.560." in text
+    assert "**R² is below 0: its squared error is larger than that of the mean.**" in text
+    assert "worse than this baseline" not in text
+    assert "99% of the test crystals have the structure type of a training crystal" in text
 
 
 @pytest.mark.parametrize(

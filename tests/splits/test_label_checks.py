@@ -49,9 +49,11 @@ def test_equal_crystals_with_almost_equal_labels_are_not_told() -> None:
 
 
 def test_few_crystals() -> None:
-    assert size_warnings(200, 50, None) == []
-    training, validation = size_warnings(199, 49, None)
+    assert size_warnings(200, 50, None, "grouped") == []
+    training, validation = size_warnings(199, 49, None, "grouped")
     assert "only 199 training crystals (fewer than 200)" in training
     assert "only 49 validation crystals (fewer than 50)" in validation
     assert "set split.folds to 5 and give five seeds" in validation
-    assert "take the mean over all folds" in size_warnings(300, 40, 5)[0]
+    assert "take the mean over all folds" in size_warnings(300, 40, 5, "grouped")[0]
+    (given,) = size_warnings(300, 40, None, "column")
+    assert "set split.kind to grouped, split.folds to 5" in given
