@@ -1,6 +1,6 @@
 """Crystals of a table that look the same, and crystals of one structure type."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,9 @@ from sitenet.crystal.structure_type import LARGEST, structure_type
 from sitenet.sources.neighbours import nearest_distance
 from sitenet.sources.structure_table import iter_crystals, read_structures
 from sitenet.tables import read_arrow
+
+Int = NDArray[np.int64]
+Float = NDArray[np.float64]
 
 SAME_VOLUME = 1e-3
 """Largest relative difference of the volumes per atom of equal structures."""
@@ -28,55 +31,52 @@ def structure_types(structures: Path) -> NDArray[np.object_]:
     return np.array(found, dtype=object)
 
 
-def look_alikes(structures: Path, table: pd.DataFrame) -> list[list[str]]:
-    """Groups of crystals of `table` (id, formula) that look the same, in a table of structures.
+def look_alikes(structures: Path, ids: Collection[str]) -> list[list[str]]:
+    """Groups of those crystals of a table of structures that look the same.
 
     They have one formula, one volume per atom and one mean nearest distance. This also finds
     supercells and other settings of one structure. Crystals of more than LARGEST sites are left
     out.
     """
-    volumes = _volumes(structures)
-    volumes = volumes[volumes.id.isin(table.id)]
-    close = list(_close(volumes, "volume_per_atom", SAME_VOLUME))
-    wanted = {name for rows in close for name in rows.id}
-    if not wanted:
+    table = read_structures(structures, ["id", "formula", "lattice", "n_sites"]).to_pandas()
+    table = table[table.id.isin(ids) & (table.n_sites <= LARGEST)].reset_index(drop=True)
+    lattices = np.array(table.lattice.tolist(), dtype=np.float64).reshape(-1, 3, 3)
+    volume = np.abs(np.linalg.det(lattices)) / table.n_sites.to_numpy()
+    formula = pd.factorize(table.formula)[0]
+    close = _close(np.arange(len(table)), formula, volume, SAME_VOLUME * volume)
+    candidates = np.array([k for group in close for k in group], dtype=np.int64)
+    distance = np.full(len(table), np.nan)
+    distance[candidates] = _nearest(structures, table.id[candidates].tolist())
+    groups = [
+        same
+        for group in close
+        for same in _close(
+            group, formula[group], distance[group], np.full(len(group), SAME_DISTANCE)
+        )
+    ]
+    return [table.id[group].tolist() for group in groups]
+
+
+def _nearest(structures: Path, ids: list[str]) -> list[float]:
+    """Mean nearest distance in A of some crystals of a table of structures."""
+    if not ids:
         return []
-    columns = ["id", "lattice", "frac", "n_sites"]
-    known = read_arrow(structures, columns, filters=[("id", "in", sorted(wanted))])
-    distance = {
+    columns = ["id", "lattice", "frac"]
+    found = {
         row["id"]: nearest_distance(
             np.array(row["lattice"]).reshape(3, 3), np.array(row["frac"]).reshape(-1, 3)
         )
-        for row in known.to_pylist()
-        if row["n_sites"] <= LARGEST
+        for row in read_arrow(structures, columns, filters=[("id", "in", ids)]).to_pylist()
     }
-    return [
-        rows.id.tolist()
-        for group in close
-        for rows in _close(
-            group.assign(distance=group.id.map(distance)).dropna(), "distance", 0, SAME_DISTANCE
-        )
-    ]
+    return [found[name] for name in ids]
 
 
-def _volumes(structures: Path) -> pd.DataFrame:
-    """Columns id, formula and volume_per_atom (A^3) of a table of structures."""
-    table = read_structures(structures, ["id", "formula", "lattice", "n_sites"])
-    lattices = np.array(table["lattice"].to_pylist(), dtype=np.float64).reshape(-1, 3, 3)
-    volume = np.abs(np.linalg.det(lattices)) / table["n_sites"].to_numpy()
-    return table.select(["id", "formula"]).to_pandas().assign(volume_per_atom=volume)
+def _close(rows: Int, formula: Int, values: Float, step: Float) -> list[Int]:
+    """Groups of at least two `rows` of one formula, each within `step` of the next in `values`.
 
-
-def _close(
-    table: pd.DataFrame, column: str, relative: float, absolute: float = 0
-) -> Iterator[pd.DataFrame]:
-    """Groups of at least two rows of one formula, each close to the next in `column`."""
-    ordered = table.sort_values(["formula", column, "id"])
-    values = ordered[column].to_numpy()
-    formulas = ordered.formula.to_numpy()
-    new = np.ones(len(ordered), dtype=bool)
-    steps = np.diff(values) > relative * values[:-1] + absolute
-    new[1:] = steps | (formulas[1:] != formulas[:-1])
-    for _, rows in ordered.groupby(np.cumsum(new)):
-        if len(rows) > 1:
-            yield rows
+    All are (n,); the groups have elements of `rows`.
+    """
+    order = np.lexsort([values, formula])
+    far = np.diff(values[order]) > step[order][:-1]
+    far |= np.diff(formula[order]) != 0
+    return [group for group in np.split(rows[order], np.flatnonzero(far) + 1) if len(group) > 1]

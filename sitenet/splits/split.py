@@ -84,7 +84,7 @@ def make_split(
     report = split_report(table, task, settings)
     _check(report, task, settings)
     report["warnings"] = label_warnings(
-        table.id.to_numpy(), table[task].to_numpy(), output, look_alikes(structures, table)
+        table.id.to_numpy(), table[task].to_numpy(), output, look_alikes(structures, table.id)
     )
     write_parts(out_csv, zip(table.id, table.split, strict=True))
     write_json(out_report, report)

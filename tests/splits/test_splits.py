@@ -21,7 +21,7 @@ def write(path, n=1000, offered=None, rows=None, **columns):
             "formula": formulas,
             "row": rows if rows is not None else list(range(n)),
             "gap": rng.random(n),
-            "lattice": (np.eye(3) * (4 + np.arange(n)[:, None, None] / n)).reshape(n, 9).tolist(),
+            "lattice": (np.eye(3) * (4 + np.arange(n)[:, None, None] / 30)).reshape(n, 9).tolist(),
             "n_sites": [1] * n,
             "numbers": [[1]] * n,
             "frac": [[0.0, 0.0, 0.0]] * n,
