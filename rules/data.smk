@@ -18,6 +18,7 @@ rule collect:
     params:
         code=lambda wildcards: code("collect", of(plan.dataset, "module")(wildcards)),
         section=of(plan.dataset, "source"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/collect.py"
 

@@ -32,6 +32,11 @@ class CheckedRecords(NamedTuple):
     """One for each usable crystal and task without a value."""
 
 
+def check_record(record: NumberedRecord, tasks: tuple[Task, ...]) -> CheckedRecords:
+    """Whether a record is a usable crystal."""
+    return check_records([record], tasks)
+
+
 def check_records(records: list[NumberedRecord], tasks: tuple[Task, ...]) -> CheckedRecords:
     """Sort records into usable crystals and rejections."""
     usable: list[StructureRow] = []

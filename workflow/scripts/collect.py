@@ -5,6 +5,7 @@ from pathlib import Path
 from job import job
 
 from sitenet.options.datasets import SourceSettings
+from sitenet.options.limits import LimitSettings
 from sitenet.sources.collect import collect
 
 with job(snakemake):
@@ -13,4 +14,5 @@ with job(snakemake):
         structures=Path(snakemake.output.structures),
         rejected=Path(snakemake.output.rejected),
         workers=snakemake.threads,
+        limits=LimitSettings(**snakemake.params.limits),
     )

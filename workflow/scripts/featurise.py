@@ -5,6 +5,7 @@ from pathlib import Path
 from job import job
 
 from sitenet.options.features import FeatureSettings
+from sitenet.options.limits import LimitSettings
 from sitenet.shards.featurise_shard import build_shard
 
 with job(snakemake):
@@ -16,5 +17,6 @@ with job(snakemake):
         shard=Path(snakemake.output.shard),
         rejected=Path(snakemake.output.rejected),
         workers=snakemake.threads,
+        limits=LimitSettings(**snakemake.params.limits),
         max_rejected_fraction=snakemake.params.max_rejected_fraction,
     )
