@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.elongated_supercell import search_elongated
 from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.primitive import PrimitiveCell
 
@@ -20,6 +21,12 @@ TYPICAL_LOSS = 0.35
 """Typical value of (1 - best score) x sqrt(K) for K cells, from which the search starts."""
 
 ROUNDING = 1.0 + 1e-9
+
+MOST_VECTORS = 3000
+"""Vectors of which all triples are tried; if there are more, the cell is long or flat."""
+
+MOST_TIES = 100
+"""Ties that are compared with each other."""
 
 CENTRINGS = np.array(
     [
@@ -84,10 +91,14 @@ def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
     loss, scores = TYPICAL_LOSS / most**0.5, np.empty(0)
     while not len(scores):
         floor = max(certain, 1.0 - loss)
-        matrices, scores = _search(metric, volume, most, floor, cell.rotations)
+        vectors, square = _vectors(metric, volume, most, floor)
+        if len(vectors) > MOST_VECTORS:
+            matrices, scores = search_elongated(metric, volume, most, certain)
+            break
+        matrices, scores = _search(vectors, square, metric, volume, most, floor, cell.rotations)
         loss *= 2
-    matrices = matrices[scores >= scores.max() * (1.0 - TIE)]
-    return _choose(cell, matrices)
+    best = scores >= scores.max() * (1.0 - TIE)
+    return _choose(cell, matrices[best], scores[best])
 
 
 def cubicness(lattice: Float) -> float:
@@ -118,16 +129,20 @@ def _diagonal_score(metric: Float, volume: float, most: int) -> float:
     return float((cells**2 / most * volume / square**1.5).max())
 
 
-def _vectors(metric: Float, budget: float, smallest: float) -> tuple[Int, Float]:
+def _vectors(metric: Float, volume: float, most: int, floor: float) -> tuple[Int, Float]:
     """Lattice vectors (n, 3) that a supercell above the bound can have, one of each pair +-v.
 
     If a^2 + b^2 + c^2 <= budget and abc >= smallest, each of the three squared lengths u satisfies
     u ((budget - u) / 2)^2 >= smallest^2, so that the vectors lie in a shell. They are sorted by
-    length; also returns the squared lengths (n,).
+    length; also returns the squared lengths (n,). For a box of very many vectors around the shell,
+    more than `MOST_VECTORS` zeros are returned.
     """
-    limits = np.roots([1.0, -2.0 * budget, budget**2, -4.0 * smallest**2])
+    smallest, budget = _bounds(volume, most, floor)
+    limits = np.roots([1.0, -2.0 * budget, budget**2, -4.0 * (smallest / ROUNDING) ** 2])
     low, high = np.sort(limits.real)[:2]
     reach = np.floor(np.sqrt(high * ROUNDING * np.linalg.inv(metric).diagonal())).astype(int)
+    if np.prod(2.0 * reach + 1) > 100 * MOST_VECTORS:
+        return np.zeros((MOST_VECTORS + 1, 3), dtype=np.int64), np.zeros(MOST_VECTORS + 1)
     axes = [np.arange(-n, n + 1) for n in reach]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     grid = grid[len(grid) // 2 + 1 :]
@@ -135,6 +150,12 @@ def _vectors(metric: Float, budget: float, smallest: float) -> tuple[Int, Float]
     inside = np.flatnonzero((square >= low / ROUNDING) & (square <= high * ROUNDING))
     inside = inside[np.argsort(square[inside], kind="stable")]
     return grid[inside], square[inside]
+
+
+def _bounds(volume: float, most: int, floor: float) -> tuple[float, float]:
+    """Smallest volume, and largest sum of squared lengths, of a supercell above the bound."""
+    budget = 3 * (most * volume / floor) ** (2 / 3) * ROUNDING
+    return int(np.ceil(floor * most)) * volume, budget
 
 
 def _first_of_orbits(vectors: Int, rotations: Int) -> Int:
@@ -146,7 +167,13 @@ def _first_of_orbits(vectors: Int, rotations: Int) -> Int:
 
 
 def _search(
-    metric: Float, volume: float, most: int, floor: float, rotations: Int
+    vectors: Int,
+    square: Float,
+    metric: Float,
+    volume: float,
+    most: int,
+    floor: float,
+    rotations: Int,
 ) -> tuple[Int, Float]:
     """All supercells (up to symmetry) with a score of at least `floor`, as reduced bases.
 
@@ -155,10 +182,7 @@ def _search(
     Returns:
         matrices (m, 3, 3) and scores (m,).
     """
-    fewest = int(np.ceil(floor * most))
-    smallest = fewest * volume
-    budget = 3 * (most * volume / floor) ** (2 / 3) * ROUNDING
-    vectors, square = _vectors(metric, budget, smallest / ROUNDING)
+    smallest, budget = _bounds(volume, most, floor)
     dots = abs(vectors @ metric @ vectors.T)
     # Minkowski: |u.v| <= u^2 / 2 for the shorter u of each pair
     reduced = (dots <= square[:, None] * (0.5 * ROUNDING)) & (square[:, None] <= square * ROUNDING)
@@ -181,11 +205,19 @@ def _search(
     return triples[good], scores[good]
 
 
-def _choose(cell: PrimitiveCell, matrices: Int) -> Supercell:
+def _choose(cell: PrimitiveCell, matrices: Int, scores: Float) -> Supercell:
     """The supercell among ties, by the rules stated in `optimal_supercell`."""
-    keeps = _maps_onto(matrices, matrices, cell.rotations)
+    keeps = np.concatenate([
+        _maps_onto(some, some, cell.rotations)
+        for some in np.array_split(matrices, len(matrices) // 1000 + 1)
+    ])  # fmt: skip
     rank = keeps.sum(axis=1) * 10**6 + _cells(matrices)
     left = np.flatnonzero(rank == rank.max())
+    closeness = TIE
+    while len(left) > MOST_TIES and closeness > 1e-12:
+        closeness /= 10
+        left = left[scores[left] >= scores[left].max() * (1.0 - closeness)]
+    left = left[: 10 * MOST_TIES]
     different = []
     while len(left):
         different.append(Supercell(matrices[left[0]], keeps[left[0]]))
