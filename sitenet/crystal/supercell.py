@@ -23,7 +23,10 @@ TYPICAL_LOSS = 0.35
 ROUNDING = 1.0 + 1e-9
 
 MOST_VECTORS = 3000
-"""Vectors of which all triples are tried; if there are more, the cell is long or flat."""
+"""Largest number of vectors of which triples are tried."""
+
+MOST_TRIPLES = 100_000_000
+"""Largest number of triples that are tried. Where there are more, the cell is long or flat."""
 
 MOST_TIES = 100
 """Ties that are compared with each other."""
@@ -74,7 +77,7 @@ def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
     that the supercell keeps, then by its size, then by its `fingerprint`. Hence the choice does not
     depend on how the crystal is described.
 
-    The search is exhaustive. A diagonal supercell provides a lower bound s0 of the best score;
+    The search is exhaustive, for every cell (`sitenet.crystal.elongated_supercell`). A diagonal supercell provides a lower bound s0 of the best score;
     cubicness >= s0 bounds the three lengths of a reduced basis from both sides (`_vectors`). Of the
     vectors that are equivalent by symmetry only one is tried as the shortest vector.
 
@@ -91,11 +94,8 @@ def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
     loss, scores = TYPICAL_LOSS / most**0.5, np.empty(0)
     while not len(scores):
         floor = max(certain, 1.0 - loss)
-        vectors, square = _vectors(metric, volume, most, floor)
-        if len(vectors) > MOST_VECTORS:
-            matrices, scores = search_elongated(metric, volume, most, certain)
-            break
-        matrices, scores = _search(vectors, square, metric, volume, most, floor, cell.rotations)
+        found = _search(metric, volume, most, floor, cell.rotations)
+        matrices, scores = found or search_elongated(metric, volume, most, certain)
         loss *= 2
     best = scores >= scores.max() * (1.0 - TIE)
     return _choose(cell, matrices[best], scores[best])
@@ -129,33 +129,27 @@ def _diagonal_score(metric: Float, volume: float, most: int) -> float:
     return float((cells**2 / most * volume / square**1.5).max())
 
 
-def _vectors(metric: Float, volume: float, most: int, floor: float) -> tuple[Int, Float]:
+def _vectors(metric: Float, budget: float, smallest: float) -> tuple[Int, Float] | None:
     """Lattice vectors (n, 3) that a supercell above the bound can have, one of each pair +-v.
 
     If a^2 + b^2 + c^2 <= budget and abc >= smallest, each of the three squared lengths u satisfies
     u ((budget - u) / 2)^2 >= smallest^2, so that the vectors lie in a shell. They are sorted by
-    length; also returns the squared lengths (n,). For a box of very many vectors around the shell,
-    more than `MOST_VECTORS` zeros are returned.
+    length; also returns the squared lengths (n,). None if there are more than `MOST_VECTORS`.
     """
-    smallest, budget = _bounds(volume, most, floor)
-    limits = np.roots([1.0, -2.0 * budget, budget**2, -4.0 * (smallest / ROUNDING) ** 2])
+    limits = np.roots([1.0, -2.0 * budget, budget**2, -4.0 * smallest**2])
     low, high = np.sort(limits.real)[:2]
     reach = np.floor(np.sqrt(high * ROUNDING * np.linalg.inv(metric).diagonal())).astype(int)
     if np.prod(2.0 * reach + 1) > 100 * MOST_VECTORS:
-        return np.zeros((MOST_VECTORS + 1, 3), dtype=np.int64), np.zeros(MOST_VECTORS + 1)
+        return None
     axes = [np.arange(-n, n + 1) for n in reach]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     grid = grid[len(grid) // 2 + 1 :]
     square = ((grid @ metric) * grid).sum(axis=1)
     inside = np.flatnonzero((square >= low / ROUNDING) & (square <= high * ROUNDING))
+    if len(inside) > MOST_VECTORS:
+        return None
     inside = inside[np.argsort(square[inside], kind="stable")]
     return grid[inside], square[inside]
-
-
-def _bounds(volume: float, most: int, floor: float) -> tuple[float, float]:
-    """Smallest volume, and largest sum of squared lengths, of a supercell above the bound."""
-    budget = 3 * (most * volume / floor) ** (2 / 3) * ROUNDING
-    return int(np.ceil(floor * most)) * volume, budget
 
 
 def _first_of_orbits(vectors: Int, rotations: Int) -> Int:
@@ -167,22 +161,21 @@ def _first_of_orbits(vectors: Int, rotations: Int) -> Int:
 
 
 def _search(
-    vectors: Int,
-    square: Float,
-    metric: Float,
-    volume: float,
-    most: int,
-    floor: float,
-    rotations: Int,
-) -> tuple[Int, Float]:
+    metric: Float, volume: float, most: int, floor: float, rotations: Int
+) -> tuple[Int, Float] | None:
     """All supercells (up to symmetry) with a score of at least `floor`, as reduced bases.
 
     Scores are such that `most` cells have filling 1.
 
     Returns:
-        matrices (m, 3, 3) and scores (m,).
+        matrices (m, 3, 3) and scores (m,). None if too many triples would have to be tried.
     """
-    smallest, budget = _bounds(volume, most, floor)
+    smallest = int(np.ceil(floor * most)) * volume
+    budget = 3 * (most * volume / floor) ** (2 / 3) * ROUNDING
+    shell = _vectors(metric, budget, smallest / ROUNDING)
+    if shell is None:
+        return None
+    vectors, square = shell
     dots = abs(vectors @ metric @ vectors.T)
     # Minkowski: |u.v| <= u^2 / 2 for the shorter u of each pair
     reduced = (dots <= square[:, None] * (0.5 * ROUNDING)) & (square[:, None] <= square * ROUNDING)
@@ -194,6 +187,8 @@ def _search(
     left = budget - square[i] - square[j]
     good = area * left >= smallest**2 / ROUNDING
     i, j, left = i[good], j[good], left[good]
+    if len(i) * len(vectors) > MOST_TRIPLES:
+        return None
     third = reduced[i] & reduced[j] & (square <= left[:, None])
     pair, k = np.nonzero(third)
     triples = vectors[np.stack([i[pair], j[pair], k], axis=1)]
