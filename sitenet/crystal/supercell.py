@@ -77,7 +77,8 @@ def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
     that the supercell keeps, then by its size, then by its `fingerprint`. Hence the choice does not
     depend on how the crystal is described.
 
-    The search is exhaustive, for every cell (`sitenet.crystal.elongated_supercell`). A diagonal supercell provides a lower bound s0 of the best score;
+    The search is exhaustive, also for long and flat cells (`sitenet.crystal.elongated_supercell`).
+    A diagonal supercell provides a lower bound s0 of the best score;
     cubicness >= s0 bounds the three lengths of a reduced basis from both sides (`_vectors`). Of the
     vectors that are equivalent by symmetry only one is tried as the shortest vector.
 
