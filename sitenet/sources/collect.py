@@ -30,8 +30,8 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
     Args:
         settings: of the source.
         structures: Parquet file to write (`sitenet.sources.structure_table`).
-        rejected: CSV file to write: id, reason, where. Renamed to `failed_list(rejected)` if too
-            many crystals are rejected.
+        rejected: CSV file to write: id, kind, reason, where. Renamed to `failed_list(rejected)` if
+            too many crystals are rejected.
         workers: number of processes.
 
     Raises:
@@ -51,7 +51,7 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
             writer = stack.enter_context(StructureWriter(table))
             for chunk in chunks:
                 writer.add(chunk.usable)
-                reasons.writerows(map(as_row, chunk.rejected))
+                reasons.writerows(map(as_row, (*chunk.rejected, *chunk.noted)))
                 tally.add(chunk)
                 progress.advance(len(chunk.usable) + len(chunk.rejected))
             writer.finish(progress.done)
