@@ -32,7 +32,7 @@ def of(find, attribute=None):
         try:
             found = find(*(getattr(wildcards, name) for name in names))
             return getattr(found, attribute) if attribute else found
-        except (UnknownName, SourceError) as error:
+        except (UnknownName, ConfigError, SourceError) as error:
             raise WorkflowError(error) from None
 
     return value

@@ -23,6 +23,7 @@ rule collect:
         "../workflow/scripts/collect.py"
 
 
+# Labels and splits first: what is wrong with them is told before the long jobs begin.
 rule labels:
     input:
         structures=rules.collect.output.structures,
@@ -32,6 +33,7 @@ rule labels:
         rejected=paths.rejections(paths.LABELS),
     log:
         paths.log(paths.LABELS),
+    priority: 10
     conda:
         "../envs/cpu.yaml"
     resources:
@@ -51,6 +53,7 @@ rule split:
         report=paths.SPLIT_REPORT,
     log:
         paths.log(paths.SPLIT),
+    priority: 10
     conda:
         "../envs/cpu.yaml"
     params:

@@ -103,17 +103,18 @@ class Contents:
         place = self._place(folder)
         kept = _read(place)
         files = cif_files(folder)
-        known, unread = {}, []
-        for path in files:
-            status = _status(path)
-            known[path.name] = kept.get(path.name)
-            if status is None or not known[path.name] or known[path.name][0] != status:
-                unread.append((path, status))
-        if unread or kept.keys() != known.keys():
+        status = {path.name: _status(path) for path in files}
+        known = {
+            name: entry
+            for name, entry in kept.items()
+            if name in status and entry[0] == status[name] is not None
+        }
+        unread = [path for path in files if path.name not in known]
+        if unread or len(kept) > len(known):
             with ThreadPoolExecutor() as readers:
-                contents = readers.map(_file_digest, [path for path, _ in unread])
-            for (path, status), content in zip(unread, contents, strict=True):
-                known[path.name] = [status, content]
+                contents = list(readers.map(_file_digest, unread))
+            for path, content in zip(unread, contents, strict=True):
+                known[path.name] = [status[path.name], content]
             _write(place, known)
         return digest([[name, content] for name, (_, content) in sorted(known.items())])
 
