@@ -27,7 +27,7 @@ from sitenet.train.embed import write_embeddings
 from sitenet.train.history import History
 from sitenet.train.infomax_task import InfoMaxTask, WholeBatches
 from sitenet.train.loop import Total
-from sitenet.train.pretrain import PretrainInputs, Pretraining, initial_encoder, pretrain
+from sitenet.train.pretrain import Pretraining, PretrainInputs, initial_encoder, pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,7 +3,6 @@
 import ast
 import random
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,10 +141,8 @@ def attempt(folder: Path, trial: Trial) -> Outcome:
 
 def with_group(leader: int, number: int) -> None:
     """Send a signal to the process group of a trial, if it is still there."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(leader, number)
-    except ProcessLookupError:
-        pass
 
 
 def _wait(child: int, deadline: float) -> bool:
