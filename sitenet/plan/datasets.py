@@ -1,5 +1,6 @@
 """Data sets, and their crystals in supercells of one size."""
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -83,7 +84,7 @@ class DataSet:
         if isinstance(source, TableSource):
             return [source.path, *([source.ids.path] if source.ids else [])]
         if isinstance(source, CifFolderSource):
-            return [source.path, *([source.labels] if source.labels else [])]
+            return [source.path, source.labels or os.path.join(source.path, "id_prop.csv")]
         return []
 
     @property

@@ -1,5 +1,6 @@
 """What can be told of a source before it is read: missing files and columns, by their option."""
 
+import csv
 import os
 from collections.abc import Generator, Iterator, Sequence
 from difflib import get_close_matches
@@ -63,11 +64,26 @@ def _in_folder(source: CifFolderSource, section: DatasetSection) -> Iterator[str
             yield f"source.labels: there is no table of labels {labels}; name the one to use"
         elif not os.access(labels, os.R_OK):
             yield f"source.labels: {labels} cannot be read: Permission denied"
+        else:
+            yield from _in_list(labels, source, section)
         return
     names = yield from _header("source.labels", str(labels))
     if source.id is not None:
         yield from _absent("source.id", source.id, names, str(labels))
     yield from _columns(section, source.extra, names, str(labels))
+
+
+def _in_list(labels: Path, source: CifFolderSource, section: DatasetSection) -> Iterator[str]:
+    """Several labels or extra columns, which a list of id and value cannot have."""
+    header = next(csv.reader(labels.read_text(errors="replace").splitlines()[:1]), [])
+    names = [name.strip() for name in header]
+    wanted = {f"tasks.{task}.column": label.column for task, label in section.tasks.items()}
+    absent = {option: column for option, column in wanted.items() if column not in names}
+    remedy = f"{labels} has one value per crystal; name a table with a header in source.labels"
+    if len({*wanted.values()}) > 1 and absent:
+        yield f"{next(iter(absent))}: {remedy}"
+    if source.extra:
+        yield f"source.extra: {remedy}"
 
 
 def _columns(
