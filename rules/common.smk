@@ -13,6 +13,7 @@ from sitenet.plan.configuration import complete
 from sitenet.plan.names import UnknownName
 from sitenet.plan.plan import Plan
 from sitenet.provenance.code import Code
+from sitenet.provenance.replaced import replaced
 from sitenet.sources.records import SourceError
 
 ROOT = Path(workflow.snakefile).resolve().parents[1]

@@ -128,7 +128,7 @@ def test_what_is_unusable_is_listed_and_the_run_goes_on(tmp_path, offer):
     assert "contains /" in reasons["a/b"]
     assert "control character" in reasons[ascii("a\nb")]
     assert len(rejected) == len(bad_ids) + 9
-    assert all(r["where"] for r in rejected if "no value" not in r["reason"])
+    assert all(r["where"] for r in rejected if "this task" not in r["reason"])
 
 
 def test_too_many_rejected(tmp_path, offer):
