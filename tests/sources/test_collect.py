@@ -115,8 +115,8 @@ def test_what_is_unusable_is_listed_and_the_run_goes_on(tmp_path, offer):
     assert table.energy.isna().tolist() == [True, True, False]
     assert rows_offered(tmp_path / "structures.parquet") == 15
     assert [r["reason"] for r in rejected if r["id"] == "good"] == [
-        "no value for energy (not used for this task)",
         "an earlier crystal has the same id",
+        "no value for energy (not used for this task)",
     ]
     reasons = {r["id"]: r["reason"] for r in rejected}
     assert "partial occupancy" in reasons["partial"]
