@@ -17,12 +17,13 @@ from sitenet.options.schema import BOUNDS, config_schema
 
 KINDS = {
     "integer": "a whole number",
-    "number": "a finite number",
+    "number": "a number",
     "string": "text",
     "boolean": "true or false",
     "array": "a list",
     "object": "a section of options",
     "null": "null",
+    "finite": "a finite number",
 }
 """JSON types in words."""
 
@@ -136,6 +137,8 @@ def _expected(error: Any) -> str:
     rule, allowed = error.validator, error.validator_value
     if rule == "type":
         kinds = [allowed] if isinstance(allowed, str) else allowed
+        if isinstance(error.instance, float) and not math.isfinite(error.instance):
+            kinds = ["finite", *(kind for kind in kinds if kind == "null")]
         return " or ".join(KINDS[kind] for kind in kinds)
     if rule == "enum":
         return "one of " + ", ".join(map(str, allowed))
