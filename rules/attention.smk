@@ -42,6 +42,7 @@ rule complexity:
         runtime=120,
     params:
         code=code("complexity"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/complexity.py"
 
@@ -51,7 +52,7 @@ rule attention:
         weights=rules.train.output.weights,
         description=rules.train.output.description,
         shards=of(plan.run, "shards"),
-        split=rules.split.output.split,
+        split=of(plan.run, "split"),
     output:
         histogram=f"{paths.RUN}/attention.parquet",
         table=f"{paths.RUN}/attention.csv",
@@ -76,7 +77,7 @@ rule invariance:
         weights=rules.train.output.weights,
         description=rules.train.output.description,
         structures=rules.collect.output.structures,
-        split=rules.split.output.split,
+        split=of(plan.run, "split"),
     output:
         table=f"{paths.RUN}/invariance.parquet",
     log:
@@ -90,6 +91,7 @@ rule invariance:
     params:
         code=code("invariance"),
         crystals=100,
+        limits=config["limits"],
     script:
         "../workflow/scripts/invariance.py"
 
@@ -111,5 +113,6 @@ rule supercells:
         code=code("supercells"),
         crystals=1000,
         tolerance=config["features"]["primitive_tolerance"],
+        limits=config["limits"],
     script:
         "../workflow/scripts/supercells.py"

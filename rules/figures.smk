@@ -5,6 +5,8 @@ rule metrics:
     input:
         metrics=plan.runs.files("metrics.json"),
         ensembles=[ensemble.file("metrics.json") for ensemble in plan.ensembles],
+        baselines=plan.runs.baselines,
+        splits=plan.runs.split_reports,
     output:
         csv=table("metrics", "errors of all runs", "metrics"),
         markdown=f"{paths.TABLES}/metrics.md",

@@ -48,8 +48,8 @@ class Experiment:
         return self.crystals.n
 
     @property
-    def structures(self) -> str:
-        return self.crystals.dataset.structures
+    def labels(self) -> str:
+        return self.crystals.dataset.labels(self.task)
 
     @property
     def split(self) -> str:
@@ -80,6 +80,23 @@ class Experiment:
             for descriptor in self.infomax["representation"]["descriptors"]
             for table in self.crystals.dataset.descriptors(descriptor)
         ]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Experiments that an encoder is used for: it must not see their test crystals."""
+
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def structures(self) -> list[str]:
+        """The table of structures of each."""
+        return [one.crystals.dataset.structures for one in self.experiments]
+
+    @property
+    def splits(self) -> list[str]:
+        """The split of each."""
+        return [one.split for one in self.experiments]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from sitenet.options.config import ENCODER
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
-from sitenet.plan.experiments import Experiment, Experiments, Representation, Transfer
+from sitenet.plan.experiments import Experiment, Experiments, Representation, Tested, Transfer
 from sitenet.plan.names import Options, entry
 from sitenet.plan.pretraining import Pretraining
 from sitenet.plan.runs import Ensemble, Run, Runs, Setting, Variant
@@ -28,6 +28,9 @@ class Plan:
     def dataset(self, dataset: str) -> DataSet:
         return DataSet(dataset, entry(self.config["datasets"], dataset))
 
+    def labels_made_from(self, dataset: str, task: str) -> dict[str, Any]:
+        return self.dataset(dataset).labels_made_from(task)
+
     def featurised(self, dataset: str, n: str | int) -> FeaturisedSet:
         return FeaturisedSet(self.dataset(dataset), int(n), self.config["features"])
 
@@ -38,6 +41,40 @@ class Plan:
 
     def run(self, dataset: str, n: str | int, task: str, variant: str, seed: str | int) -> Run:
         return Run(self.setting(dataset, n, task, variant), int(seed))
+
+    def output(self, dataset: str, task: str) -> str:
+        """Which values a label can have."""
+        return str(self.dataset(dataset).task(task)["output"])
+
+    def split_seed(self, dataset: str) -> int:
+        """The seed of the draws of a data set that no run decides."""
+        return int(self.dataset(dataset).split_options["seed"])
+
+    def runs_of(self, dataset: str, task: str) -> Runs:
+        """The configured runs of a task."""
+        self.dataset(dataset).task(task)
+        settings = ((run, run.setting) for run in self.runs)
+        return Runs(
+            run
+            for run, setting in settings
+            if (setting.crystals.dataset.name, setting.task) == (dataset, task)
+        )
+
+    def run_tested(self, dataset: str, n: str | int, task: str, variant: str) -> Tested:
+        """Experiments that start from the encoder of the runs of a setting."""
+        setting = self.setting(dataset, n, task, variant)
+        return Tested(
+            tuple(
+                one
+                for one in self.experiments
+                if one.supervised and one.supervised.setting == setting
+            )
+        )
+
+    def pretraining_tested(self, pretraining: str) -> Tested:
+        """Experiments that use a pre-training."""
+        own = self.pretraining(pretraining)
+        return Tested(tuple(e for e in self.experiments if own in (e.pretraining, e.ablation)))
 
     def ensemble(self, dataset: str, n: str | int, task: str, variant: str) -> Ensemble:
         """The runs of a setting that the configuration has."""
@@ -164,6 +201,7 @@ class Plan:
         described = dict.fromkeys(one.crystals.dataset for one in self.experiments)
         tables = [
             *(one.dataset.structures for one in sets),
+            *self._used_labels(),
             *(shard for one in sets for shard in one.shards),
             *self.shown.complexity,
             *(
@@ -210,6 +248,19 @@ class Plan:
 
     def _shown_in(self, figure: str) -> Experiments:
         return Experiments(one for one in self.experiments if one.figure == figure)
+
+    def _used_labels(self) -> list[str]:
+        """Tables of labels that something is trained on or divided by."""
+        return [
+            *(one.setting.crystals.dataset.labels(one.setting.task) for one in self.trained),
+            *(one.crystals.dataset.labels(one.options["split"]) for one in self.pretrainings),
+            *(one.labels for one in self.experiments),
+            *(
+                one.supervised.setting.crystals.dataset.labels(one.supervised.setting.task)
+                for one in self.experiments
+                if one.supervised
+            ),
+        ]
 
     def _used_sets(self) -> list[FeaturisedSet]:
         """Crystals that something is computed from, each set once."""

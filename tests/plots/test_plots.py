@@ -87,10 +87,17 @@ def test_figure_files_are_fit_for_print_and_repeatable(tmp_path: Path) -> None:
 
 
 def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
-    """Draw Fig 7 for 40 crystals with I_conf = 0, 0.1, ... and falling size; returns its table."""
+    """Draw Fig 7 for 40 crystals with I_conf = 0, 0.1, ... and falling size; returns its table.
+
+    A training crystal that lies far off is in both tables, too.
+    """
     names = [f"c{i}" for i in range(40)]
-    measures = {"i_conf": np.arange(40) / 10, "primitive_length": 19 - np.arange(40) / 4}
-    pd.DataFrame({"id": names} | measures).to_parquet(folder / "complexity.parquet")
+    measures = {
+        "id": [*names, "trained"],
+        "i_conf": [*np.arange(40) / 10, 99.0],
+        "primitive_length": [*(19 - np.arange(40) / 4), 99.0],
+    }
+    pd.DataFrame(measures).to_parquet(folder / "complexity.parquet")
     reaches = {
         "id": [*names[::-1], "unknown", "trained"],
         "split": ["test"] * 41 + ["train"],
@@ -134,15 +141,16 @@ def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> N
 def test_two_tasks_are_compared_crystal_by_crystal() -> None:
     names = [f"c{i}" for i in range(10)]
 
-    def points(task: str, ids: list[str], reach: np.ndarray) -> pd.DataFrame:
+    def points(task: str, ids: list[str], reach: np.ndarray, dataset: str = "a") -> pd.DataFrame:
         reaches = {"long_range_coefficient": reach, "even_coefficient": np.arange(len(ids)) / 2}
-        return pd.DataFrame({"task": task, "id": ids, **reaches})
+        return pd.DataFrame({"task": task, "dataset": dataset, "id": ids, **reaches})
 
     far = points("far", names, np.arange(10) + 3.0)
     near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
     elsewhere = points("elsewhere", ["x"], np.ones(1))
-    table = compare_tasks([far, near, elsewhere])
-    assert len(table) == 1  # the third shares no crystal
+    other = points("other", names, np.ones(10), dataset="b")
+    table = compare_tasks([far, near, elsewhere, other])
+    assert len(table) == 1  # the third shares no crystal, the fourth only ids of another data set
     row = table.iloc[0]
     assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
     assert row.median_difference == pytest.approx(2)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
-from rock_salts import CATIONS, interrupt_before
+from rock_salts import interrupt_before
 from safetensors.torch import load_file
 from small_pretraining import LOSS, MODEL, TRAINING, outputs
 
@@ -24,9 +24,10 @@ from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
 from sitenet.train.distributed import ALONE
 from sitenet.train.embed import write_embeddings
+from sitenet.train.history import History
 from sitenet.train.infomax_task import InfoMaxTask, WholeBatches
 from sitenet.train.loop import Total
-from sitenet.train.pretrain import PretrainInputs, initial_encoder, pretrain
+from sitenet.train.pretrain import Pretraining, PretrainInputs, initial_encoder, pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +53,30 @@ def test_a_pre_training_lowers_its_losses_and_writes_everything(unlabelled, tmp_
     assert metrics["crystals"]["train"] == (split.split == "train").sum() - 1  # one cell above N
     assert load_model(tmp_path / "model.safetensors").settings == MODEL
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_pre_training_is_judged_by_crystals_that_it_does_not_learn(unlabelled, tmp_path):
+    training = Pretraining(TRAINING, tmp_path / "history.csv", tmp_path, "cpu", "parts",
+                           unlabelled, MODEL, LOSS)  # fmt: skip
+    task = training.load_task()
+    split = pd.read_csv(unlabelled.split)
+    for batches, part in ((task.train_batches, "train"), (task.validation_batches, "val")):
+        used = [batches.store.ids[k] for k in batches.indices]
+        expected = split.id[(split.split == part) & (split.id != "large")]
+        assert sorted(used) == sorted(expected)
+
+
+def test_a_pre_training_keeps_the_weights_of_its_best_epoch_not_of_the_last(
+    unlabelled, tmp_path, monkeypatch
+):
+    """The second of four, as one of two epochs leaves them."""
+    monkeypatch.setattr(History, "validation", lambda self, row: abs(row["epoch"] - 2))
+    for name, epochs in (("long", 4), ("short", 2)):
+        training = replace(TRAINING, schedule="constant", max_epochs=epochs)
+        pretrain(unlabelled, outputs(tmp_path / name), MODEL, LOSS, training)
+    assert json.loads((tmp_path / "long" / "metrics.json").read_text())["best_epoch"] == 2
+    long, short = (load_file(tmp_path / k / "model.safetensors") for k in ("long", "short"))
+    assert all(torch.equal(long[name], short[name]) for name in long)
 
 
 def test_no_label_is_read(unlabelled, tmp_path, monkeypatch):
@@ -119,16 +144,23 @@ def test_the_published_codes_choices_can_be_pre_trained(unlabelled, tmp_path):
 
 
 def test_crystals_held_out_are_not_seen(unlabelled, tmp_path, caplog):
+    """Of another data set: those of its formulas, whatever their ids."""
     other = tmp_path / "other.parquet"
     split = pd.read_csv(unlabelled.split)
-    out = split.id[(split.split == "train") & split.id.str.startswith(str(CATIONS["Li"]) + "-")]
-    pd.DataFrame({"id": [*out, "elsewhere"], "label": "not read"}).to_parquet(other)
+    formula = pd.read_parquet(unlabelled.held_out.structures).set_index("id").formula
+    seen = split[split.split != "test"]
+    out = seen[seen.id.map(formula).str.startswith("Li")]
+    kept = seen.id[~seen.id.isin(out.id)].tolist()
+    rows = {"id": [*kept[: len(out)], "elsewhere"], "formula": [*out.id.map(formula), "XeF2"]}
+    pd.DataFrame({**rows, "label": "not read"}).to_parquet(other)
+    held_out = replace(unlabelled.held_out, datasets=(other,))
     with caplog.at_level("INFO", logger="sitenet"):
-        pretrain(replace(unlabelled, held_out=(other,)), outputs(tmp_path), MODEL, LOSS,
+        pretrain(replace(unlabelled, held_out=held_out), outputs(tmp_path), MODEL, LOSS,
                  replace(TRAINING, max_epochs=1))  # fmt: skip
-    assert f"{len(out)} of {len(split)} crystals held out" in caplog.text
+    assert f"{len(out)} of {len(seen)} crystals held out" in caplog.text
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["crystals"]["train"] == (split.split == "train").sum() - 1 - len(out)
+    left = (seen.split == "train").sum() - 1 - (out.split == "train").sum()  # 1 does not fit
+    assert metrics["crystals"]["train"] == left
 
 
 def test_a_killed_pre_training_continues_as_if_undisturbed(

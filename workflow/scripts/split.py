@@ -8,10 +8,14 @@ from sitenet.options.split import SplitSettings
 from sitenet.splits.split import make_split
 
 with job(snakemake):
+    names = snakemake.wildcards
     make_split(
+        Path(snakemake.input.labels),
         Path(snakemake.input.structures),
-        snakemake.wildcards.task,
+        names.task,
         SplitSettings.from_dict(snakemake.params.section),
         out_csv=Path(snakemake.output.split),
         out_report=Path(snakemake.output.report),
+        fold=int(names.fold.removeprefix(".fold") or 0),
+        output=snakemake.params.output,
     )
