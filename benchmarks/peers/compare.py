@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--task", required=True, help="one of its tasks")
     parser.add_argument("--split", type=Path, help="file; default: the pipeline's for the task")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=40, help="of CGCNN")
+    parser.add_argument("--epochs", type=int, default=30, help="of CGCNN")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--model", choices=MODELS, help=argparse.SUPPRESS)
     options = parser.parse_args()
