@@ -109,11 +109,12 @@ def medians(plan: Plan, name: str, options: argparse.Namespace) -> dict[tuple[st
                 known = read_featurised(shards, parts)
                 pool = known.ids[known.indices("train", crystals.n)].tolist()
                 test = [rows[one] for one in known.ids[known.indices("test")]]
-                structures = Path(crystals.dataset.structures)
-                labels = read_by_id(structures, list(store.ids), [task])[task]
+                table = read_by_id(Path(crystals.dataset.labels(task)), known.ids.tolist(), [task])
+                labels = np.full(len(store), np.nan)
+                labels[[rows[one] for one in known.ids]] = table[task]
                 for count in options.labels:
                     draws = (
-                        error(vectors, np.asarray(labels), pool, rows, test, seed, count)
+                        error(vectors, labels, pool, rows, test, seed, count)
                         for seed in range(options.draws)
                     )
                     errors.append(float(np.median([*draws])))

@@ -16,6 +16,7 @@ from sitenet.plan.plan import Plan
 from sitenet.plan.runs import Run
 from sitenet.sources.structure_table import read_structures
 from sitenet.splits.parts import read_parts
+from sitenet.tables import read_by_id
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,15 +43,17 @@ class Crystals:
 
     @classmethod
     def of(cls, run: Run, split: Path) -> "Crystals":
-        """Those of `split`; the table of structures that it was made from is the pipeline's."""
-        structures = Path(run.setting.crystals.dataset.structures)
-        for path in (structures, split):
+        """Those of `split`; structures and labels are those of the pipeline."""
+        dataset, task = run.setting.crystals.dataset, run.setting.task
+        structures, labels = Path(dataset.structures), Path(dataset.labels(task))
+        for path in (structures, labels, split):
             if not path.exists():
                 raise SystemExit(f"{path} is missing; first: snakemake ... -- {path}")
-        table = read_structures(structures, ["id", "cif", run.setting.task]).to_pandas()
+        table = read_structures(structures, ["id", "cif"]).to_pandas()
         table["part"] = table["id"].map(read_parts(split).of)
-        table = table[table.part.notna()].rename(columns={run.setting.task: "label"})
-        return cls(table.reset_index(drop=True))
+        table = table[table.part.notna()].reset_index(drop=True)
+        table["label"] = read_by_id(labels, table["id"].tolist(), [task])[task]
+        return cls(table)
 
     def rows(self, part: str) -> NDArray[np.intp]:
         """Positions of the crystals of one part (train, val or test)."""
