@@ -5,7 +5,7 @@ Network and crystal graphs are the package's, with the published defaults: 12 ne
 hidden layer of 128. Trained is it as Site-Net is, so that the comparison is one of networks:
 mean absolute error of standardised labels, AdamW with warm-up and a cosine, the best validation
 epoch, predictions below zero clamped for labels that are never negative. The published script takes
-squared errors, plain gradient descent at a rate of 0.01 and batches of 256.
+squared errors, gradient descent with momentum at a rate of 0.01, and batches of 256.
 """
 
 import math
