@@ -12,6 +12,7 @@ from sitenet.options.training import PretrainingSettings, TrainingSettings
 from sitenet.options.transfer import TransferSection
 
 FalseSample = Literal["other_crystal", "polymorph", "composition", "permutation"]
+Variance = Literal["linear", "vector"]
 FALSE_SAMPLES: tuple[FalseSample, ...] = get_args(FalseSample)
 
 
@@ -19,7 +20,7 @@ FALSE_SAMPLES: tuple[FalseSample, ...] = get_args(FalseSample)
 class InfoMaxSettings(Options):
     """What true samples are told from, and how the losses are added.
 
-    The defaults are those of doi:10.1039/d4dd00202d.
+    The defaults are those of doi:10.1039/d4dd00202d, except for `variance`.
     """
 
     upscaling_layers: tuple[int, ...] = option(
@@ -42,6 +43,12 @@ class InfoMaxSettings(Options):
         "uniform",
         "Weight of the atoms around a site: all alike, or (1 + d)^-2 at the distance d (Å), as in "
         "the published code.",
+    )
+    variance: Variance = option(
+        "linear",
+        "Variance of the noise on a representation. `linear`: its logarithm is a linear layer of "
+        "the representation. `vector`: a learned number for each channel, the same for all "
+        "crystals, as in the paper.",
     )
     alpha: float = option(1.0, "Weight of the score losses.", at_least=0)
     beta: float = option(0.1, "Weight of the KL divergences.", at_least=0)

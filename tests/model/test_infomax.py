@@ -40,11 +40,19 @@ def test_a_score_of_zero_gives_two_ln_two_at_both_levels(everyone):
     assert losses.global_score.item() == pytest.approx(2 * math.log(2), abs=1e-12)
 
 
-@pytest.mark.parametrize("weighting", ["uniform", "inverse_square"])
-def test_two_crystals_by_hand(weighting):
+@pytest.mark.parametrize(
+    ("weighting", "variance"),
+    [("uniform", "linear"), ("inverse_square", "linear"), ("uniform", "vector")],
+)
+def test_two_crystals_by_hand(weighting, variance):
     """The whole loss by plain loops over sites and atoms, given the draws."""
-    settings = InfoMaxSettings(upscaling_layers=(10, 16), local_weighting=weighting, beta=0.3)
+    settings = InfoMaxSettings(
+        upscaling_layers=(10, 16), local_weighting=weighting, variance=variance, beta=0.3
+    )
     dim = model(settings)
+    if variance == "vector":
+        for level in (dim.local_level, dim.global_level):
+            nn.init.normal_(level.log_variance.vector)
     merged, apart = batches(["rutile", "perovskite"])
     losses = dim(merged, apart, generator(1))
     with torch.no_grad():
@@ -91,7 +99,9 @@ def by_hand(
         return term(dim.local_level, u, points, sign, weights)
 
     def upscaled(level, vector, draw) -> tuple[Tensor, float]:
-        log_variance = level.log_variance(vector)
+        own = level.log_variance
+        constant = getattr(own, "vector", None)
+        log_variance = vector @ own.weight.T + own.bias if constant is None else constant
         u = level.upscale_z((vector + (log_variance / 2).exp() * draw)[None], torch.ones(1))[0]
         return u, float((vector**2 + log_variance.exp() - log_variance).mean())
 
@@ -254,6 +264,16 @@ def test_both_losses_fall_below_what_an_untaught_score_gives(everyone, encoder, 
     for name in ("local_score", "global_score"):
         assert np.mean([getattr(losses, name) for losses in last]) < 1.3 < 2 * math.log(2)
     assert any(not torch.equal(before[k], v) for k, v in network.state_dict().items())
+
+
+def test_a_learned_variance_is_the_same_for_all_crystals_and_learns(everyone):
+    dim = model(InfoMaxSettings(upscaling_layers=(10, 16), variance="vector"))
+    for level in (dim.local_level, dim.global_level):
+        vectors = torch.randn(5, dim.encoder.local_width if level is dim.local_level else 7)
+        assert level.log_variance(vectors.double()).unique(dim=0).shape[0] == 1
+    dim(*everyone, generator()).total.backward()
+    for level in (dim.local_level, dim.global_level):
+        assert (level.log_variance.vector.grad != 0).all()
 
 
 def test_draws_come_from_the_generator_alone(everyone):

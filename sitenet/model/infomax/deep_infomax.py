@@ -59,9 +59,9 @@ class DeepInfoMax(nn.Module):
         super().__init__()
         self.encoder, self.settings = encoder, settings
         self.features = SiteFeatures(0, settings.site_feature_scaling)
-        layers = settings.upscaling_layers
-        self.local_level = Level(encoder.local_width, self.features.outputs + 1, layers)
-        self.global_level = Level(encoder.crystal_width, encoder.local_width, layers)
+        layers, variance = settings.upscaling_layers, settings.variance
+        self.local_level = Level(encoder.local_width, self.features.outputs + 1, layers, variance)
+        self.global_level = Level(encoder.crystal_width, encoder.local_width, layers, variance)
 
     def forward(self, batch: RaggedBatch, sites: RaggedBatch, generator: torch.Generator) -> Losses:
         """Losses of a batch; `sites` has the same crystals with a row per site.

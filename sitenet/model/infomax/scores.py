@@ -8,18 +8,32 @@ from torch import Tensor, nn
 
 from sitenet.model.kernels import pair_scores, use_compiled_norm
 from sitenet.model.layers import Stack
+from sitenet.options.infomax import Variance
+
+
+class Constant(nn.Module):
+    """A learned vector, whatever the input (n, width): (n, width), zero at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.zeros(width))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.vector.expand_as(z)
 
 
 class Level(nn.Module):
     """Networks of one level: representations z against what they are made of.
 
-    score = u_z(z + sigma y) . u_c(c) with y ~ N(0, 1) and a learned sigma; `layers` are the widths
-    of both upscaling networks u_z and u_c.
+    score = u_z(z + sigma y) . u_c(c) with y ~ N(0, 1) and a learned sigma, which `variance` says
+    whether to compute from z; `layers` are the widths of both upscaling networks u_z and u_c.
     """
 
-    def __init__(self, width: int, constituent_width: int, layers: tuple[int, ...]) -> None:
+    def __init__(
+        self, width: int, constituent_width: int, layers: tuple[int, ...], variance: Variance
+    ) -> None:
         super().__init__()
-        self.log_variance = nn.Linear(width, width)
+        self.log_variance = nn.Linear(width, width) if variance == "linear" else Constant(width)
         self.upscale_z = Stack(width, layers, "layer")
         self.upscale_c = Stack(constituent_width, layers, "layer")
         use_compiled_norm(self)
