@@ -17,8 +17,9 @@ from sitenet.analysis.crystal_sample import choose_ids, crystal_chunks
 from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES
 from sitenet.crystal.featurise import MergedCrystal, featurise
+from sitenet.model.description import read_description
 from sitenet.model.inference import predict
-from sitenet.model.saving import features_of, load_model
+from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.parallel import ordered_map
@@ -57,7 +58,7 @@ def write_invariance(
     Raises:
         ValueError: none of `ids` is in the table or can be featurised.
     """
-    settings = features_of(weights)
+    settings = read_description(weights).features()
     model = load_model(weights)
     chosen = choose_ids(structures, crystals, seed, ids)
     progress = Progress(len(chosen), "invariance", "crystals")
