@@ -26,7 +26,7 @@ rule representation:
     input:
         vectors=of(plan.representation, "vectors"),
         rejected=of(plan.experiment, "descriptor_rejections"),
-        structures=of(plan.experiment, "structures"),
+        labels=of(plan.experiment, "labels"),
         split=of(plan.experiment, "split"),
         shards=of(plan.experiment, "shards"),
     output:
@@ -51,7 +51,7 @@ rule representation:
 rule map:
     input:
         embeddings=of(plan.representation, "vectors"),
-        structures=of(plan.experiment, "structures"),
+        labels=of(plan.experiment, "labels"),
         split=of(plan.experiment, "split"),
     output:
         points=paths.MAP,

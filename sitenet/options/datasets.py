@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sitenet.options.model import Output
 from sitenet.options.option import Options, option, required
@@ -111,35 +111,27 @@ class DatasetSection(Options):
 
 
 @dataclass(frozen=True)
-class Task:
-    """One label to predict."""
-
-    name: str
-    column: str
-    """Name of the value in `RawRecord.labels`."""
-    unit: str
-
-
-@dataclass(frozen=True)
 class SourceSettings(Options):
-    """The part of a data set's configuration that decides its table of structures."""
+    """The part of a data set's configuration that decides its table of structures.
+
+    `max_rejected_fraction` decides only whether there is one.
+    """
 
     dataset: str
     source: Source
-    tasks: tuple[Task, ...]
-    max_rejected_fraction: float
-
-    @classmethod
-    def from_config(cls, dataset: str, section: Mapping[str, Any]) -> "SourceSettings":
-        """Settings of the data set named `dataset`.
-
-        `section` has its `source`, the `column` and `unit` of its `tasks`, and its
-        `max_rejected_fraction`.
-        """
-        tasks = tuple(Task(name, **task) for name, task in section["tasks"].items())
-        return cls.from_dict({**section, "dataset": dataset, "tasks": tasks})
+    max_rejected_fraction: float = 1.0
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The label columns the tasks need, each once."""
-        return tuple(dict.fromkeys(task.column for task in self.tasks))
+    def computed(self) -> bool:
+        """Whether the source brings labels with its crystals; else they are read from files."""
+        return isinstance(self.source, PrototypesSource | MatbenchSource)
+
+
+@dataclass(frozen=True)
+class LabelSettings(Options):
+    """The part of a data set's configuration that decides the labels of a task."""
+
+    dataset: str
+    source: Source
+    task: str
+    column: str

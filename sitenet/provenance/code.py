@@ -40,7 +40,7 @@ amplifies to different weights, and a fault in them is a fault in the results. N
 processes.
 """
 
-DISPATCHERS = {"sitenet.sources.kinds"}
+DISPATCHERS = {"sitenet.sources.kinds", "sitenet.sources.label_table"}
 """Modules that import one of several others inside a function; the caller names the one."""
 
 CACHED = 2000

@@ -30,14 +30,17 @@ def write_rejections(lists: Sequence[Path], out: Path) -> None:
 def origin(path: Path) -> tuple[str, str]:
     """Data set and step of a list: mine, N = 50 for .../mine/n50/shards/part-000.rejected.csv.
 
-    Other paths: .../mine/rejected.csv (reading), .../mine/complexity.rejected.csv (complexity),
-    .../mine/descriptors/xrd/part-000.rejected.csv (xrd).
+    Other paths: .../mine/rejected.csv (reading), .../mine/labels/gap.rejected.csv (labels),
+    .../mine/complexity.rejected.csv (complexity), .../mine/descriptors/xrd/part-000.rejected.csv
+    (xrd).
     """
     folder = path.parent
     if path.name == "rejected.csv":
         return folder.name, "reading"
     if folder.name == "shards":
         return folder.parts[-3], f"N = {folder.parts[-2].removeprefix('n')}"
+    if folder.name == "labels":
+        return folder.parent.name, "labels"
     if folder.parent.name == "descriptors":
         return folder.parts[-3], folder.name
     return folder.name, path.name.partition(".")[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sitenet.options.datasets import CifFolderSource
-from sitenet.sources.records import RawRecord, Rejection, SourceError
+from sitenet.sources.records import Label, RawRecord, Rejection, SourceError
 from sitenet.sources.table import as_number, as_text, column_names, read_rows
 
 HEADERLESS = "id_prop.csv"
@@ -17,8 +17,6 @@ Row = tuple[dict[str, float | None], dict[str, str]]
 def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
     """Yield the files sorted by name, then rejections of labels without a file.
 
-    Without label columns and without a table, records have no labels.
-
     Args:
         source: its options.
         columns: of the labels; `id_prop.csv` has a single one, which may have any name.
@@ -28,17 +26,9 @@ def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawReco
     """
     folder = Path(source.path)
     files = cif_files(folder)
-    if not columns and source.labels is None:
-        for name, path in files.items():
-            yield RawRecord(name, path.read_bytes(), {}, {}, path.name)
-        return
-    table = Path(source.labels or folder / HEADERLESS)
-    if table.name == HEADERLESS:
-        labelled = _headerless(table, columns)
-    else:
-        labelled = _labelled(table, source, columns)
+    table = table_of_labels(source)
     rows: dict[str, Row] = {}
-    for where, name, row in labelled:
+    for where, name, row in _rows(source, columns):
         if name in rows:
             yield Rejection(name, "a second row of labels", where)
         else:
@@ -50,6 +40,20 @@ def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawReco
             yield Rejection(name, f"no row in {table.name}", path.name)
     for name in rows:
         yield Rejection(name, f"listed in {table.name}, but there is no such CIF file", table.name)
+
+
+def labels(source: CifFolderSource, column: str) -> Iterator[Label]:
+    """Yield id, value, extra columns and place of every row of the table of labels.
+
+    Raises SourceError as `records` does.
+    """
+    for where, name, (values, extra) in _rows(source, [column]):
+        yield name, values[column], extra, where
+
+
+def table_of_labels(source: CifFolderSource) -> Path:
+    """The file with the labels."""
+    return Path(source.labels or Path(source.path, HEADERLESS))
 
 
 def count(source: CifFolderSource) -> int:
@@ -66,6 +70,14 @@ def cif_files(folder: Path) -> dict[str, Path]:
     if not files:
         raise SourceError(f"{folder} holds no .cif files")
     return files
+
+
+def _rows(source: CifFolderSource, columns: Sequence[str]) -> Iterator[tuple[str, str, Row]]:
+    """Place, id and row of all that the table lists."""
+    table = table_of_labels(source)
+    if table.name == HEADERLESS:
+        return _headerless(table, columns)
+    return _labelled(table, source, columns)
 
 
 def _headerless(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, Row]]:

@@ -1,9 +1,9 @@
-"""Read and check everything a source offers: structures.parquet and rejected.csv of a data set."""
+"""Read and check all crystals of a source: structures.parquet and rejected.csv of a data set."""
 
 import csv
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from sitenet.files import atomic_path
@@ -11,8 +11,8 @@ from sitenet.options.datasets import SourceSettings
 from sitenet.parallel import chunked, ordered_map
 from sitenet.progress import Progress
 from sitenet.sources.kinds import open_source
-from sitenet.sources.record_checks import CheckedRecords, NumberedRecord, check_records
-from sitenet.sources.records import RawRecord, Rejection
+from sitenet.sources.record_checks import NumberedRecord, check_records
+from sitenet.sources.records import HEADER, RawRecord, Rejection, as_row
 from sitenet.sources.rejection_limit import Tally
 from sitenet.sources.structure_writer import StructureWriter
 
@@ -24,9 +24,8 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
     """Write the usable crystals of a source, and the reasons why the others are not usable.
 
     The output is in the order of the source, for any number of workers. A crystal is rejected if
-    its id is invalid or a duplicate, its CIF is rejected (`sitenet.structure.cif.read_cif`), or no
-    task has a finite value for it. A crystal without values for some of the tasks is kept and
-    listed once for each of them.
+    its id is invalid or a duplicate, or its CIF is rejected (`sitenet.structure.cif.read_cif`).
+    Which crystals have a label does not matter: the table depends on the crystals alone.
 
     Args:
         settings: of the source.
@@ -42,18 +41,17 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
     """
     records, total = open_source(settings)
     progress = Progress(total, f"reading {settings.dataset}", "crystals")
-    check = partial(check_records, tasks=settings.tasks)
-    chunks = ordered_map(check, _chunks(records), workers)
+    chunks = ordered_map(check_records, _chunks(records, settings.computed), workers)
     tally = Tally()
     with ExitStack() as stack:
         table = stack.enter_context(atomic_path(structures))
         with atomic_path(rejected) as listing, listing.open("w", newline="") as file:
             reasons = csv.writer(file)
-            reasons.writerow(["id", "reason", "where"])
-            writer = stack.enter_context(StructureWriter(table, settings.tasks))
+            reasons.writerow(HEADER)
+            writer = stack.enter_context(StructureWriter(table))
             for chunk in chunks:
                 writer.add(chunk.usable)
-                reasons.writerows((r.id, r.reason, r.where) for r in _listed(chunk))
+                reasons.writerows(map(as_row, chunk.rejected))
                 tally.add(chunk)
                 progress.advance(len(chunk.usable) + len(chunk.rejected))
             writer.finish(progress.done)
@@ -61,21 +59,19 @@ def collect(settings: SourceSettings, structures: Path, rejected: Path, workers:
         tally.check_limit(settings, rejected)
 
 
-def _chunks(records: Iterable[RawRecord | Rejection]) -> Iterator[list[NumberedRecord]]:
+def _chunks(
+    records: Iterable[RawRecord | Rejection], labelled: bool
+) -> Iterator[list[NumberedRecord]]:
     seen: set[str] = set()
-    numbered = (_number(row, record, seen) for row, record in enumerate(records))
+    numbered = (_number(row, record, seen, labelled) for row, record in enumerate(records))
     return chunked(numbered, CHUNK)
 
 
-def _number(row: int, record: RawRecord | Rejection, seen: set[str]) -> NumberedRecord:
+def _number(
+    row: int, record: RawRecord | Rejection, seen: set[str], labelled: bool
+) -> NumberedRecord:
     duplicate = record.id in seen
     if isinstance(record, RawRecord):
         seen.add(record.id)
+        record = record if labelled else replace(record, labels={}, extra={})
     return NumberedRecord(row, record, duplicate)
-
-
-def _listed(chunk: CheckedRecords) -> Iterator[Rejection]:
-    """All entries for rejected.csv, with control characters in ids escaped."""
-    for rejection in (*chunk.rejected, *chunk.unlabelled):
-        name = rejection.id if rejection.id.isprintable() else ascii(rejection.id)
-        yield Rejection(name, rejection.reason, rejection.where)

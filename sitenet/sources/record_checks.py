@@ -1,9 +1,8 @@
-"""Checks of a source's records: valid id, readable CIF, at least one label."""
+"""Checks of a source's records: valid id, readable CIF."""
 
 from math import isfinite
 from typing import NamedTuple
 
-from sitenet.options.datasets import Task
 from sitenet.sources.records import RawRecord, Rejection
 from sitenet.sources.structure_table import StructureRow
 from sitenet.structure.cif import read_cif
@@ -28,11 +27,9 @@ class CheckedRecords(NamedTuple):
 
     usable: list[StructureRow]
     rejected: list[Rejection]
-    unlabelled: list[Rejection]
-    """One for each usable crystal and task without a value."""
 
 
-def check_records(records: list[NumberedRecord], tasks: tuple[Task, ...]) -> CheckedRecords:
+def check_records(records: list[NumberedRecord]) -> CheckedRecords:
     """Sort records into usable crystals and rejections."""
     usable: list[StructureRow] = []
     rejected: list[Rejection] = []
@@ -42,27 +39,18 @@ def check_records(records: list[NumberedRecord], tasks: tuple[Task, ...]) -> Che
             rejected.append(record)
             continue
         try:
-            usable.append(_checked(numbered, record, tasks))
+            usable.append(_checked(numbered, record))
         except RejectedCrystal as error:
             rejected.append(Rejection(record.id, error.reason, record.where))
-    unlabelled = [
-        Rejection(row.id, f"no value for {name} (not used for this task)", row.where)
-        for row in usable
-        for name, value in row.labels.items()
-        if value is None
-    ]
-    return CheckedRecords(usable, rejected, unlabelled)
+    return CheckedRecords(usable, rejected)
 
 
-def _checked(numbered: NumberedRecord, record: RawRecord, tasks: tuple[Task, ...]) -> StructureRow:
+def _checked(numbered: NumberedRecord, record: RawRecord) -> StructureRow:
     """The row of a usable record; raises RejectedCrystal for any other."""
     check_id(record.id)
     if numbered.duplicate:
         raise RejectedCrystal("an earlier crystal has the same id")
-    values = {task.name: record.labels.get(task.column) for task in tasks}
-    labels = {k: v if v is not None and isfinite(v) else None for k, v in values.items()}
-    if tasks and not any(value is not None for value in labels.values()):
-        raise RejectedCrystal(f"no value for {', '.join(labels)}")
+    labels = {k: v if v is not None and isfinite(v) else None for k, v in record.labels.items()}
     crystal = read_cif(record.cif)
     text = record.cif if isinstance(record.cif, str) else record.cif.decode("utf-8")
     return StructureRow(

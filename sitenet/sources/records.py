@@ -36,3 +36,17 @@ class Rejection:
     id: str
     reason: str
     where: str = ""
+
+
+HEADER = ["id", "reason", "where"]
+"""Of a list of rejections."""
+
+
+def as_row(rejection: Rejection) -> list[str]:
+    """A row of a list of rejections, with control characters in the id escaped."""
+    name = rejection.id if rejection.id.isprintable() else ascii(rejection.id)
+    return [name, rejection.reason, rejection.where]
+
+
+Label = tuple[str, float | None, Mapping[str, str], str]
+"""Id of a crystal, value of a label (None if it is missing), extra columns, place in the source."""

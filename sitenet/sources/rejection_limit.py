@@ -55,13 +55,11 @@ class Tally:
     def __init__(self) -> None:
         self.usable = 0
         self.reasons: Counter[str] = Counter()
-        self.unlabelled: Counter[str] = Counter()
 
     def add(self, chunk: CheckedRecords) -> None:
         """Count the records of a chunk."""
         self.usable += len(chunk.usable)
         self.reasons.update(_without_details(rejection.reason) for rejection in chunk.rejected)
-        self.unlabelled.update(rejection.reason for rejection in chunk.unlabelled)
 
     @property
     def offered(self) -> int:
@@ -71,8 +69,6 @@ class Tally:
     def check_limit(self, settings: SourceSettings, rejected: Path) -> None:
         """Log the counts; raise TooManyRejected or SourceError as described in `collect`."""
         count = self.reasons.total()
-        for reason, number in self.unlabelled.items():
-            log.info(f"{settings.dataset}: {number:,} crystals have {reason}")
         if self.offered == 0:
             raise SourceError(f"the source of {settings.dataset} offers no crystals")
         failed_list(rejected).unlink(missing_ok=True)

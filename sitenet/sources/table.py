@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from sitenet.options.datasets import IdList, TableSource
-from sitenet.sources.records import RawRecord, Rejection, SourceError
+from sitenet.sources.records import Label, RawRecord, Rejection, SourceError
 
 BATCH = 500
 """Rows converted to Python objects at a time."""
@@ -34,14 +34,14 @@ def records(source: TableSource, columns: Sequence[str]) -> Iterator[RawRecord |
     joined = next(iter(selected.values()), {}) if selected is not None else {}
     extra = [name for name in source.extra if name not in joined]
     names = column_names(path)
-    name_of_id = source.id or ("material_id" if "id" not in names else "id")
-    wanted = list(dict.fromkeys([name_of_id, source.cif, *columns, *extra]))
+    key = name_of_id(source, names)
+    wanted = list(dict.fromkeys([key, source.cif, *columns, *extra]))
     if missing := [name for name in wanted if name not in names]:
         raise SourceError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
     broken: list[Rejection] = []
     absent = dict.fromkeys(selected or ())
     for number, row in enumerate(_rows(path, wanted, broken), start=1):
-        name = as_text(row[name_of_id])
+        name = as_text(row[key])
         if selected is None or name in selected:
             absent.pop(name, None)
             yield RawRecord(
@@ -95,6 +95,38 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     yield from _rows(path, columns, broken)
     if broken:
         raise SourceError(f"{path}: {broken[0].reason} ({broken[0].where})")
+
+
+def labels(source: TableSource, column: str) -> Iterator[Label]:
+    """Yield id, value, extra columns and place of every row; None where there is no number.
+
+    Raises SourceError as `records` does.
+    """
+    path = Path(source.path)
+    selected = _selected(source.ids)
+    joined = next(iter(selected.values()), {}) if selected is not None else {}
+    extra = [name for name in source.extra if name not in joined]
+    key = name_of_id(source, column_names(path))
+    rows = _rows(path, list(dict.fromkeys([key, column, *extra])), [])
+    for number, row in enumerate(rows, start=1):
+        name = as_text(row[key])
+        if selected is None or name in selected:
+            further = {one: as_text(row[one]) for one in extra}
+            further |= selected[name] if selected is not None else {}
+            yield name, as_number(row[column]), further, f"{path.name}, row {number}"
+
+
+def name_of_id(source: TableSource, names: Sequence[str]) -> str:
+    """The column of the ids in a table with columns `names`."""
+    return source.id or ("material_id" if "id" not in names else "id")
+
+
+def raw_columns(path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Columns of a table, text as bytes, without malformed rows. Raises SourceError."""
+    try:
+        yield from _batches(path, list(names), [])
+    except pa.ArrowException as error:
+        raise SourceError(f"{path} cannot be read: {error}") from None
 
 
 def as_text(value: Any) -> str:

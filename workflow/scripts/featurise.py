@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from job import job
+from job import dataset, job
 
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.featurise_shard import build_shard
@@ -16,5 +16,6 @@ with job(snakemake):
         shard=Path(snakemake.output.shard),
         rejected=Path(snakemake.output.rejected),
         workers=snakemake.threads,
-        max_rejected_fraction=snakemake.params.max_rejected_fraction,
+        # No parameter, since it decides whether there is a result, not which.
+        max_rejected_fraction=dataset(snakemake)["max_rejected_fraction"],
     )
