@@ -54,6 +54,7 @@ def outcomes(trials: Sequence[Trial], workers: int) -> Iterator[Outcome]:
     workers = min(workers, len(trials))
     context = multiprocessing.get_context("spawn")
     tasks, done = context.Queue(), context.Queue()
+    tasks.cancel_join_thread()  # else the end would wait for workers that are no more
     for trial in trials:
         tasks.put(trial)
     for _ in range(workers):
