@@ -32,26 +32,38 @@ FILES_PER_WORKER = 16
 
 
 class CifFile(NamedTuple):
-    """A file to read, or what was asked for and why there is nothing to read."""
+    """A file to read, or what was asked for and why there is nothing to read.
+
+    `note` is what was changed when reading, empty if nothing.
+    """
 
     path: Path
     problem: str = ""
+    note: str = ""
 
 
 class CifPrediction(NamedTuple):
-    """Prediction for a CIF file: None if it cannot be used, with the reason in `problem`."""
+    """Prediction for a CIF file: None if it cannot be used, with the reason in `problem`.
+
+    `note` is what was changed when reading.
+    """
 
     cif: str
     prediction: np.float32 | None
     unit: str
     problem: str
+    note: str
 
 
 class CifVector(NamedTuple):
-    """Vector (width,) of a CIF file: None if it cannot be used, with the reason in `problem`."""
+    """Vector (width,) of a CIF file: None if it cannot be used, with the reason in `problem`.
+
+    `note` is what was changed when reading.
+    """
 
     cif: str
     problem: str
+    note: str
     vector: NDArray[np.float32] | None
 
 
@@ -65,9 +77,10 @@ def find_cifs(paths: Sequence[Path]) -> list[CifFile]:
     return [file for path in paths for file in _files_of(path)]
 
 
-def read_crystal(cif: Path, settings: FeatureSettings) -> MergedCrystal:
-    """The featurised crystal of a CIF file. Raises RejectedCrystal or OSError."""
-    return featurise(read_cif(cif.read_bytes()), settings)
+def read_crystal(cif: Path, settings: FeatureSettings) -> tuple[MergedCrystal, str]:
+    """The featurised crystal of a CIF file, and its note. Raises RejectedCrystal or OSError."""
+    crystal = read_cif(cif.read_bytes())
+    return featurise(crystal, settings), crystal.note
 
 
 def read_guarded(
@@ -87,8 +100,11 @@ def read_guarded(
             yield file, None
             continue
         outcome = next(found)
-        problem = outcome.failure.reason if outcome.failure else ""
-        yield CifFile(file.path, problem), outcome.result
+        if outcome.failure or outcome.result is None:
+            yield file._replace(problem=str(outcome.failure and outcome.failure.reason)), None
+            continue
+        crystal, note = outcome.result
+        yield file._replace(note=note), crystal
 
 
 def predict_cifs(
@@ -101,7 +117,7 @@ def predict_cifs(
     """
     model, unit = load_model(weights), read_description(weights).unit()
     for file, value in _computed(weights, cifs, seconds, partial(predict, model)):
-        yield CifPrediction(str(file.path), value, unit, file.problem)
+        yield CifPrediction(str(file.path), value, unit, file.problem, file.note)
 
 
 def embed_cifs(
@@ -114,7 +130,7 @@ def embed_cifs(
     """
     compute = partial(embed, load_model(weights), local=local)
     for file, vector in _computed(weights, cifs, seconds, compute):
-        yield CifVector(str(file.path), file.problem, vector)
+        yield CifVector(str(file.path), file.problem, file.note, vector)
 
 
 def _files_of(path: Path) -> Iterator[CifFile]:
@@ -155,6 +171,7 @@ def _computed(
         for file, crystal in chunk:
             row = None if crystal is None else next(rows)
             if row is not None and not np.isfinite(row).all():
-                file, row = CifFile(file.path, "the model's result is not a finite number"), None
+                file = file._replace(problem="the model's result is not a finite number")
+                row = None
             yield file, row
             progress.advance()

@@ -8,7 +8,7 @@ from sitenet.cli.csv_output import write_csv
 
 
 def run_embed(options: Namespace) -> int:
-    """Write columns cif, problem, z1, z2, ...; the vector of an unusable file is empty.
+    """Write columns cif, problem, note, z1, z2, ...; the vector of an unusable file is empty.
 
     Returns the exit code. Raises UnusableModel, and OSError if there is no place for the table.
     """
@@ -17,8 +17,8 @@ def run_embed(options: Namespace) -> int:
     found = list(embed_cifs(options.model, cifs, options.local, options.seconds))
     width = max((len(row.vector) for row in found if row.vector is not None), default=0)
     rows = [
-        (row.cif, row.problem, *([None] * width if row.vector is None else row.vector))
+        (row.cif, row.problem, row.note, *([None] * width if row.vector is None else row.vector))
         for row in found
     ]
-    write_csv(options.out, ["cif", "problem", *(f"z{k + 1}" for k in range(width))], rows)
+    write_csv(options.out, ["cif", "problem", "note", *(f"z{k + 1}" for k in range(width))], rows)
     return exit_code([(row.cif, row.problem) for row in found if row.problem], len(found))

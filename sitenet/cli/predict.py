@@ -8,7 +8,7 @@ from sitenet.cli.csv_output import write_csv
 
 
 def run_predict(options: Namespace) -> int:
-    """Write columns cif, prediction, unit and problem, which is empty for a usable file.
+    """Write columns cif, prediction, unit, problem (empty for a usable file) and note.
 
     Returns the exit code. Raises UnusableModel, and OSError if there is no place for the table.
     """

@@ -85,6 +85,15 @@ def test_names_that_are_not_utf8_are_in_the_table(folder: Path, capfd: Told):
     assert capfd.readouterr().out.splitlines()[1].startswith("new/caf\\udce9.cif,")
 
 
+def test_what_reading_changed_is_in_the_table(folder: Path):
+    text = SALT.replace("data_NaCl", "data_NaCl\n_chemical_formula_sum 'Na1 Cl2'")
+    Path("other.cif").write_text(text)
+    code, table = predicted("other.cif", "one.cif")
+    assert code == 0
+    assert "formula" in table.note[0]
+    assert table.note[1] == ""
+
+
 @pytest.mark.parametrize("command", ["predict", "embed", "explain"])
 @pytest.mark.parametrize("file", ["new/broken.cif", "absent.cif", "empty"])
 def test_a_command_without_a_usable_file_fails(command: str, file: str, folder: Path, capfd: Told):
