@@ -23,7 +23,7 @@ from pathlib import Path
 from kept import Kept
 from operators import mutants, sample
 from table import Candidate, print_table
-from tests_of import ROOT, tests_of
+from tests_of import ROOT, covering
 from trials import Trial, outcomes
 
 NAMED = Path(__file__).with_name("named.toml")
@@ -86,7 +86,7 @@ def named() -> list[Candidate]:
                              f"{entry['file']}; bring it up to date")  # fmt: skip
         line = source[: source.index(entry["old"])].count("\n") + 1
         changed = source.replace(entry["old"], entry["new"]).encode()
-        tests = tuple(entry.get("tests", ())) or tests_of(entry["file"])
+        tests = tuple(entry.get("tests", ())) or covering(entry["file"])
         found.append(Candidate(entry["file"], line, changed, tests, entry["name"]))
     return found
 
@@ -95,7 +95,7 @@ def drawn(file: str, count: int, seed: int) -> list[Candidate]:
     """`count` mutants of a module, drawn by the seed."""
     source = (ROOT / file).read_bytes()
     chosen = sample(mutants(source), count, f"{seed} {file}")
-    return [Candidate(file, m.line, m.applied(source), tests_of(file)) for m in chosen]
+    return [Candidate(file, m.line, m.applied(source), covering(file)) for m in chosen]
 
 
 def _run(candidates: Sequence[Candidate], kept: Kept, workers: int) -> None:

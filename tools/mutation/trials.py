@@ -54,6 +54,7 @@ def outcomes(trials: Sequence[Trial], workers: int) -> Iterator[Outcome]:
     workers = min(workers, len(trials))
     context = multiprocessing.get_context("spawn")
     tasks, done = context.Queue(), context.Queue()
+    tasks.cancel_join_thread()  # else the end would wait for workers that are no more
     for trial in trials:
         tasks.put(trial)
     for _ in range(workers):
@@ -64,6 +65,8 @@ def outcomes(trials: Sequence[Trial], workers: int) -> Iterator[Outcome]:
     try:
         for _ in trials:
             yield _next(done, crew)
+        for process in crew:
+            process.join()
     finally:
         for process in crew:
             process.terminate()
@@ -81,10 +84,14 @@ def _next(done: Any, crew: Sequence[Any]) -> Outcome:
 
 def _work(tasks: Any, done: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    parent = os.getppid()
     with copied() as folder:
         _load_libraries()
-        while (trial := tasks.get()) is not None:
-            done.put(attempt(folder, trial))
+        while os.getppid() == parent:  # else the run was killed
+            with suppress(queue.Empty):
+                if (trial := tasks.get(timeout=5)) is None:
+                    return
+                done.put(attempt(folder, trial))
 
 
 @contextmanager
@@ -130,7 +137,7 @@ def attempt(folder: Path, trial: Trial) -> Outcome:
     try:
         in_time = _wait(child, start + trial.limit)
     finally:
-        with_group(child, signal.SIGKILL)
+        _end(child)
         file.write_bytes(original)
     seconds = time.monotonic() - start
     if not in_time:
@@ -139,10 +146,10 @@ def attempt(folder: Path, trial: Trial) -> Outcome:
     return Outcome(trial.key, by, seconds)
 
 
-def with_group(leader: int, number: int) -> None:
-    """Send a signal to the process group of a trial, if it is still there."""
+def _end(leader: int) -> None:
+    """End the process group of a trial, if it is still there."""
     with suppress(ProcessLookupError):
-        os.killpg(leader, number)
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _wait(child: int, deadline: float) -> bool:
@@ -151,7 +158,7 @@ def _wait(child: int, deadline: float) -> bool:
         if os.waitpid(child, os.WNOHANG)[0]:
             return True
         time.sleep(0.02)
-    with_group(child, signal.SIGKILL)
+    _end(child)
     os.waitpid(child, 0)
     return False
 
