@@ -21,7 +21,7 @@ def with_rank(heads: pd.DataFrame) -> pd.DataFrame:
     """
     rank = heads.groupby("block").far_share.rank(method="first", ascending=False).astype(int)
     ranked = heads.copy()
-    ranked.insert(heads.columns.get_loc("head") + 1, "rank", rank.where(heads.block > 0, 0))
+    ranked.insert(list(heads.columns).index("head") + 1, "rank", rank.where(heads.block > 0, 0))
     return ranked
 
 
@@ -49,4 +49,4 @@ def pooled(histograms: Sequence[pd.DataFrame], heads: Sequence[pd.DataFrame]) ->
         own = edges.iloc[column.clip(0)].reset_index(drop=True)
         part = histogram.drop(columns=["head", *edges.columns]).reset_index(drop=True)
         parts.append(part.join(own).assign(rank=ranks.reindex(which).to_numpy()))
-    return pd.concat(parts).groupby(CELL, as_index=False).pairs.sum()
+    return pd.concat(parts).groupby(CELL)["pairs"].sum().reset_index()
