@@ -19,7 +19,7 @@ from sitenet.analysis.attention import (
 )
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.supercell import optimal_supercell
-from sitenet.plots.fig6 import draw_fig6
+from sitenet.plots.fig6 import Training, draw_fig6
 
 
 def test_measures_of_a_site_worked_out_by_hand() -> None:
@@ -170,18 +170,25 @@ def test_fig6_has_a_normalised_panel_for_every_head(
     trained: dict[str, Path], tmp_path: Path, drawn: list[Figure]
 ) -> None:
     _write(trained, ["rutile", "triclinic", "perovskite"])
-    runs = [(title, trained["histogram"], trained["table"]) for title in ("gap", "energy")]
-    draw_fig6(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    trainings = [
+        Training(task, seed, trained["histogram"], trained["table"])
+        for task, seed in (("gap", 0), ("gap", 1), ("energy", 0))
+    ]
+    draw_fig6(trainings, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
     panels = [axes for axes in drawn[0].axes if axes.get_title()]
-    expected = [f"block {b}, head {h}" for b in (1, 2) for h in (1, 2)] * 2
+    expected = [f"block {b}, {rank} head by range" for b in (1, 2) for rank in ("1st", "2nd")] * 2
     assert [axes.get_title() for axes in panels] == expected
-    for axes in panels:
+    for axes, share, count in zip(
+        panels, ["0, 0%"] * 4 + ["0%"] * 4, ["2 trainings"] * 4 + ["one training"] * 4, strict=True
+    ):
         (told,) = (text.get_text() for text in axes.texts)
-        assert re.fullmatch(r" ?0% beyond 5 Å ?\n ?even: \d+% ?", told)
+        assert re.fullmatch(rf" ?{share} beyond 5 Å ?\n ?in {count} ?\n ?even: \d+% ?", told)
     data = pd.read_parquet(tmp_path / "f.parquet")
-    columns = data.groupby(["run", "block", "head", "distance_low"])
+    columns = data.groupby(["run", "block", "rank", "distance_low"])
     assert columns.share.sum().to_numpy() == pytest.approx(1)
-    assert set(pd.read_csv(tmp_path / "f.csv").run) == {"gap", "energy"}
+    heads = pd.read_csv(tmp_path / "f.csv")
+    assert heads.groupby(["run", "seed"]).size().to_dict() == {
+        ("gap", 0): 5, ("gap", 1): 5, ("energy", 0): 5}  # fmt: skip
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
     filled = data[data.pairs > 0]
     low, high = panels[0].get_ylim()

@@ -12,14 +12,13 @@ from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES
 from sitenet.files import write_json
 from sitenet.options.search import RANGES
+from sitenet.plots import fig6, fig7
 from sitenet.plots.dim_fig6 import draw_dim_fig6
 from sitenet.plots.dim_fig7 import draw_dim_fig7
 from sitenet.plots.dim_fig8_11 import draw_dim_fig8_11
 from sitenet.plots.dim_fig9_10 import COLUMNS, MapRow, PropertyRow, draw_dim_fig9, draw_dim_fig10
 from sitenet.plots.dim_fig13_s1 import draw_dim_fig13_s1
 from sitenet.plots.fig5 import Fig5Run, draw_fig5
-from sitenet.plots.fig6 import draw_fig6
-from sitenet.plots.fig7 import draw_fig7
 from sitenet.plots.invariance import draw_invariance
 from sitenet.plots.search import draw_search
 from sitenet.plots.supercells import draw_supercells
@@ -29,7 +28,7 @@ ARMS = ("infomax", "untrained", "ofm", "xrd")
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn: names of tasks, their unit, numbers of crystals, heads, epochs and blocks.
+    """What is drawn: names of tasks, their unit, seeds, numbers of crystals, heads, epochs and blocks.
 
     spread: of all values around their mean; 0 makes them all equal. failures: fits without penalty
     and one prediction are off by this much.
@@ -37,6 +36,7 @@ class Case:
 
     names: tuple[str, ...] = ("ewald energy", "nearest distance")
     unit: str = "eV/atom"
+    seeds: tuple[int, ...] = (0, 1, 2)
     crystals: int = 60
     heads: int = 3
     blocks: int = 2
@@ -91,17 +91,22 @@ class Inputs:
         heads = [{"block": b, "head": h, "far_share": 0.6} for b, h in [*places, (0, 0)]]
         table = self.folder / "attention.csv"
         pd.DataFrame(heads).to_csv(table, index=False)
-        draw_fig6([(name, histogram, table) for name in self.case.names[:2]], *self._out(3))
+        trainings = [
+            fig6.Training(name, seed, histogram, table)
+            for name, seed in product(self.case.names[:2], self.case.seeds)
+        ]
+        fig6.draw_fig6(trainings, *self._out(3))
 
     def draw_fig7(self) -> None:
         measures = {"i_conf": 2 + self._values(), "primitive_length": 9 + self._values()}
         complexity = self._parquet("complexity", {"id": self.ids, **measures})
-        tasks = []
-        for k, name in enumerate(self.case.names):
+        trainings = []
+        for name, seed in product(self.case.names, self.case.seeds):
             reach = {"id": self.ids, "split": "test", "even_coefficient": 0.5,
                      "long_range_coefficient": 3 + self._values()}  # fmt: skip
-            tasks.append((name, self._parquet(f"reach{k}", reach), complexity))
-        draw_fig7(tasks, *self._out(4))
+            path = self._parquet(f"reach{len(trainings)}", reach)
+            trainings.append(fig7.Training(name, "salts", seed, path, complexity))
+        fig7.draw_fig7(trainings, *self._out(4))
 
     def draw_invariance(self) -> None:
         rows = [

@@ -86,6 +86,8 @@ def test_each_setting_is_trained_once_with_all_its_seeds() -> None:
     assert runs == [(50, 3), (50, 1), (50, 2), (100, 0)]
     assert [one.setting.crystals.n for one in plan.ensembles] == [50]
     assert [(one.setting.crystals.n, one.seed) for one in plan.shown] == [(50, 3), (100, 0)]
+    repeated = [(one.setting.crystals.n, one.seed) for one in plan.repeated]
+    assert repeated == [(50, 3), (50, 1), (100, 0)]
     ensemble = plan.ensemble("prototypes", "50", "ewald_energy", "sitenet")
     assert ensemble.predictions == [
         f"results/prototypes/n50/ewald_energy/sitenet/seed{seed}/predictions.parquet"
@@ -208,7 +210,7 @@ def test_vectors_are_of_the_crystals_of_the_experiment(plan: Plan) -> None:
 
 def test_rejections_are_those_of_everything_that_is_used_each_once(plan: Plan) -> None:
     lists = plan.rejections
-    assert len(lists) == len(set(lists)) == 1 + 2 + 2 * 2 + 1 + 2 * 2
+    assert len(lists) == len(set(lists)) == 1 + 3 + 2 * 2 + 1 + 2 * 2
     assert {"results/prototypes/rejected.csv", "results/prototypes/complexity.rejected.csv",
             "results/prototypes/n100/shards/part-001.rejected.csv",
             "results/prototypes/descriptors/ofm/part-000.rejected.csv"} <= set(lists)  # fmt: skip
@@ -285,6 +287,7 @@ def test_baselines_are_those_of_the_runs_of_a_task(plan: Plan) -> None:
     assert plan.runs.baselines == [
         "results/prototypes/baselines/ewald_energy.csv",
         "results/prototypes/baselines/nearest_distance.csv",
+        "results/prototypes/baselines/shell_6.csv",
     ]
     found = plan.runs_of("prototypes", "nearest_distance").predictions
     assert found == [f"results/prototypes/n50/nearest_distance/sitenet/seed{k}/predictions.parquet"

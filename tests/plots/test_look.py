@@ -25,11 +25,11 @@ ALL = list(Inputs(USUAL, Path()).figures)
 OF_CRYSTALS = ["fig5", "fig7", "invariance", "supercells", "dim_fig9", "dim_fig10"]
 CASES = {
     "one training": (
-        replace(USUAL, names=("gap",), heads=1, blocks=1, epochs=1),
-        ["fig5", "fig6", "dim_fig6", "dim_fig7", "supercells"],
+        replace(USUAL, names=("gap",), seeds=(0,), heads=1, blocks=1, epochs=1),
+        ["fig5", "fig6", "fig7", "dim_fig6", "dim_fig7", "supercells"],
     ),
     "eight tasks or heads": (
-        replace(USUAL, names=tuple(f"task {k}" for k in range(8)), heads=8),
+        replace(USUAL, names=tuple(f"task {k}" for k in range(8)), seeds=tuple(range(5)), heads=8),
         ["fig5", "fig6", "fig7", "dim_fig6", "dim_fig7"],
     ),
     "five crystals": (replace(USUAL, crystals=5), OF_CRYSTALS),

@@ -18,7 +18,7 @@ from sitenet.options.training import TrainingSettings
 from sitenet.plots import style
 from sitenet.plots.clouds import CELLS, FEW, Clouds
 from sitenet.plots.fig5 import Fig5Run, draw_fig5, parity_limits
-from sitenet.plots.fig7 import compare_tasks, draw_fig7
+from sitenet.plots.fig7 import Training, draw_fig7
 from sitenet.plots.table1 import OPTIONS, write_table1
 
 
@@ -105,10 +105,16 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
         "even_coefficient": [*np.linspace(0, 4, 40), 1.0, 1.0],
     }
     pd.DataFrame(reaches).to_parquet(folder / "reach.parquet")
+    reaches["long_range_coefficient"] = 1 + np.array(reaches["long_range_coefficient"])
+    pd.DataFrame(reaches).to_parquet(folder / "farther.parquet")
     draw_fig7(
         [
-            (task, folder / "reach.parquet", folder / "complexity.parquet")
-            for task in ("gap", "energy")
+            Training(task, "salts", seed, folder / table, folder / "complexity.parquet")
+            for task, seed, table in (
+                ("gap", 0, "reach.parquet"),
+                ("gap", 1, "farther.parquet"),
+                ("energy", 0, "reach.parquet"),
+            )
         ],
         folder / "fig7.pdf",
         folder / "fig7.parquet",
@@ -119,7 +125,11 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
 
 
 def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> None:
-    table = _fig7(tmp_path, 2 + 3 * np.arange(40) / 10)
+    everything = _fig7(tmp_path, 2 + 3 * np.arange(40) / 10)
+    assert everything.seed.tolist() == (["all", "0", "1"] * 2) + (["all", "0"] * 2)
+    medians = everything[everything.against == "i_conf"]["median"].tolist()
+    assert medians == pytest.approx([8.35, 7.85, 8.85, 7.85, 7.85])
+    table = everything[everything.seed == "0"]
     assert table["task"].tolist() == ["gap", "gap", "energy", "energy"]
     assert table["against"].tolist() == ["i_conf", "primitive_length"] * 2
     assert table["spearman"].tolist() == pytest.approx([1, -1, 1, -1])
@@ -132,40 +142,28 @@ def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> N
     # 2 + 0.3 i against 4 - 4 i / 39: larger from i = 5 on
     assert table["above_even"].tolist() == pytest.approx([35 / 40] * 4)
     notes = [text for text in texts if text.startswith("Spearman ρ = −1.00 [−1.00, −1.00]\n")]
-    assert len(notes) == 2
-    assert all(note.endswith("\n40 crystals, one training") for note in notes)
+    assert [note.partition("\n")[2] for note in notes] == [
+        "40 crystals, 2 trainings", "40 crystals, one training"]  # fmt: skip
     data = pd.read_parquet(tmp_path / "fig7.parquet")
-    assert data.groupby("task").size().to_dict() == {"energy": 40, "gap": 40}
-
-
-def test_two_tasks_are_compared_crystal_by_crystal() -> None:
-    names = [f"c{i}" for i in range(10)]
-
-    def points(task: str, ids: list[str], reach: np.ndarray, dataset: str = "a") -> pd.DataFrame:
-        reaches = {"long_range_coefficient": reach, "even_coefficient": np.arange(len(ids)) / 2}
-        return pd.DataFrame({"task": task, "dataset": dataset, "id": ids, **reaches})
-
-    far = points("far", names, np.arange(10) + 3.0)
-    near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
-    elsewhere = points("elsewhere", ["x"], np.ones(1))
-    other = points("other", names, np.ones(10), dataset="b")
-    table = compare_tasks([far, near, elsewhere, other])
-    assert len(table) == 1  # the third shares no crystal, the fourth only ids of another data set
-    row = table.iloc[0]
-    assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
-    assert row.median_difference == pytest.approx(2)
-    assert (row.even_median, row.other_even_median) == (2.75, 1.75)  # of the shared crystals
-    assert row["larger"] == 1
-    assert row.p == pytest.approx(2 / 2**8)
+    assert data.groupby(["task", "seed"]).size().to_dict() == {
+        ("energy", 0): 40, ("gap", 0): 40, ("gap", 1): 40}  # fmt: skip
+    (row,) = pd.read_csv(tmp_path / "tasks.csv").itertuples()
+    assert (row.trainings, row.other_trainings, row.crystals) == (2, 1, 40)
+    assert row.difference == pytest.approx(0.5)
+    assert np.isnan(row.p)
 
 
 def test_fig7_has_the_same_axes_for_all_tasks(tmp_path: Path, drawn: list[Figure]) -> None:
     _fig7(tmp_path, np.linspace(1, 4.5, 40))
-    for row in (0, 2):
-        left, right = drawn[0].axes[row : row + 2]
+    for row, trainings in ((0, 2), (3, 1)):
+        left, right, medians = drawn[0].axes[row : row + 3]
         assert left.get_xlim() == (0, 4)
         assert right.get_xlim() == (0, 19)
-        assert left.get_ylim() == right.get_ylim() == (0, 6)
+        assert left.get_ylim() == right.get_ylim() == medians.get_ylim() == (0, 7)
+        lines = [line for line in left.lines if line.get_color() == style.VERMILLION]
+        points = [line for line in medians.lines if line.get_marker() == "o"]
+        assert len(lines) == len(points) == trainings
+        assert points[0].get_ydata()[0] == pytest.approx(2.75)
         assert [len(c.get_offsets()) for a in (left, right) for c in a.collections] == [40, 40]
         dashed = [line for line in left.lines if line.get_color() == style.BLACK]
         assert dashed[0].get_ydata()[0] == pytest.approx(2)  # median of even attention
@@ -240,7 +238,7 @@ def test_fig7_without_crystals_that_differ_has_no_correlation(
 ) -> None:
     table = _fig7(tmp_path, np.full(40, 2.0))
     assert table.spearman.isna().all()
-    assert table["median"].tolist() == [2.0] * 4
+    assert table[table.seed == "0"]["median"].tolist() == [2.0] * 4
     assert any(text.startswith("ρ is not defined") for text in texts)
 
 
