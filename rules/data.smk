@@ -19,6 +19,7 @@ rule collect:
     params:
         code=lambda wildcards: code("collect", of(plan.dataset, "module")(wildcards)),
         source=of(plan.dataset, "made_from"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/collect.py"
 

@@ -7,6 +7,7 @@ from typing import Any
 from sitenet.options.datasets import DatasetSection
 from sitenet.options.features import FeatureSection
 from sitenet.options.infomax import InfoMaxSection
+from sitenet.options.limits import LimitSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.option import (
     LARGEST_N,
@@ -64,6 +65,9 @@ class Configuration(Options):
 
     datasets: Mapping[str, DatasetSection] = required("Data sets, by name.", not_empty=True)
     features: FeatureSection = option(FeatureSection(), "From a crystal to numbers.")
+    limits: LimitSettings = option(
+        LimitSettings(), "What one crystal may take; one that takes more is rejected."
+    )
     model: ModelSettings = option(ModelSettings(), "Architecture of the network.")
     training: TrainingSettings = option(TrainingSettings(), "How the network is trained.")
     training_threads: int = option(

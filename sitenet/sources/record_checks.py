@@ -23,7 +23,7 @@ class NumberedRecord(NamedTuple):
 
 
 class CheckedRecords(NamedTuple):
-    """Outcome of a chunk of records."""
+    """Outcome of one or several records."""
 
     usable: list[StructureRow]
     rejected: list[Rejection]
@@ -31,24 +31,20 @@ class CheckedRecords(NamedTuple):
     """One for each usable crystal with a note."""
 
 
-def check_records(records: list[NumberedRecord]) -> CheckedRecords:
-    """Sort records into usable crystals and rejections."""
-    usable: list[StructureRow] = []
-    rejected: list[Rejection] = []
-    for numbered in records:
-        record = numbered.record
-        if isinstance(record, Rejection):
-            rejected.append(record)
-            continue
-        try:
-            usable.append(_checked(numbered, record))
-        except RejectedCrystal as error:
-            rejected.append(Rejection(record.id, error.reason, record.where))
-        except Exception as error:  # no crystal vanishes, and none ends the run
-            what = f"reading failed: {type(error).__name__}: {error}"
-            rejected.append(Rejection(record.id, what[:300], record.where))
-    noted = [Rejection(r.id, r.crystal.note, r.where, NOTED) for r in usable if r.crystal.note]
-    return CheckedRecords(usable, rejected, noted)
+def check_record(numbered: NumberedRecord) -> CheckedRecords:
+    """A usable crystal, perhaps with a note, or a rejection."""
+    record = numbered.record
+    if isinstance(record, Rejection):
+        return CheckedRecords([], [record], [])
+    try:
+        row = _checked(numbered, record)
+    except RejectedCrystal as error:
+        return CheckedRecords([], [Rejection(record.id, error.reason, record.where)], [])
+    except Exception as error:  # no crystal vanishes, and none ends the run
+        reason = f"reading failed: {type(error).__name__}: {error}"[:300]
+        return CheckedRecords([], [Rejection(record.id, reason, record.where)], [])
+    note = row.crystal.note
+    return CheckedRecords([row], [], [Rejection(row.id, note, row.where, NOTED)] if note else [])
 
 
 def _checked(numbered: NumberedRecord, record: RawRecord) -> StructureRow:

@@ -102,4 +102,4 @@ class Tally:
 
 def _without_details(reason: str) -> str:
     """A reason with numbers, symbols and labels replaced by an ellipsis, for counting."""
-    return re.sub(_DETAIL, "…", reason)
+    return re.sub(r"…(?:[ ,]*…)+", "…", re.sub(_DETAIL, "…", reason))
