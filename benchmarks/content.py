@@ -35,9 +35,8 @@ def main() -> None:
             contents = Contents(cache)
             contents.crystals(source)
             contents.labels(source, "value")
-            print(
-                f"{name}: {time.process_time() - start:.2f} processor seconds for {options.files:,} CIF files"
-            )
+            spent = time.process_time() - start
+            print(f"{name}: {spent:.2f} processor seconds for {options.files:,} CIF files")
         kept = sum(path.stat().st_size for path in cache.iterdir())
         print(f"kept in .snakemake: {kept / 1e6:.1f} MB")
 
