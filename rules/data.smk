@@ -50,6 +50,7 @@ rule split:
     input:
         labels=rules.labels.output.labels,
         structures=rules.collect.output.structures,
+        features=of(plan.dataset, "structure_types"),
     output:
         split=paths.SPLIT,
         report=paths.SPLIT_REPORT,

@@ -118,6 +118,11 @@ class DataSet:
     def baseline_features(self) -> str:
         return paths.BASELINE_FEATURES.format(dataset=self.name)
 
+    @property
+    def structure_types(self) -> list[str]:
+        """The table of structure types, if they decide the split."""
+        return [self.baseline_features] if self.split_options["kind"] == "prototype" else []
+
     def baselines(self, task: str) -> str:
         """Errors of the baselines of all runs of a task."""
         return paths.BASELINES.format(dataset=self.name, task=task)

@@ -1,4 +1,4 @@
-"""Crystals of a table that look the same, and crystals of one structure type."""
+"""Crystals of a table that look the same."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sitenet.crystal.structure_type import LARGEST, structure_type
+from sitenet.crystal.structure_type import LARGEST
 from sitenet.sources.neighbours import nearest_distance
-from sitenet.sources.structure_table import iter_crystals, read_structures
+from sitenet.sources.structure_table import read_structures
 from sitenet.tables import read_arrow
 
 Int = NDArray[np.int64]
@@ -20,15 +20,6 @@ SAME_VOLUME = 1e-3
 
 SAME_DISTANCE = 1e-3
 """Largest difference of the mean nearest distances of equal structures, in A."""
-
-
-def structure_types(structures: Path) -> NDArray[np.object_]:
-    """Structure type (n,) of all crystals of a table of structures, in its order."""
-    found = [
-        structure_type(crystal.lattice, crystal.numbers, crystal.frac)
-        for _, crystal in iter_crystals(structures)
-    ]
-    return np.array(found, dtype=object)
 
 
 def look_alikes(structures: Path, ids: Collection[str]) -> list[list[str]]:

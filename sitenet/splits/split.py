@@ -15,8 +15,9 @@ from sitenet.progress import log
 from sitenet.sources.structure_table import read_structures, rows_offered
 from sitenet.splits.groups import Array, drawn_groups, folds_of_groups, share_of
 from sitenet.splits.label_checks import label_warnings, size_warnings
-from sitenet.splits.look_alikes import look_alikes, structure_types
+from sitenet.splits.look_alikes import look_alikes
 from sitenet.splits.parts import PARTS, write_parts
+from sitenet.tables import read_by_id
 
 MATBENCH_FOLDS, MATBENCH_SEED = 5, 18012019
 
@@ -32,7 +33,8 @@ class Crystals:
     `table` has the columns id, formula, row, the task and, if the kind is column, that column.
     """
 
-    structures: Path
+    labels: Path
+    features: Path | None
     table: pd.DataFrame
     labelled: Array
     task: str
@@ -47,6 +49,7 @@ def make_split(
     out_csv: Path,
     out_report: Path,
     *,
+    features: Path | None = None,
     fold: int = 0,
     output: Output = "linear",
 ) -> None:
@@ -64,6 +67,7 @@ def make_split(
         out_csv: CSV file to write: id, split (train, val or test), in the table's order.
         out_report: JSON file to write: counts and fractions of the parts, shared formulas, and
             warnings about the labels.
+        features: table with the structure type of each crystal, for the kind prototype.
         fold: which of `settings.folds` equal parts is for testing; the next is for validation.
         output: that of the task.
 
@@ -76,7 +80,7 @@ def make_split(
     labelled = table[task].notna().to_numpy()
     if not labelled.any():
         raise SplitError(f"no crystal in {labels} has a value of {task}")
-    crystals = Crystals(structures, table, labelled, task, fold)
+    crystals = Crystals(labels, features, table, labelled, task, fold)
     parts = KINDS[settings.kind](crystals, settings)
     if settings.train_size is not None:
         _limit(parts, labelled, settings)
@@ -150,7 +154,10 @@ def _grouped(crystals: Crystals, settings: SplitSettings) -> Array:
 
 
 def _prototype(crystals: Crystals, settings: SplitSettings) -> Array:
-    return _by_group(structure_types(crystals.structures), crystals.fold, settings)
+    if crystals.features is None:
+        raise ValueError("structure types need a table of them")
+    types = read_by_id(crystals.features, crystals.table.id.tolist(), ["structure_type"])
+    return _by_group(types["structure_type"], crystals.fold, settings)
 
 
 def _by_group(groups: Array, fold: int, settings: SplitSettings) -> Array:
@@ -192,7 +199,7 @@ def _matbench(crystals: Crystals, settings: SplitSettings) -> Array:
     if set(table[task][crystals.labelled]) <= {0.0, 1.0}:
         raise SplitError(f"{task} is a classification: its Matbench folds are stratified")
     folds = KFold(MATBENCH_FOLDS, shuffle=True, random_state=MATBENCH_SEED)
-    rows = np.arange(rows_offered(crystals.structures))
+    rows = np.arange(rows_offered(crystals.labels))
     _, test = list(folds.split(rows))[settings.fold]
     parts = np.where(np.isin(table.row, test), "test", "train").astype(object)
     _validate_at_random(parts, settings)

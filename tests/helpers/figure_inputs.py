@@ -28,7 +28,7 @@ ARMS = ("infomax", "untrained", "ofm", "xrd")
 
 @dataclass(frozen=True)
 class Case:
-    """What is drawn: names of tasks, their unit, seeds, numbers of crystals, heads, epochs and blocks.
+    """What is drawn: tasks, their unit, seeds, and numbers of crystals, heads, epochs and blocks.
 
     spread: of all values around their mean; 0 makes them all equal. failures: fits without penalty
     and one prediction are off by this much.

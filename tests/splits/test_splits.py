@@ -1,5 +1,7 @@
 """Parts of a data set: shares, leakage, the official folds."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -223,30 +225,19 @@ def test_every_crystal_is_tested_once_and_validated_once(tmp_path, kind):
 
 
 def test_structure_types_stay_together(tmp_path):
-    """Rock salts and caesium chlorides of other elements are two types."""
-
-    def cell(z, x, body_centred):
-        halves = [0.5, 0.5, 0.5]
-        fcc = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
-        if body_centred:
-            return [z, x], [0.0] * 3 + halves
-        return [z] * 4 + [x] * 4, [*np.ravel(fcc), *((np.array(fcc) + halves) % 1).ravel()]
-
-    kinds = [k % 3 for k in range(30)]  # the third: simple cubic elements
-    cells = [([3 + k], [0.0] * 3) if kind == 2 else cell(3 + k, 60, kind == 1)
-             for k, kind in enumerate(kinds)]  # fmt: skip
-    write(
-        tmp_path / "s.parquet",
-        n=30,
-        formula=[f"F{k}" for k in range(30)],
-        numbers=[numbers for numbers, _ in cells],
-        frac=[[float(x) for x in frac] for _, frac in cells],
-        oxidation_given=[[0.0] * len(numbers) for numbers, _ in cells],
-        n_sites=[len(numbers) for numbers, _ in cells],
-    )
-    parts, _ = split(tmp_path, kind="prototype", folds=3)
-    assert parts.groupby(np.array(kinds)).split.nunique().tolist() == [1, 1, 1]
-    assert parts.split.value_counts().to_dict() == {"train": 10, "val": 10, "test": 10}
+    """Whatever the order of the table that has them."""
+    table = write(tmp_path / "s.parquet", n=30, formula=[f"F{k}" for k in range(30)])
+    types = table[["id"]].assign(structure_type=[f"AB, {k % 3}, 2" for k in range(30)])
+    types.sample(frac=1, random_state=0).to_parquet(tmp_path / "features.parquet")
+    out = tmp_path / "split.csv", tmp_path / "split.json"
+    for settings in (SplitSettings("prototype", folds=3), SplitSettings("prototype", test=0.4)):
+        if settings.folds is None:
+            settings = dataclasses.replace(settings, validation=0.5)
+        make_split(tmp_path / "s.parquet", tmp_path / "s.parquet", "gap", settings, *out,
+                   features=tmp_path / "features.parquet")  # fmt: skip
+        parts = pd.read_csv(out[0])
+        assert parts.groupby(np.arange(30) % 3).split.nunique().tolist() == [1, 1, 1]
+        assert parts.split.value_counts().to_dict() == {"train": 10, "val": 10, "test": 10}
 
 
 def test_warnings_are_logged_and_reported(tmp_path, caplog):

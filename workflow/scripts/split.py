@@ -9,6 +9,7 @@ from sitenet.splits.split import make_split
 
 with job(snakemake):
     names = snakemake.wildcards
+    features = [Path(path) for path in snakemake.input.features]
     make_split(
         Path(snakemake.input.labels),
         Path(snakemake.input.structures),
@@ -16,6 +17,7 @@ with job(snakemake):
         SplitSettings.from_dict(snakemake.params.section),
         out_csv=Path(snakemake.output.split),
         out_report=Path(snakemake.output.report),
+        features=features[0] if features else None,
         fold=int(names.fold.removeprefix(".fold") or 0),
         output=snakemake.params.output,
     )
