@@ -17,5 +17,6 @@ rule featurise:
         code=code("featurise"),
         features=of(plan.featurised, "features"),
         parts=of(plan.dataset, "parts"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/featurise.py"

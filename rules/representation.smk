@@ -18,6 +18,7 @@ rule descriptors:
         code=code("descriptors"),
         crystals=plan.drawn_crystals,
         parts=of(plan.dataset, "parts"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/descriptors.py"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from threading import Event, Thread
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sitenet.guarded_worker import Failure, GuardedWorker, Job, Task
 from sitenet.parallel import chunked
@@ -23,15 +23,7 @@ MEMORY_GIB = 4.0
 AHEAD = 3
 """Chunks for each process that are read before they are needed."""
 
-__all__ = ["Failure", "Guarded", "check_accounts", "guarded_map"]
-
-
-class Guarded(NamedTuple, Generic[Result]):
-    """The outcome for one item: its result, or the reason why there is none."""
-
-    name: str
-    result: Result | None
-    failure: Failure | None
+__all__ = ["Failure", "check_accounts", "guarded_map"]
 
 
 def guarded_map(
@@ -42,8 +34,8 @@ def guarded_map(
     memory_gib: float = MEMORY_GIB,
     expected: type[Exception] | tuple[type[Exception], ...] = (),
     chunk: int = 16,
-) -> Iterator[Guarded[Result]]:
-    """Yield the outcome of `work(item)` for each (name, item), in order and lazily.
+) -> Iterator[tuple[str, Result | Failure]]:
+    """Yield name and `work(item)`, or why it failed, for each (name, item), in order and lazily.
 
     Whatever happens in `work` ends at most this one item: an exception of any class, no memory, a
     crash of the process, which is tried a second time by itself, or the limit of time. Items in
@@ -99,10 +91,10 @@ class _Ordered:
 
     def __init__(self, outcomes: "queue.Queue[Any]") -> None:
         self.outcomes = outcomes
-        self.early: dict[int, Guarded[Any]] = {}
+        self.early: dict[int, tuple[str, Any]] = {}
         self.first = 0
 
-    def next(self) -> Iterator[Guarded[Any]]:
+    def next(self) -> Iterator[tuple[str, Any]]:
         """Wait for an outcome; all outcomes that are next in order."""
         found = self.outcomes.get()
         if isinstance(found, _Broken):
@@ -156,7 +148,7 @@ class _Pool:
         try:
             with GuardedWorker(self._job, self._stopped) as worker:
                 while (tasks := self._chunks.get()) is not None and not self._stopped.is_set():
-                    for task, result, failure in worker.do(tasks):
-                        self.outcomes.put((task.number, Guarded(task.name, result, failure)))
+                    for task, outcome in worker.do(tasks):
+                        self.outcomes.put((task.number, (task.name, outcome)))
         except BaseException as error:
             self.outcomes.put(_Broken(error))

@@ -51,11 +51,10 @@ Expected = type[Exception] | tuple[type[Exception], ...]
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no result; whether that was expected of `work`; where it went wrong."""
+    """Why there is no result, and whether that was expected of `work`."""
 
     reason: str
     expected: bool = False
-    trace: str = ""
 
 
 class Task(NamedTuple):
@@ -76,7 +75,8 @@ class Job(NamedTuple):
     expected: Expected
 
 
-Outcome = tuple[Task, Any, Failure | None]
+Outcome = tuple[Task, Any]
+"""A task with its result or `Failure`."""
 
 
 class GuardedWorker:
@@ -116,7 +116,7 @@ class GuardedWorker:
             if rest := chunk[done:position] + chunk[position + 1 :]:
                 waiting.append(rest)
             if reason.final or guilty.deaths + 1 == ATTEMPTS:
-                yield _told((guilty, None, Failure(reason.text)))
+                yield _told(guilty, Failure(reason.text))
             else:
                 waiting.append([guilty._replace(deaths=guilty.deaths + 1)])
 
@@ -131,8 +131,7 @@ class GuardedWorker:
             while done < len(chunk):
                 self._watch(chunk)
                 for packed in pickle.loads(self._connection.recv_bytes()):
-                    result, failure = pickle.loads(packed)
-                    yield _told((chunk[done], result, failure))
+                    yield _told(chunk[done], pickle.loads(packed))
                     done += 1
 
     def _watch(self, chunk: list[Task]) -> None:
@@ -202,14 +201,11 @@ class _Reason(NamedTuple):
     final: bool = False
 
 
-def _told(outcome: Outcome) -> Outcome:
-    """The same, with a line in the log if the failure was not expected."""
-    task, _, failure = outcome
-    if failure is not None and not failure.expected:
-        log.warning(f"{task.name}: {failure.reason}")
-        if failure.trace:
-            log.debug(failure.trace)
-    return outcome
+def _told(task: Task, result: Any) -> Outcome:
+    """Both, after a line in the log if `result` is a failure that was not expected."""
+    if isinstance(result, Failure) and not result.expected:
+        log.warning(f"{task.name}: {result.reason}")
+    return task, result
 
 
 def _exit(code: int | None) -> str:
@@ -274,18 +270,19 @@ def _serve(connection: Connection, state: Any, packed: bytes) -> None:
 
 
 def _packed(job: Job, item: Any) -> bytes:
-    """Pickled result and None, or None and the failure."""
+    """The pickled result or `Failure`."""
     try:
-        return pickle.dumps((job.work(item), None), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(job.work(item), pickle.HIGHEST_PROTOCOL)
     except job.expected as error:
         failure = Failure(str(error), expected=True)
     except MemoryError:
         failure = Failure(f"it takes more than {job.memory_gib:g} GiB of memory")
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())[:LONGEST]
-        trace = traceback.format_exc(limit=-10)
-        failure = Failure(f"{type(error).__name__}: {text}", trace=trace)
-    return pickle.dumps((None, failure))
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        failure = Failure(f"{type(error).__name__}: {text} ({where})")
+    return pickle.dumps(failure)
 
 
 def _limit_memory(gib: float) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hostile import Refused, do
 
 from sitenet import guarded_worker
-from sitenet.guard import Guarded, check_accounts, guarded_map
+from sitenet.guard import Failure, check_accounts, guarded_map
 
 FATES = {
     "refused": "no good",
@@ -27,7 +27,9 @@ FATES = {
 }
 
 
-def outcomes(items: list[str], workers: int = 1, **limits: float) -> list[Guarded[str]]:
+def outcomes(
+    items: list[str], workers: int = 1, **limits: float
+) -> list[tuple[str, str | Failure]]:
     named = [(f"id-{item}", item) for item in items]
     return list(guarded_map(do, named, workers, expected=Refused, **limits))
 
@@ -36,14 +38,14 @@ def outcomes(items: list[str], workers: int = 1, **limits: float) -> list[Guarde
 def test_each_item_has_one_outcome_in_order(workers: int) -> None:
     items = [item for k, fate in enumerate(FATES) for item in (f"a{k}", fate, f"b{k}")]
     found = outcomes(items, workers)
-    assert [one.name for one in found] == [f"id-{item}" for item in items]
-    for item, one in zip(items, found, strict=True):
+    assert [name for name, _ in found] == [f"id-{item}" for item in items]
+    for item, (_, one) in zip(items, found, strict=True):
         if item in FATES:
-            assert one.failure is not None
-            assert one.failure.reason.startswith(FATES[item])
-            assert one.failure.expected == (item == "refused")
+            assert isinstance(one, Failure)
+            assert one.reason.startswith(FATES[item])
+            assert one.expected == (item == "refused")
         else:
-            assert one.result == item.upper()
+            assert one == item.upper()
 
 
 @pytest.mark.parametrize("way", ["spin", "sleep", "deaf"])
@@ -53,19 +55,19 @@ def test_what_takes_too_long_is_named_and_ended(
     monkeypatch.setattr(guarded_worker, "CLOCK", 1.0)
     monkeypatch.setattr(guarded_worker, "TOLD_AFTER", 0.3)
     caplog.set_level("INFO")
-    before, found, after = outcomes(["a", way, "b"], seconds=1)
-    assert (before.result, after.result) == ("A", "B")
-    assert found.failure is not None
-    assert found.failure.reason.startswith("it takes more than 1 s")
+    (_, before), (_, found), (_, after) = outcomes(["a", way, "b"], seconds=1)
+    assert (before, after) == ("A", "B")
+    assert isinstance(found, Failure)
+    assert found.reason.startswith("it takes more than 1 s")
     assert f"id-{way} has been in work for " in caplog.text
     assert f"id-{way}: it takes more than 1 s" in caplog.text
 
 
 def test_the_limit_of_time_is_one_of_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded_worker, "CLOCK", 60.0)  # the machine may be busy
-    (found,) = outcomes(["spin"], seconds=1)
-    assert found.failure is not None
-    assert found.failure.reason == "it takes more than 1 s of processor time"
+    ((_, found),) = outcomes(["spin"], seconds=1)
+    assert isinstance(found, Failure)
+    assert found.reason == "it takes more than 1 s of processor time"
 
 
 def test_many_items_come_lazily_and_in_order() -> None:
@@ -77,9 +79,9 @@ def test_many_items_come_lazily_and_in_order() -> None:
             yield str(k), str(k)
 
     results = guarded_map(do, source(), workers=2, chunk=10)
-    assert next(results).result == "0"
+    assert next(results) == ("0", "0")
     assert len(seen) < 200
-    assert [one.result for one in results] == [str(k) for k in range(1, 3000)]
+    assert [one for _, one in results] == [str(k) for k in range(1, 3000)]
 
 
 def test_no_items_need_no_process() -> None:
@@ -135,7 +137,7 @@ def test_no_process_is_left_behind(signal: str) -> None:
 
 def test_the_caller_may_stop_early() -> None:
     results = guarded_map(do, ((item, item) for item in ["a", "sleep", "b"]), chunk=1)
-    assert next(results).result == "A"
+    assert next(results) == ("a", "A")
     start = time.monotonic()
     results.close()
     assert time.monotonic() - start < 5
@@ -146,7 +148,7 @@ def test_scripts_are_not_run_by_the_processes(tmp_path: Path) -> None:
     script.write_text(
         "from sitenet.guard import guarded_map\n"
         "print('started')\n"
-        "print(sum(one.result for one in guarded_map(abs, ((str(k), -k) for k in range(20)), 2)))\n"
+        "print(sum(n for _, n in guarded_map(abs, ((str(k), -k) for k in range(20)), 2)))\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert done.stdout == "started\n190\n"

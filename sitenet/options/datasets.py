@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sitenet.options.model import Output
-from sitenet.options.option import Options, option, required
+from sitenet.options.option import LARGEST_SEED, Options, option, required
 from sitenet.options.split import SplitSettings
 
 
@@ -18,8 +18,8 @@ class PrototypesSource(Options):
     """
 
     kind: Literal["prototypes"] = "prototypes"
-    seed: int = option(0, "Seed of the choice of crystals.", at_least=0)
-    crystals: int = option(2300, "Number of crystals.", at_least=10)
+    seed: int = option(0, "Seed of the choice of crystals.", at_least=0, at_most=LARGEST_SEED)
+    crystals: int = option(2300, "Number of crystals.", at_least=10, at_most=50_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,9 @@ class TableSource(Options):
     path: str = required("The file, .csv or .parquet.", not_empty=True)
     id: str | None = option(None, "Column of the ids; null: `id` or `material_id`.")
     cif: str = option("cif", "Column of the CIF texts.")
-    extra: tuple[str, ...] = option((), "Further columns to keep, as text, such as a given split.")
+    extra: tuple[str, ...] = option(
+        (), "Further columns to keep, as text, such as a given split.", unique=True
+    )
     ids: IdList | None = option(None, "List of the ids to use; null: all rows.")
 
 
@@ -69,7 +71,7 @@ class CifFolderSource(Options):
         None, "Column of the ids in a table with a header; null: its first column."
     )
     extra: tuple[str, ...] = option(
-        (), "Further columns of a table with a header to keep, as text."
+        (), "Further columns of a table with a header to keep, as text.", unique=True
     )
 
 

@@ -1,10 +1,12 @@
 """Data sets, and their crystals in supercells of one size."""
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sitenet.options.config import ConfigError
 from sitenet.options.datasets import CifFolderSource, DatasetSection, Source, TableSource
 from sitenet.plan import paths
 from sitenet.plan.names import Options, entry
@@ -68,12 +70,21 @@ class DataSet:
 
     @property
     def source_files(self) -> list[str]:
-        """Files of the user that its tables are made from."""
+        """Files of the user that its tables are made from.
+
+        Raises ConfigError if they, or columns of them, are missing.
+        """
         source = self.source
+        if isinstance(source, TableSource | CifFolderSource):
+            from sitenet.sources.early_checks import mistakes
+
+            section = DatasetSection.from_dict(self.options)
+            if found := [f"datasets.{self.name}.{one}" for one in mistakes(section)]:
+                raise ConfigError("\n".join(found))
         if isinstance(source, TableSource):
             return [source.path, *([source.ids.path] if source.ids else [])]
         if isinstance(source, CifFolderSource):
-            return [source.path, *([source.labels] if source.labels else [])]
+            return [source.path, source.labels or os.path.join(source.path, "id_prop.csv")]
         return []
 
     @property

@@ -20,6 +20,8 @@ from sitenet.files import read_json, write_text
 from sitenet.options.datasets import CifFolderSource, TableSource
 from sitenet.sources.cif_folder import HEADERLESS, cif_files, table_of_labels
 from sitenet.sources.table import column_names, name_of_id, raw_columns
+from sitenet.structure.cif_file import cif_bytes
+from sitenet.structure.rejection import RejectedCrystal
 
 YOUNG = 2 * 10**9
 """Nanoseconds after a change in which another one may leave the times of a file as they are."""
@@ -101,17 +103,18 @@ class Contents:
         place = self._place(folder)
         kept = _read(place)
         files = cif_files(folder)
-        known, unread = {}, []
-        for path in files.values():
-            status = _status(path)
-            known[path.name] = kept.get(path.name)
-            if status is None or not known[path.name] or known[path.name][0] != status:
-                unread.append((path, status))
-        if unread or kept.keys() != known.keys():
+        status = {path.name: _status(path) for path in files}
+        known = {
+            name: entry
+            for name, entry in kept.items()
+            if name in status and entry[0] == status[name] is not None
+        }
+        unread = [path for path in files if path.name not in known]
+        if unread or len(kept) > len(known):
             with ThreadPoolExecutor() as readers:
-                contents = readers.map(_file_digest, [path for path, _ in unread])
-            for (path, status), content in zip(unread, contents, strict=True):
-                known[path.name] = [status, content]
+                contents = list(readers.map(_file_digest, unread))
+            for path, content in zip(unread, contents, strict=True):
+                known[path.name] = [status[path.name], content]
             _write(place, known)
         return digest([[name, content] for name, (_, content) in sorted(known.items())])
 
@@ -145,9 +148,9 @@ def _list_digests(path: Path) -> Fingerprints:
 
 def _file_digest(path: Path) -> str:
     try:
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
-    except OSError as error:
-        return str(error.strerror)  # told when the crystal is read
+        return hashlib.blake2b(cif_bytes(path), digest_size=16).hexdigest()
+    except RejectedCrystal as error:
+        return error.reason  # told when the crystal is read
 
 
 def _status(path: Path) -> list[int] | None:

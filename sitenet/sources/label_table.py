@@ -8,7 +8,6 @@ structures.
 
 import csv
 from collections.abc import Iterator
-from math import isfinite
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +16,8 @@ import pyarrow.parquet as pq
 from sitenet.files import atomic_path
 from sitenet.options.datasets import CifFolderSource, LabelSettings, TableSource
 from sitenet.progress import log
-from sitenet.sources.records import HEADER, Label, Rejection, SourceError, as_row
+from sitenet.sources.label_value import UnreadableLabel, label_value
+from sitenet.sources.records import HEADER, NO_LABEL, Label, Rejection, SourceError, as_row
 from sitenet.sources.structure_table import FIXED, read_structures
 
 OF_CRYSTALS = ["id", "formula", "numbers", "row"]
@@ -31,19 +31,17 @@ def write_labels(settings: LabelSettings, structures: Path, out: Path, rejected:
         settings: of the source and the task.
         structures: table of structures.
         out: Parquet file to write.
-        rejected: CSV file to write: id, reason, where.
+        rejected: CSV file to write: id, kind, reason, where.
 
     Raises:
         SourceError: the labels cannot be read, no crystal has one, or the task is named like a
             column.
     """
     table = read_structures(structures, OF_CRYSTALS)
-    found: dict[str, Label] = {}
-    for label in _labels(settings, structures):
-        found.setdefault(label[0], label)
+    found, problems = _values(settings, structures)
     absent: Label = ("", None, {}, "")
     rows = [found.get(name, absent) for name in table["id"].to_pylist()]
-    values = [v if v is not None and isfinite(v) else None for _, v, _, _ in rows]
+    values = [value for _, value, _, _ in rows]
     if table.num_rows and all(value is None for value in values):
         raise SourceError(
             f"no crystal of {settings.dataset} has a number in the column {settings.column!r}: "
@@ -56,9 +54,9 @@ def write_labels(settings: LabelSettings, structures: Path, out: Path, rejected:
     for name in extra:
         cells = pa.array([further.get(name, "") for _, _, further, _ in rows], pa.string())
         table = table.append_column(name, cells)
-    reason = f"no value for {settings.task} (not used for this task)"
+    problem = f"no value for {settings.task}"
     missing = [
-        Rejection(name, reason, row[3])
+        Rejection(name, f"{problems.get(name, problem)} (not used for this task)", row[3], NO_LABEL)
         for name, row, value in zip(table["id"].to_pylist(), rows, values, strict=True)
         if value is None
     ]
@@ -72,6 +70,26 @@ def write_labels(settings: LabelSettings, structures: Path, out: Path, rejected:
         f"{settings.dataset}: {table.num_rows - len(missing):,} crystals with a value for "
         f"{settings.task}{without}"
     )
+
+
+def _values(settings: LabelSettings, structures: Path) -> tuple[dict[str, Label], dict[str, str]]:
+    """Labels by id, with numbers as values (None for missing ones), and what is wrong with some.
+
+    An id may have several rows with the same value.
+    """
+    found: dict[str, Label] = {}
+    problems: dict[str, str] = {}
+    for name, cell, extra, where in _labels(settings, structures):
+        try:
+            value = label_value(cell)
+        except UnreadableLabel as error:
+            value = None
+            problems.setdefault(name, f"{settings.task}: {error}")
+        label: Label = (name, value, extra, where)
+        if found.setdefault(name, label)[1:3] != label[1:3]:
+            problems[name] = f"{settings.task}: several rows, which differ"
+            found[name] = (name, None, extra, where)
+    return found, problems
 
 
 def _labels(settings: LabelSettings, structures: Path) -> Iterator[Label]:

@@ -1,13 +1,13 @@
 """Checks of a source's records: valid id, readable CIF."""
 
-from math import isfinite
 from typing import NamedTuple
 
-from sitenet.sources.records import RawRecord, Rejection
+from sitenet.sources.records import NOTED, RawRecord, Rejection
 from sitenet.sources.structure_table import StructureRow
 from sitenet.structure.cif import read_cif
 from sitenet.structure.formula import reduced_formula
 from sitenet.structure.rejection import RejectedCrystal
+from sitenet.structure.text import decoded
 
 LONGEST_ID = 200
 """Characters."""
@@ -23,26 +23,28 @@ class NumberedRecord(NamedTuple):
 
 
 class CheckedRecords(NamedTuple):
-    """Outcome of a chunk of records."""
+    """Outcome of one or several records."""
 
     usable: list[StructureRow]
     rejected: list[Rejection]
+    noted: list[Rejection]
+    """One for each usable crystal with a note."""
 
 
-def check_records(records: list[NumberedRecord]) -> CheckedRecords:
-    """Sort records into usable crystals and rejections."""
-    usable: list[StructureRow] = []
-    rejected: list[Rejection] = []
-    for numbered in records:
-        record = numbered.record
-        if isinstance(record, Rejection):
-            rejected.append(record)
-            continue
-        try:
-            usable.append(_checked(numbered, record))
-        except RejectedCrystal as error:
-            rejected.append(Rejection(record.id, error.reason, record.where))
-    return CheckedRecords(usable, rejected)
+def check_record(numbered: NumberedRecord) -> CheckedRecords:
+    """A usable crystal, perhaps with a note, or a rejection."""
+    record = numbered.record
+    if isinstance(record, Rejection):
+        return CheckedRecords([], [record], [])
+    try:
+        row = _checked(numbered, record)
+    except RejectedCrystal as error:
+        return CheckedRecords([], [Rejection(record.id, error.reason, record.where)], [])
+    except Exception as error:  # no crystal vanishes, and none ends the run
+        reason = f"reading failed: {type(error).__name__}: {error}"[:300]
+        return CheckedRecords([], [Rejection(record.id, reason, record.where)], [])
+    note = row.crystal.note
+    return CheckedRecords([row], [], [Rejection(row.id, note, row.where, NOTED)] if note else [])
 
 
 def _checked(numbered: NumberedRecord, record: RawRecord) -> StructureRow:
@@ -50,16 +52,15 @@ def _checked(numbered: NumberedRecord, record: RawRecord) -> StructureRow:
     check_id(record.id)
     if numbered.duplicate:
         raise RejectedCrystal("an earlier crystal has the same id")
-    labels = {k: v if v is not None and isfinite(v) else None for k, v in record.labels.items()}
     crystal = read_cif(record.cif)
-    text = record.cif if isinstance(record.cif, str) else record.cif.decode("utf-8")
+    text = record.cif if isinstance(record.cif, str) else decoded(record.cif)
     return StructureRow(
         id=record.id,
         cif=text,
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,
         row=numbered.row,
-        labels=labels,
+        labels=record.labels,
         extra=record.extra,
         where=record.where,
     )

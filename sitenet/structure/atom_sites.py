@@ -83,7 +83,7 @@ def _rows(block: Block, notes: list[str]) -> dict[str, list[str]]:
     for tag, is_none, what in _NO_ATOMS:
         none = [is_none(value) for value in columns.get(tag, ())]
         if any(none):
-            notes.append(f"{sum(none)} {what} left out")
+            notes.append(f"{what} left out: {sum(none)}")
             columns = {
                 tag: [value for value, left_out in zip(values, none, strict=True) if not left_out]
                 for tag, values in columns.items()
@@ -139,7 +139,7 @@ def _check_occupancy(rows: dict[str, list[str]], labels: list[str], notes: list[
             raise RejectedCrystal(_share(share, label, rows))
         rounded += share != 1
     if rounded:
-        notes.append(f"{rounded} occupancies within {ROUNDING} of 1 read as 1")
+        notes.append(f"occupancies within {ROUNDING} of 1 read as 1: {rounded}")
 
 
 def _share(share: float, label: str, rows: dict[str, list[str]]) -> str:

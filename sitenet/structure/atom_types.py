@@ -9,8 +9,8 @@ from sitenet.structure.rejection import RejectedCrystal
 _TYPE = re.compile(r"([A-Za-z]{1,2})(?:[0-9]*\.?[0-9]*[+-]?|[+-][0-9]*\.?[0-9]*)")
 _LABEL = re.compile(r"([A-Z][a-z]?)(?![a-z])([A-Z]?)")
 _HYDROGEN = re.compile(r"OH|O-H|OW|wat|[HDT][23]O", re.IGNORECASE)
-_GROUPS = ("CO", "HO", "PO")
-"""Capitals that may stand for a group of atoms or for Co, Ho, Po."""
+_GROUPS = ("CN", "CO", "HO", "NH", "NO", "PO")
+"""Capitals that may stand for a group of atoms or for one, such as Co."""
 
 
 @lru_cache(maxsize=10_000)

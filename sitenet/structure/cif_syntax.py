@@ -13,6 +13,9 @@ from sitenet.structure.rejection import RejectedCrystal
 MISSING = (".", "?", "")
 """Values that stand for none: not applicable, unknown."""
 
+LONGEST_LINE = 1000
+"""Characters that are kept of words without quotes after a tag."""
+
 _TOKEN = re.compile(
     r"""\#[^\n]*
       | ^;(?P<text>(?s:.*?))\n;
@@ -132,7 +135,9 @@ class _Reader:
             self.blocks[-1].columns[self.tag] = [value]
             self.end = token.end()
         elif self.tag and "\n" not in self.text[self.end : token.start()]:
-            self.blocks[-1].columns[self.tag][0] += f" {value}"  # words without quotes: P 21/c
+            words = self.blocks[-1].columns[self.tag]  # without quotes: P 21/c
+            if len(words[0]) < LONGEST_LINE:
+                words[0] += f" {value}"
             self.end = token.end()
         else:
             raise self.error(f"{value.strip()[:40]!r} belongs to no tag", token)

@@ -3,13 +3,13 @@
 import re
 import warnings
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from sitenet.structure.cif_syntax import Block
+from sitenet.structure.cif_syntax import MISSING, Block
 from sitenet.structure.plain_number import plain_number
 from sitenet.structure.rejection import RejectedCrystal
 from sitenet.structure.symmetry_operators import (
@@ -105,7 +105,7 @@ def _listed(block: Block, notes: list[str]) -> Operators | None:
            for tag in block.columns):  # fmt: skip
         raise RejectedCrystal("a magnetic space group without its operators")
     found = [texts for tag in OPERATORS if (texts := block.column(tag)) is not None]
-    if not found or found == [[""]]:
+    if not found or all(set(texts) <= set(MISSING) for texts in found):
         return None
     operators = _group(tuple(found[0]))
     for texts in found[1:]:
@@ -116,7 +116,18 @@ def _listed(block: Block, notes: list[str]) -> Operators | None:
 
 @lru_cache(maxsize=100)
 def _group(texts: tuple[str, ...]) -> Operators:
-    return as_group(parse_operators(texts))
+    return as_group(parse_operators(_joined(texts)))
+
+
+def _joined(texts: Sequence[str]) -> list[str]:
+    """Operators that were written without quotes, in several words: x, y, z."""
+    joined: list[str] = []
+    for text in texts:
+        if joined and joined[-1].endswith(","):
+            joined[-1] += text
+        else:
+            joined.append(text)
+    return joined
 
 
 def _magnetic(texts: list[str], centring: list[str]) -> Operators:
@@ -142,7 +153,11 @@ def _number(block: Block) -> int | None:
 
 
 def _symbol(block: Block) -> str:
-    return next((value for tag in SYMBOLS if (value := block.value(tag))), "")
+    """The first symbol that is given, of those that are known if one is."""
+    given = [value for tag in SYMBOLS if (value := block.value(tag))]
+    if len(given) > 1:
+        given.sort(key=lambda symbol: not _is_p1(symbol) and _of_symbol(symbol) is None)
+    return given[0] if given else ""
 
 
 def _is_p1(symbol: str) -> bool:

@@ -34,19 +34,41 @@ def formula_notes(block: Block, symbols: Sequence[str]) -> list[str]:
     units = _units(formula, found) if present == set(found) else None
     if units is None:
         cell = " ".join(f"{s}{found[s]}" for s in sorted(found))
-        return [f"the cell has {cell}, which contradicts _chemical_formula_sum {stated[:80]}"]
-    given = measured_number(block.value("_cell_formula_units_z"))
-    lowest, highest = units
-    fits = given is None or any(lowest - _SAME <= n <= highest + _SAME for n in (1.0, given))
-    if fits:
+        return [
+            "the composition contradicts _chemical_formula_sum "
+            f"({stated[:80]}, in the cell {cell[:80]})"
+        ]
+    given = measured_number(block.value("_cell_formula_units_z")) or None
+    if _fits(formula, units, given):
         return []
-    return [f"the cell has {(lowest + highest) / 2:.3g} times {stated[:80]}, not Z = {given:g}"]
+    return [
+        "the cell contradicts the number of formula units "
+        f"({sum(units) / 2:.3g} times {stated[:80]}, Z {given or 'not given'})"
+    ]
+
+
+def _fits(
+    formula: dict[str, tuple[float, float]], units: tuple[float, float], given: float | None
+) -> bool:
+    """Whether the cell holds a number of formula units that its Z allows.
+
+    Some programs state the formula of the cell beside the number of smaller units in it.
+    """
+    lowest, highest = units[0] - _SAME, units[1] + _SAME
+    if given is None:
+        return max(round(lowest), round(highest)) >= 1 and any(
+            lowest <= n <= highest for n in (round(lowest), round(highest))
+        )
+    whole_cell = lowest <= 1 <= highest and all(low % given == 0 for low, _ in formula.values())
+    return whole_cell or lowest <= given <= highest
 
 
 def _units(
     formula: dict[str, tuple[float, float]], found: Counter[str]
 ) -> tuple[float, float] | None:
     """Range of the number of formula units in the cell; None if no number fits all elements."""
+    if any(highest <= 0 for _, highest in formula.values()):
+        return None
     least = max(count / formula[symbol][1] for symbol, count in found.items())
     most = min(count / max(formula[symbol][0], 1e-9) for symbol, count in found.items())
     return (least, most) if least <= most * (1 + _SAME) else None

@@ -4,9 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from sitenet.structure.rejection import RejectedCrystal
 from sitenet.structure.symmetry_operators import Operators
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+LARGEST_CELL = 10_000
+"""Most atoms of a cell."""
 
 SAME_SITE = 1e-4
 """Images of an atom that differ less in each fraction are one, as in pymatgen."""
@@ -20,10 +24,14 @@ def with_images(frac: Array, operators: Operators) -> tuple[Array, Array]:
     Args:
         frac: (n, 3) fractional positions.
         operators: of the space group.
+
+    Raises:
+        RejectedCrystal: there are more than LARGEST_CELL.
     """
+    _check_number(len(frac))
     if len(operators.rotations) == 1:
         return wrapped(frac), np.arange(len(frac))
-    positions, origin = [], []
+    positions, origin, found = [], [], 0
     for k, position in enumerate(frac):
         images = wrapped(operators.rotations @ position + operators.translations)
         delta = images[:, None] - images[None]
@@ -32,7 +40,14 @@ def with_images(frac: Array, operators: Operators) -> tuple[Array, Array]:
         kept = images[equal.argmax(axis=1) == np.arange(len(images))]
         positions.append(kept)
         origin.append(np.full(len(kept), k))
+        found += len(kept)
+        _check_number(found)
     return np.concatenate(positions), np.concatenate(origin)
+
+
+def _check_number(atoms: int) -> None:
+    if atoms > LARGEST_CELL:
+        raise RejectedCrystal(f"the cell has more than {LARGEST_CELL:,} atoms")
 
 
 def wrapped(frac: Array) -> Array:

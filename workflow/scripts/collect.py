@@ -5,6 +5,7 @@ from pathlib import Path
 from job import dataset, job
 
 from sitenet.options.datasets import SourceSettings
+from sitenet.options.limits import LimitSettings
 from sitenet.sources.collect import collect
 
 with job(snakemake):
@@ -20,4 +21,5 @@ with job(snakemake):
         structures=Path(snakemake.output.structures),
         rejected=Path(snakemake.output.rejected),
         workers=snakemake.threads,
+        limits=LimitSettings(**snakemake.params.limits),
     )
