@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitenet.crystal.featurise import MergedCrystal, featurise
-from sitenet.guard import SECONDS, guarded_map
+from sitenet.guard import SECONDS, Failure, guarded_map
 from sitenet.model.description import read_description
 from sitenet.model.inference import embed, predict
 from sitenet.model.saving import load_model
@@ -99,12 +99,12 @@ def read_guarded(
         if file.problem:
             yield file, None
             continue
-        outcome = next(found)
-        if outcome.failure or outcome.result is None:
-            yield file._replace(problem=str(outcome.failure and outcome.failure.reason)), None
-            continue
-        crystal, note = outcome.result
-        yield file._replace(note=note), crystal
+        _, outcome = next(found)
+        if isinstance(outcome, Failure):
+            yield file._replace(problem=outcome.reason), None
+        else:
+            crystal, note = outcome
+            yield file._replace(note=note), crystal
 
 
 def predict_cifs(

@@ -21,6 +21,9 @@ Group = TypeVar("Group", bound=Options)
 MOST_BYTES = 2**20
 """Largest size of a description; usual ones have 2 kB."""
 
+MOST_ATOMS = 100_000
+"""Largest N of a model; each crystal would have as many pairs for every site."""
+
 
 class UnusableModel(ValueError):
     """A model that is missing, damaged, incomplete or of another program; names file and remedy."""
@@ -36,7 +39,13 @@ class Description:
 
     def features(self) -> FeatureSettings:
         """How its training data were featurised. Raises UnusableModel."""
-        return _settings(FeatureSettings, self.content, "features", self.path)
+        features = _settings(FeatureSettings, self.content, "features", self.path)
+        if not 1 <= features.n_atoms <= MOST_ATOMS:
+            raise UnusableModel(
+                f"{self.path}: features.n_atoms must be from 1 to {MOST_ATOMS:,}, not "
+                f"{features.n_atoms}"
+            )
+        return features
 
     def unit(self) -> str:
         """Unit of its label. Raises UnusableModel for a model without one."""

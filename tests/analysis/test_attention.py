@@ -145,14 +145,27 @@ def test_a_model_with_cutoff_attends_to_nothing_beyond_it(trained: dict[str, Pat
 def test_the_histogram_counts_every_pair_of_site_and_atom(trained: dict[str, Path]) -> None:
     """Rutile has classes of two and of four sites: against the distances of all six."""
     _write(trained, ["rutile", "triclinic"])
-    pairs = 0
-    for name in ("rutile", "triclinic"):
-        cell = primitive(EXAMPLES[name])
-        matrix = optimal_supercell(cell, 60).matrix
-        distances = atom_distances(cell.lattice, cell.frac, matrix)
-        pairs += ((distances > 0) & (distances < 15)).sum()
+    pairs = sum(((d > 0) & (d < 15)).sum() for d in map(all_distances, ("rutile", "triclinic")))
     histogram = pd.read_parquet(trained["histogram"])
     assert (histogram.groupby(["block", "head"]).pairs.sum() == pairs).all()
+
+
+def test_the_table_has_means_over_all_sites(trained: dict[str, Path]) -> None:
+    """Even attention to the atoms of rutile: against the distances of all six sites."""
+    _write(trained, ["rutile"])
+    even = pd.read_csv(trained["table"]).query("block == 0").iloc[0]
+    distance = all_distances("rutile")
+    assert even.sites == len(distance) == 6
+    assert even.far_share == pytest.approx((distance > 5).mean(), rel=1e-5)
+    assert even.mean_distance == pytest.approx(distance.sum(1).mean() / (len(distance[0]) - 1))
+    shares = (distance > 5).mean(1)
+    assert shares.std() > 1e-3  # titanium and oxygen see different surroundings
+
+
+def all_distances(name: str) -> np.ndarray:
+    """Distances (A) from each site of an example to all atoms of its supercell."""
+    cell = primitive(EXAMPLES[name])
+    return atom_distances(cell.lattice, cell.frac, optimal_supercell(cell, 60).matrix)
 
 
 def test_batches_and_memory_do_not_change_the_sums(trained: dict[str, Path]) -> None:

@@ -241,6 +241,10 @@ def test_features_are_checked_like_settings(weights: Path):
     change_description(weights, features={"n_atoms": "50"})
     with pytest.raises(UnusableModel, match=r"features\.n_atoms must not be '50'"):
         read_description(weights).features()
+    for n_atoms in (0, -5, 10**9):
+        change_description(weights, features={"n_atoms": n_atoms})
+        with pytest.raises(UnusableModel, match=rf"from 1 to 100,000, not {n_atoms}"):
+            read_description(weights).features()
     change_description(weights, features=None)
     with pytest.raises(UnusableModel, match="no section `features`"):
         read_description(weights).features()
