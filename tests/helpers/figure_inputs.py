@@ -91,7 +91,10 @@ class Inputs:
         heads = [{"block": b, "head": h, "far_share": 0.6} for b, h in [*places, (0, 0)]]
         table = self.folder / "attention.csv"
         pd.DataFrame(heads).to_csv(table, index=False)
-        draw_fig6([(name, histogram, table) for name in self.case.names[:2]], *self._out(3))
+        draw_fig6(
+            [(name, histogram, table) for name in self.case.names[: 6 // self.case.heads + 1]],
+            *self._out(3),
+        )
 
     def draw_fig7(self) -> None:
         measures = {"i_conf": 2 + self._values(), "primitive_length": 9 + self._values()}
