@@ -42,6 +42,7 @@ rule complexity:
         runtime=120,
     params:
         code=code("complexity"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/complexity.py"
 
@@ -90,6 +91,7 @@ rule invariance:
     params:
         code=code("invariance"),
         crystals=100,
+        limits=config["limits"],
     script:
         "../workflow/scripts/invariance.py"
 
@@ -111,5 +113,6 @@ rule supercells:
         code=code("supercells"),
         crystals=1000,
         tolerance=config["features"]["primitive_tolerance"],
+        limits=config["limits"],
     script:
         "../workflow/scripts/supercells.py"

@@ -13,6 +13,8 @@ from sitenet.plan.configuration import complete
 from sitenet.plan.names import UnknownName
 from sitenet.plan.plan import Plan
 from sitenet.provenance.code import Code
+from sitenet.provenance.replaced import replaced
+from sitenet.sources.records import SourceError
 
 ROOT = Path(workflow.snakefile).resolve().parents[1]
 try:
@@ -31,7 +33,7 @@ def of(find, attribute=None):
         try:
             found = find(*(getattr(wildcards, name) for name in names))
             return getattr(found, attribute) if attribute else found
-        except UnknownName as error:
+        except (UnknownName, ConfigError, SourceError) as error:
             raise WorkflowError(error) from None
 
     return value

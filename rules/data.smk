@@ -1,9 +1,10 @@
-# Crystals and labels from their source into one table; the split of each task.
+# Crystals from their source, the labels of each task, and its split. Files of the user are read anew
+# when their content changed, whatever their time is.
 
 
 rule collect:
     input:
-        source=local(of(plan.dataset, "source_files")),
+        source=ancient(local(of(plan.dataset, "source_files"))),
     output:
         structures=paths.STRUCTURES,
         rejected=paths.rejections(paths.STRUCTURES),
@@ -17,19 +18,43 @@ rule collect:
         runtime=120,
     params:
         code=lambda wildcards: code("collect", of(plan.dataset, "module")(wildcards)),
-        section=of(plan.dataset, "source"),
+        source=of(plan.dataset, "made_from"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/collect.py"
 
 
-rule split:
+# Labels and splits first: what is wrong with them is told before the long jobs begin.
+rule labels:
     input:
         structures=rules.collect.output.structures,
+        source=ancient(local(of(plan.dataset, "source_files"))),
+    output:
+        labels=paths.LABELS,
+        rejected=paths.rejections(paths.LABELS),
+    log:
+        paths.log(paths.LABELS),
+    priority: 10
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        mem_mb=memory(4000),
+    params:
+        code=lambda wildcards: code("labels", of(plan.dataset, "module")(wildcards)),
+        source=of(plan.labels_made_from),
+    script:
+        "../workflow/scripts/labels.py"
+
+
+rule split:
+    input:
+        labels=rules.labels.output.labels,
     output:
         split=paths.SPLIT,
         report=paths.SPLIT_REPORT,
     log:
         paths.log(paths.SPLIT),
+    priority: 10
     conda:
         "../envs/cpu.yaml"
     params:

@@ -17,6 +17,6 @@ rule featurise:
         code=code("featurise"),
         features=of(plan.featurised, "features"),
         parts=of(plan.dataset, "parts"),
-        max_rejected_fraction=of(plan.dataset, "max_rejected_fraction"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/featurise.py"

@@ -52,3 +52,9 @@ rule pages:
         code=code("pages"),
     script:
         "../workflow/scripts/pages.py"
+
+
+if workflow.is_main_process:
+    warning = replaced(config, Path("logs"), [*rules.jobs.input, *rules.jobs.output])
+    if warning:
+        logger.warning(warning)

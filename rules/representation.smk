@@ -18,6 +18,7 @@ rule descriptors:
         code=code("descriptors"),
         crystals=plan.drawn_crystals,
         parts=of(plan.dataset, "parts"),
+        limits=config["limits"],
     script:
         "../workflow/scripts/descriptors.py"
 
@@ -26,7 +27,7 @@ rule representation:
     input:
         vectors=of(plan.representation, "vectors"),
         rejected=of(plan.experiment, "descriptor_rejections"),
-        structures=of(plan.experiment, "structures"),
+        labels=of(plan.experiment, "labels"),
         split=of(plan.experiment, "split"),
         shards=of(plan.experiment, "shards"),
     output:
@@ -51,7 +52,7 @@ rule representation:
 rule map:
     input:
         embeddings=of(plan.representation, "vectors"),
-        structures=of(plan.experiment, "structures"),
+        labels=of(plan.experiment, "labels"),
         split=of(plan.experiment, "split"),
     output:
         points=paths.MAP,

@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        structures=rules.collect.output.structures,
+        labels=rules.labels.output.labels,
         shards=of(plan.run, "shards"),
         split=rules.split.output.split,
     output:

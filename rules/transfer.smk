@@ -4,7 +4,7 @@
 rule transfer:
     input:
         encoder=of(plan.transfer, "encoder"),
-        structures=of(plan.experiment, "structures"),
+        labels=of(plan.experiment, "labels"),
         split=of(plan.experiment, "split"),
         shards=of(plan.experiment, "shards"),
     output:

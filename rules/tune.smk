@@ -9,7 +9,7 @@ rule tune:
 
 rule search:
     input:
-        structures=of(plan.search, "structures"),
+        labels=of(plan.search, "labels"),
         shards=of(plan.search, "shards"),
         split=of(plan.search, "split"),
     output:

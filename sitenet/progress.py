@@ -3,9 +3,13 @@
 import logging
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 log = logging.getLogger("sitenet")
+
+Item = TypeVar("Item")
 
 
 def setup_logging(log_path: str | Path | None = None, append: bool = False) -> None:
@@ -74,6 +78,12 @@ class Progress:
             f"{self.label}: {self.done:,}/{self.total:,} {self.unit} "
             f"({self.done / self.total:.0%}), {self.rate:.3g}/s, {left} left"
         )
+
+    def counting(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The same items, each counted when it is drawn."""
+        for item in items:
+            self.advance()
+            yield item
 
     def finish(self) -> None:
         """Log the final count, time and mean rate."""

@@ -7,12 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from example_crystals import EXAMPLES
+import torch
+from example_crystals import EXAMPLES, primitive
 
 from sitenet.cli import main
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.supercell import optimal_supercell
+from sitenet.model.dense import DenseSiteNet
 from sitenet.model.saving import save_model
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
+from sitenet.shards.batch import dense_batch
 from sitenet.sources.cif_writer import write_cif
 from sitenet.train.pretrain import initial_encoder
 
@@ -88,3 +93,29 @@ def test_representations_of_files_do_not_depend_on_their_description(
     local = pd.read_csv(io.StringIO(capsys.readouterr().out)).filter(regex="^z").to_numpy()
     assert local.shape == (4, encoder.local_width)
     np.testing.assert_allclose(local[2], local[0], atol=1e-5)
+
+
+def test_local_representations_are_means_over_all_sites(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Of rutile's six sites, two and four are of a class: against the dense model."""
+    weights = tmp_path / "model.safetensors"
+    settings = FeatureSettings(n_atoms=24, oxidation="given")
+    encoder = initial_encoder(ModelSettings(embedding_size=0, post_pool_layers=(5,)), seed=0)
+    save_model(encoder, encoder.settings, weights, weights.with_suffix(".json"),
+               features=asdict(settings))  # fmt: skip
+    rutile = EXAMPLES["rutile"]
+    text = write_cif("TiO2", rutile.lattice, ["Ti"] * 2 + ["O"] * 4, rutile.frac)
+    (tmp_path / "rutile.cif").write_text(text)
+    assert main(["embed", str(weights), "--local", str(tmp_path / "rutile.cif")]) == 0
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out)).filter(regex="^z").to_numpy()[0]
+    cell = primitive(rutile)
+    matrix = optimal_supercell(cell, 24).matrix
+    distances = atom_distances(cell.lattice, cell.frac, matrix)
+    dense = DenseSiteNet(encoder.settings).double().eval()
+    dense.load_state_dict(encoder.state_dict())
+    with torch.no_grad():
+        sites = dense.sites(dense_batch([(cell.numbers, cell.oxidation, distances)])).numpy()
+    np.testing.assert_allclose(found, sites.mean(0), atol=1e-4)
+    kinds = [sites[cell.numbers == z].mean(0) for z in (8, 22)]
+    assert np.abs(np.mean(kinds, axis=0) - sites.mean(0)).max() > 1e-2

@@ -5,14 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sitenet.parallel import chunked
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.structure.cif import Crystal
 from sitenet.tables import read_ids
-
-CHUNK = 8  # crystals sent to a worker process at a time
-
-NamedCrystals = list[tuple[str, Crystal]]
 
 
 def choose_ids(
@@ -26,7 +21,6 @@ def choose_ids(
     return set(np.random.default_rng(seed).permutation(wanted)[:count].tolist())
 
 
-def crystal_chunks(structures: Path, ids: Collection[str]) -> Iterator[NamedCrystals]:
-    """The crystals with the given ids in chunks, in the order of the table."""
-    crystals = ((name, c) for name, c in iter_crystals(structures) if name in ids)
-    return chunked(crystals, CHUNK)
+def chosen_crystals(structures: Path, ids: Collection[str]) -> Iterator[tuple[str, Crystal]]:
+    """The crystals with the given ids, in the order of the table."""
+    return ((name, c) for name, c in iter_crystals(structures) if name in ids)

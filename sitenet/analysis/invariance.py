@@ -13,15 +13,16 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from sitenet.analysis.crystal_sample import choose_ids, crystal_chunks
+from sitenet.analysis.crystal_sample import choose_ids, chosen_crystals
 from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES
 from sitenet.crystal.featurise import MergedCrystal, featurise
+from sitenet.guard import Failure, check_accounts, guarded_map
 from sitenet.model.inference import predict
 from sitenet.model.saving import features_of, load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
-from sitenet.parallel import ordered_map
+from sitenet.options.limits import LIMITS, LimitSettings
 from sitenet.progress import Progress, log
 from sitenet.shards.store import CrystalStore
 from sitenet.structure.cif import Crystal
@@ -37,6 +38,7 @@ def write_invariance(
     out: Path,
     seed: int = 0,
     workers: int = 1,
+    limits: LimitSettings = LIMITS,
 ) -> None:
     """Predict a sample of crystals and equivalent descriptions of them; write Parquet `out`.
 
@@ -53,6 +55,7 @@ def write_invariance(
         out: Parquet file to write.
         seed: of the sample and of the changes.
         workers: number of processes.
+        limits: of a crystal with all its descriptions.
 
     Raises:
         ValueError: none of `ids` is in the table or can be featurised.
@@ -62,40 +65,39 @@ def write_invariance(
     chosen = choose_ids(structures, crystals, seed, ids)
     progress = Progress(len(chosen), "invariance", "crystals")
     tables = []
-    work = partial(_describe_all, settings=settings, seed=seed)
-    for described in ordered_map(work, crystal_chunks(structures, chosen), workers):
-        tables += [_changes(name, versions, model) for name, versions in described if versions]
-        progress.advance(len(described))
+    failed = 0
+    work = partial(_describe, settings=settings, seed=seed)
+    named = ((name, (name, crystal)) for name, crystal in chosen_crystals(structures, chosen))
+    outcomes = guarded_map(work, named, workers, limits.seconds, limits.memory_gib,
+                           RejectedCrystal, CHUNK)  # fmt: skip
+    for name, versions in progress.counting(outcomes):
+        if isinstance(versions, Failure):
+            failed += 1
+        else:
+            tables.append(_changes(name, versions, model))
     progress.finish()
+    check_accounts("invariance", len(chosen), len(tables), failed)
     if not tables:
         raise ValueError(f"{structures} has no crystal that can be featurised")
-    if len(tables) < len(chosen):
-        log.info(f"invariance: {len(chosen) - len(tables):,} crystals could not be featurised")
+    if failed:
+        log.info(f"invariance: {failed:,} crystals could not be featurised")
     write_table(out, pd.concat(tables, ignore_index=True))
 
+
+CHUNK = 8  # crystals sent to a process at a time
 
 Versions = dict[str, list[MergedCrystal]]
 
 
-def _describe_all(
-    crystals: list[tuple[str, Crystal]], settings: FeatureSettings, seed: int
-) -> list[tuple[str, Versions]]:
-    return [
-        (name, _describe(crystal, settings, np.random.default_rng([seed, crc32(name.encode())])))
-        for name, crystal in crystals
-    ]
-
-
-def _describe(crystal: Crystal, settings: FeatureSettings, random: np.random.Generator) -> Versions:
-    """The featurised crystal and its equivalent descriptions, by rule; empty if that fails."""
+def _describe(named: tuple[str, Crystal], settings: FeatureSettings, seed: int) -> Versions:
+    """The featurised crystal and its equivalent descriptions, by rule."""
+    name, crystal = named
+    random = np.random.default_rng([seed, crc32(name.encode())])
     given = [crystal, *(change(crystal, random) for change in CHANGES.values())]
-    try:
-        return {
-            rule: [featurise(version, replace(settings, supercell=rule)) for version in given]
-            for rule in RULES
-        }
-    except (RejectedCrystal, ValueError, ArithmeticError, np.linalg.LinAlgError):
-        return {}
+    return {
+        rule: [featurise(version, replace(settings, supercell=rule)) for version in given]
+        for rule in RULES
+    }
 
 
 def _changes(name: str, versions: Versions, model: SiteNet) -> pd.DataFrame:

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sitenet.analysis.crystal_sample import NamedCrystals, choose_ids, crystal_chunks
+from sitenet.analysis.crystal_sample import choose_ids, chosen_crystals
 from sitenet.analysis.supercell_rules import RULES
 from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive
 from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import cubicness, optimal_supercell
-from sitenet.parallel import ordered_map
+from sitenet.guard import Failure, check_accounts, guarded_map
+from sitenet.options.limits import LIMITS, LimitSettings
 from sitenet.progress import Progress, log
 from sitenet.structure.cif import Crystal
 from sitenet.tables import write_table
@@ -30,6 +31,7 @@ def write_supercells(
     out: Path,
     seed: int = 0,
     workers: int = 1,
+    limits: LimitSettings = LIMITS,
 ) -> None:
     """Measure the supercells of a sample of crystals; write Parquet `out`.
 
@@ -45,46 +47,41 @@ def write_supercells(
         out: Parquet file to write.
         seed: of the sample.
         workers: number of processes.
+        limits: of a crystal.
 
     Raises:
         ValueError: no supercell could be constructed.
     """
     chosen = choose_ids(structures, crystals, seed)
     progress = Progress(len(chosen), f"supercells N={n_atoms}", "crystals")
-    work = partial(_measure_all, n_atoms=n_atoms, tolerance=tolerance)
+    work = partial(_measure, n_atoms=n_atoms, tolerance=tolerance)
+    named = chosen_crystals(structures, chosen)
+    outcomes = guarded_map(work, named, workers, limits.seconds, limits.memory_gib)
     rows: list[dict[str, object]] = []
-    for measured in ordered_map(work, crystal_chunks(structures, chosen), workers):
-        rows += [row for pair in measured for row in pair]
-        progress.advance(len(measured))
+    missing = 0
+    for name, measured in progress.counting(outcomes):
+        if isinstance(measured, Failure):
+            missing += 1
+        else:
+            rows += [{"id": name} | row for row in measured]
     progress.finish()
+    check_accounts("supercells", len(chosen), len(rows) // len(RULES), missing)
     if not rows:
         raise ValueError(f"{structures} has no crystal whose supercells could be constructed")
-    if len(rows) < len(RULES) * len(chosen):
-        missing = len(chosen) - len(rows) // len(RULES)
-        log.info(f"supercells: {missing:,} crystals failed and were left out")
+    if missing:
+        log.info(f"supercells: {missing:,} crystals failed (see above) and were left out")
     write_table(out, pd.DataFrame(rows))
 
 
-def _measure_all(
-    crystals: NamedCrystals, n_atoms: int, tolerance: float
-) -> list[list[dict[str, object]]]:
-    return [_measure(name, crystal, n_atoms, tolerance) for name, crystal in crystals]
-
-
-def _measure(
-    name: str, crystal: Crystal, n_atoms: int, tolerance: float
-) -> list[dict[str, object]]:
-    """A row for each rule; no rows if one of them fails."""
+def _measure(crystal: Crystal, n_atoms: int, tolerance: float) -> list[dict[str, object]]:
+    """A row for each rule."""
     given = crystal.lattice, crystal.numbers, crystal.frac, np.zeros(len(crystal.numbers))
-    try:
-        cell = primitive_cell(*given, tolerance)
-        ours = cell.lattice, len(cell.numbers), optimal_supercell(cell, n_atoms).matrix
-        lattice, numbers, *_ = pymatgen_primitive(*given)
-        theirs = lattice, len(numbers), greedy_supercell(lattice, len(numbers), n_atoms)
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError):
-        return []
+    cell = primitive_cell(*given, tolerance)
+    ours = cell.lattice, len(cell.numbers), optimal_supercell(cell, n_atoms).matrix
+    lattice, numbers, *_ = pymatgen_primitive(*given)
+    theirs = lattice, len(numbers), greedy_supercell(lattice, len(numbers), n_atoms)
     return [
-        {"id": name, "supercell": rule} | _shape(*found, n_atoms)
+        {"supercell": rule} | _shape(*found, n_atoms)
         for rule, found in zip(RULES, (ours, theirs), strict=True)
     ]
 

@@ -1,13 +1,21 @@
 """The primitive cell of a crystal, with exact symmetry."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import spglib
 from numpy.typing import NDArray
 
 from sitenet.crystal.lattice_reduction import hermite, minkowski
-from sitenet.crystal.symmetry import IDENTITY, SHRINK, is_group, point_operations, site_maps
+from sitenet.crystal.symmetry import (
+    IDENTITY,
+    SHRINK,
+    SHRINKS,
+    is_group,
+    point_operations,
+    site_maps,
+)
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -86,12 +94,15 @@ def _primitive_basis(
     every = np.arange(len(frac))
     if np.gcd.reduce(np.bincount(species)) == 1:
         return np.eye(3), frac, every
-    while True:
+    for _ in range(SHRINKS):
         found = site_maps(metric, frac, species, IDENTITY[None], tolerance)
+        images = found.images
         # a translation is identified by the image of site 0
-        if is_group(found.images[:, 0], found.images[:, found.images[:, 0]], found.images):
+        if is_group(images[:, 0], images, partial(_sum_with, images)):
             break
         tolerance *= SHRINK
+    else:
+        return np.eye(3), frac, every
     copies = len(found.images)
     if copies == 1:
         return np.eye(3), frac, every
@@ -104,6 +115,11 @@ def _primitive_basis(
     sites = np.unique(found.images.min(axis=0))
     apart = _wrapped(inside[found.images[:, sites]] - inside[sites])
     return change, inside[sites] + apart.mean(axis=0), sites
+
+
+def _sum_with(images: Int, step: int) -> Int:
+    """Image of site 0 under each translation after translation number `step`."""
+    return images[:, images[step, 0]]
 
 
 def _wrapped(difference: Float) -> Float:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.elongated_supercell import search_elongated
 from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.primitive import PrimitiveCell
 
@@ -20,6 +21,15 @@ TYPICAL_LOSS = 0.35
 """Typical value of (1 - best score) x sqrt(K) for K cells, from which the search starts."""
 
 ROUNDING = 1.0 + 1e-9
+
+MOST_VECTORS = 3000
+"""Largest number of vectors of which triples are tried."""
+
+MOST_TRIPLES = 100_000_000
+"""Largest number of triples that are tried. Where there are more, the cell is long or flat."""
+
+MOST_TIES = 100
+"""Ties that are compared with each other."""
 
 CENTRINGS = np.array(
     [
@@ -67,7 +77,8 @@ def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
     that the supercell keeps, then by its size, then by its `fingerprint`. Hence the choice does not
     depend on how the crystal is described.
 
-    The search is exhaustive. A diagonal supercell provides a lower bound s0 of the best score;
+    The search is exhaustive, also for long and flat cells (`sitenet.crystal.elongated_supercell`).
+    A diagonal supercell provides a lower bound s0 of the best score;
     cubicness >= s0 bounds the three lengths of a reduced basis from both sides (`_vectors`). Of the
     vectors that are equivalent by symmetry only one is tried as the shortest vector.
 
@@ -84,10 +95,11 @@ def optimal_supercell(cell: PrimitiveCell, n_atoms: int) -> Supercell:
     loss, scores = TYPICAL_LOSS / most**0.5, np.empty(0)
     while not len(scores):
         floor = max(certain, 1.0 - loss)
-        matrices, scores = _search(metric, volume, most, floor, cell.rotations)
+        found = _search(metric, volume, most, floor, cell.rotations)
+        matrices, scores = found or search_elongated(metric, volume, most, certain)
         loss *= 2
-    matrices = matrices[scores >= scores.max() * (1.0 - TIE)]
-    return _choose(cell, matrices)
+    best = scores >= scores.max() * (1.0 - TIE)
+    return _choose(cell, matrices[best], scores[best])
 
 
 def cubicness(lattice: Float) -> float:
@@ -118,21 +130,25 @@ def _diagonal_score(metric: Float, volume: float, most: int) -> float:
     return float((cells**2 / most * volume / square**1.5).max())
 
 
-def _vectors(metric: Float, budget: float, smallest: float) -> tuple[Int, Float]:
+def _vectors(metric: Float, budget: float, smallest: float) -> tuple[Int, Float] | None:
     """Lattice vectors (n, 3) that a supercell above the bound can have, one of each pair +-v.
 
     If a^2 + b^2 + c^2 <= budget and abc >= smallest, each of the three squared lengths u satisfies
     u ((budget - u) / 2)^2 >= smallest^2, so that the vectors lie in a shell. They are sorted by
-    length; also returns the squared lengths (n,).
+    length; also returns the squared lengths (n,). None if there are more than `MOST_VECTORS`.
     """
     limits = np.roots([1.0, -2.0 * budget, budget**2, -4.0 * smallest**2])
     low, high = np.sort(limits.real)[:2]
     reach = np.floor(np.sqrt(high * ROUNDING * np.linalg.inv(metric).diagonal())).astype(int)
+    if np.prod(2.0 * reach + 1) > 100 * MOST_VECTORS:
+        return None
     axes = [np.arange(-n, n + 1) for n in reach]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     grid = grid[len(grid) // 2 + 1 :]
     square = ((grid @ metric) * grid).sum(axis=1)
     inside = np.flatnonzero((square >= low / ROUNDING) & (square <= high * ROUNDING))
+    if len(inside) > MOST_VECTORS:
+        return None
     inside = inside[np.argsort(square[inside], kind="stable")]
     return grid[inside], square[inside]
 
@@ -147,18 +163,20 @@ def _first_of_orbits(vectors: Int, rotations: Int) -> Int:
 
 def _search(
     metric: Float, volume: float, most: int, floor: float, rotations: Int
-) -> tuple[Int, Float]:
+) -> tuple[Int, Float] | None:
     """All supercells (up to symmetry) with a score of at least `floor`, as reduced bases.
 
     Scores are such that `most` cells have filling 1.
 
     Returns:
-        matrices (m, 3, 3) and scores (m,).
+        matrices (m, 3, 3) and scores (m,). None if too many triples would have to be tried.
     """
-    fewest = int(np.ceil(floor * most))
-    smallest = fewest * volume
+    smallest = int(np.ceil(floor * most)) * volume
     budget = 3 * (most * volume / floor) ** (2 / 3) * ROUNDING
-    vectors, square = _vectors(metric, budget, smallest / ROUNDING)
+    shell = _vectors(metric, budget, smallest / ROUNDING)
+    if shell is None:
+        return None
+    vectors, square = shell
     dots = abs(vectors @ metric @ vectors.T)
     # Minkowski: |u.v| <= u^2 / 2 for the shorter u of each pair
     reduced = (dots <= square[:, None] * (0.5 * ROUNDING)) & (square[:, None] <= square * ROUNDING)
@@ -170,6 +188,8 @@ def _search(
     left = budget - square[i] - square[j]
     good = area * left >= smallest**2 / ROUNDING
     i, j, left = i[good], j[good], left[good]
+    if len(i) * len(vectors) > MOST_TRIPLES:
+        return None
     third = reduced[i] & reduced[j] & (square <= left[:, None])
     pair, k = np.nonzero(third)
     triples = vectors[np.stack([i[pair], j[pair], k], axis=1)]
@@ -181,11 +201,19 @@ def _search(
     return triples[good], scores[good]
 
 
-def _choose(cell: PrimitiveCell, matrices: Int) -> Supercell:
+def _choose(cell: PrimitiveCell, matrices: Int, scores: Float) -> Supercell:
     """The supercell among ties, by the rules stated in `optimal_supercell`."""
-    keeps = _maps_onto(matrices, matrices, cell.rotations)
+    keeps = np.concatenate([
+        _maps_onto(some, some, cell.rotations)
+        for some in np.array_split(matrices, len(matrices) // 1000 + 1)
+    ])  # fmt: skip
     rank = keeps.sum(axis=1) * 10**6 + _cells(matrices)
     left = np.flatnonzero(rank == rank.max())
+    closeness = TIE
+    while len(left) > MOST_TIES and closeness > 1e-12:
+        closeness /= 10
+        left = left[scores[left] >= scores[left].max() * (1.0 - closeness)]
+    left = left[: 10 * MOST_TIES]
     different = []
     while len(left):
         different.append(Supercell(matrices[left[0]], keeps[left[0]]))

@@ -6,10 +6,14 @@ Project crystals). Only the operations are needed here.
 """
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.site_lookup import SiteLookup
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -20,11 +24,20 @@ UNIT_VECTORS = np.array(
 """(26, 3): possible images of a basis vector of a reduced cell under a symmetry."""
 
 IDENTITY = np.eye(3, dtype=np.int64)
-BLOCK = 16384
-"""Number of differences processed at a time, so that temporary arrays fit the cache."""
+AT_ONCE = 2**20
+"""Number of sites mapped at a time, to limit memory."""
+
+MANY = 5_000_000
+"""Number of sites to be mapped above which those that can be images of one another are sought."""
+
+FIRST = (6, 12, 24, 48, 96)
+"""Numbers of nearest sites whose mean distances tell sites apart."""
 
 SHRINK = 0.7
 """Factor by which the tolerance is reduced if the operations do not form a group."""
+
+SHRINKS = 40
+"""Times that it is; 1e-6 of the tolerance is left then, and no symmetry."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +104,69 @@ def site_maps(
     """
     kinds, counts = np.unique(species, return_counts=True)
     members = [np.flatnonzero(species == kinds[k]) for k in np.argsort(counts, kind="stable")]
-    anchor = members[0]
     turned = frac @ rotations.transpose(0, 2, 1)
+    lookups = [SiteLookup(metric, frac[sites], 2 * tolerance) for sites in members]
+    anchor = members[0]
+    if len(rotations) * len(anchor) * len(frac) > MANY:
+        anchor = _smallest_class(metric, frac, members, tolerance)
+    candidates = _candidates(frac, turned, members, lookups, anchor, tolerance)
+    found = [
+        _maps(metric, frac, turned, members, lookups, *block, tolerance)
+        for block in _blocks(candidates, max(1, AT_ONCE // len(frac)))
+    ]
+    rotation, images, offsets = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    if anchor is not members[0]:
+        rank = np.empty(len(frac), dtype=np.int64)
+        rank[members[0]] = np.arange(len(members[0]))
+        order = np.lexsort((rank[images[:, members[0][0]]], rotation))
+        rotation, images, offsets = rotation[order], images[order], offsets[order]
+    return Operations(rotations[rotation], images, offsets)
+
+
+def _candidates(
+    frac: Float,
+    turned: Float,
+    members: list[Int],
+    lookups: list[SiteLookup],
+    anchor: Int,
+    tolerance: float,
+) -> tuple[Int, Float]:
+    """Rotation (m,) and shift (m, 3) of all operations that map a site of `anchor` to another one
+    of them, and one site of each species to a site. That rejects nearly all wrong ones."""
     shifts = (frac[anchor][None] - turned[:, anchor[:1]]).reshape(-1, 3)
-    rotation = np.repeat(np.arange(len(rotations)), len(anchor))
-    images = np.empty((len(shifts), len(frac)), dtype=np.int64)
-    reach = (2 * tolerance) ** 2
-
-    for sites in members:  # testing one site of each species rejects nearly all wrong shifts
+    rotation = np.repeat(np.arange(len(turned)), len(anchor))
+    for sites, lookup in zip(members, lookups, strict=True):
         landed = turned[rotation, sites[-1]] + shifts
-        kept = _nearest(metric, landed[:, None], frac[sites])[1][:, 0] <= reach
-        rotation, shifts, images = rotation[kept], shifts[kept], images[kept]
-    for sites in members:
-        landed = turned[rotation[:, None], sites] + shifts[:, None]
-        nearest, square = _nearest(metric, landed, frac[sites])
-        images[:, sites] = sites[nearest]
-        kept = square.max(axis=1) <= reach
-        rotation, shifts, images = rotation[kept], shifts[kept], images[kept]
+        kept = lookup.nearest(landed[:, None])[1][:, 0] <= (2 * tolerance) ** 2
+        rotation, shifts = rotation[kept], shifts[kept]
+    return rotation, shifts
 
+
+def _blocks(candidates: tuple[Int, Float], size: int) -> Iterator[tuple[Int, Float]]:
+    """The candidates, at most `size` at a time; at least one block."""
+    rotation, shifts = candidates
+    for start in range(0, max(len(rotation), 1), size):
+        yield rotation[start : start + size], shifts[start : start + size]
+
+
+def _maps(
+    metric: Float,
+    frac: Float,
+    turned: Float,
+    members: list[Int],
+    lookups: list[SiteLookup],
+    rotation: Int,
+    shifts: Float,
+    tolerance: float,
+) -> tuple[Int, Int, Float]:
+    """Rotation, images and offsets of the candidates that map all sites onto sites."""
+    images = np.empty((len(shifts), len(frac)), dtype=np.int64)
+    for sites, lookup in zip(members, lookups, strict=True):
+        landed = turned[rotation[:, None], sites] + shifts[:, None]
+        nearest, square = lookup.nearest(landed)
+        images[:, sites] = sites[nearest]
+        kept = square.max(axis=1) <= (2 * tolerance) ** 2
+        rotation, shifts, images = rotation[kept], shifts[kept], images[kept]
     offsets = frac[images] - turned[rotation]
     residual = offsets - shifts[:, None]
     residual -= np.rint(residual)
@@ -116,7 +174,43 @@ def site_maps(
     worst = ((residual @ metric) * residual).sum(axis=2).max(axis=1)
     onto = (np.sort(images, axis=1) == np.arange(len(frac))).all(axis=1)
     kept = (worst <= tolerance**2) & onto
-    return Operations(rotations[rotation[kept]], images[kept], offsets[kept])
+    return rotation[kept], images[kept], offsets[kept]
+
+
+def _smallest_class(metric: Float, frac: Float, members: list[Int], tolerance: float) -> Int:
+    """The fewest sites that can be images of one another, by their distances to other sites.
+
+    An operation moves each site by at most `tolerance` and strains the cell by as much, which
+    bounds the change of the k-th distance, and so that of the mean of the first k.
+    """
+    lattice: Float = np.linalg.cholesky(metric).astype(np.float64)
+    widest = np.sqrt(metric.trace())  # no distance between nearest images is longer
+    loose = 2 * tolerance * (1 + widest / np.linalg.det(lattice) ** (1 / 3))
+    distances = atom_distances(lattice, frac, IDENTITY)
+    smallest = members[0]
+    for sites in members:
+        rows = np.sort(distances[sites], axis=1)
+        means = [rows[:, :k].mean(axis=1) for k in FIRST if k < len(frac)]
+        for group in chained(means, loose):
+            if len(group) < len(smallest):
+                smallest = sites[group]
+    return smallest
+
+
+def chained(values: Sequence[Float], slack: float) -> list[Int]:
+    """Groups of indices such that values (n,) of different groups differ by more than `slack`.
+
+    Each list of values divides the groups that are left by those before it.
+    """
+    groups = [np.arange(len(values[0]))] if values else []
+    for value in values:
+        divided = []
+        for group in groups:
+            order = group[np.argsort(value[group], kind="stable")]
+            steps = np.flatnonzero(np.diff(value[order]) > slack) + 1
+            divided += [np.sort(part) for part in np.split(order, steps)]
+        groups = divided
+    return groups
 
 
 def point_operations(metric: Float, frac: Float, species: Int, tolerance: float) -> Operations:
@@ -125,49 +219,53 @@ def point_operations(metric: Float, frac: Float, species: Int, tolerance: float)
     If the operations found within `tolerance` (A) do not form a group, the crystal is close to a
     higher symmetry that it does not have. The tolerance is then reduced until they do.
     """
-    while True:
+    for _ in range(SHRINKS):
         rotations = lattice_rotations(metric, tolerance)
         found = site_maps(metric, frac, species, rotations, tolerance)
-        products = _codes(found.rotations[:, None] @ found.rotations)
-        if is_group(_codes(found.rotations), products, found.images):
+        if is_group(_codes(found.rotations), found.images, _product_of(found.rotations)):
             return found
         tolerance *= SHRINK
+    return Operations(IDENTITY[None], np.arange(len(frac))[None], np.zeros((1, len(frac), 3)))
 
 
-def is_group(names: Int, products: Int, images: Int) -> bool:
+def is_group(names: Int, images: Int, product: Callable[[int], Int]) -> bool:
     """Whether operations form a group that permutes the sites.
+
+    It suffices to multiply all operations by a few of them that generate the others: G operations
+    of P sites cost O(G P log G).
 
     Args:
         names: (G,) number that identifies each operation.
-        products: (G, G) number of operation a after operation b.
         images: (G, P) site that each operation maps site i to.
+        product: the number (G,) of each operation after operation b, for a given b.
     """
     order = np.argsort(names)
-    found = np.minimum(np.searchsorted(names[order], products), len(names) - 1)
-    both = order[found]
-    distinct = len(np.unique(names)) == len(names)
-    closed = bool((names[both] == products).all())
-    return distinct and closed and bool((images[both] == images[:, images]).all())
+    if not len(names) or (np.diff(names[order]) == 0).any():
+        return False
+    steps: list[Int] = []
+    reached = np.zeros(len(names), dtype=np.bool_)
+    while not reached.all():
+        generator = int(np.flatnonzero(~reached)[0])
+        products = product(generator)
+        index = order[np.minimum(np.searchsorted(names[order], products), len(names) - 1)]
+        if (names[index] != products).any():
+            return False
+        if (images[index] != images[:, images[generator]]).any():
+            return False
+        steps.append(index)
+        reached[generator] = True
+        fresh = np.flatnonzero(reached)
+        while len(fresh):  # all products of the generators
+            after = np.unique(np.concatenate([index[fresh] for index in steps]))
+            fresh = after[~reached[after]]
+            reached[fresh] = True
+    return True
+
+
+def _product_of(rotations: Int) -> Callable[[int], Int]:
+    return lambda b: _codes(rotations @ rotations[b])
 
 
 def _codes(matrices: Int) -> Int:
     """A unique integer for each matrix (..., 3, 3) with small components."""
     return matrices.reshape(*matrices.shape[:-2], 9) @ (7 ** np.arange(9))
-
-
-def _nearest(metric: Float, landed: Float, sites: Float) -> tuple[Int, Float]:
-    """Nearest of `sites` (s, 3) to each position (m, q, 3): index and squared distance (m, q).
-
-    Valid for distances far below the size of the cell, as the nearest image is determined for each
-    component separately.
-    """
-    flat = landed.reshape(-1, 3)
-    nearest, square = np.empty(len(flat), dtype=np.int64), np.empty(len(flat))
-    chunk = max(1, BLOCK // len(sites))
-    for start in range(0, len(flat), chunk):
-        block = slice(start, start + chunk)
-        apart = flat[block, None] - sites
-        apart -= np.rint(apart)
-        squares = ((apart @ metric) * apart).sum(axis=-1)
-        nearest[block], square[block] = squares.argmin(axis=1), squares.min(axis=1)
-    return nearest.reshape(landed.shape[:2]), square.reshape(landed.shape[:2])

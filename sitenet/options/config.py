@@ -8,7 +8,11 @@ from itertools import chain
 from typing import Any
 
 from sitenet.options.configuration import Configuration
-from sitenet.options.datasets import CifFolderSource, TableSource
+from sitenet.options.datasets import CifFolderSource, PrototypesSource, TableSource
+from sitenet.options.infomax import InfoMaxSection
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
+from sitenet.options.transfer import TransferSettings
 from sitenet.options.validation import mistakes, with_defaults, with_text_read
 
 ENCODER = "encoder"
@@ -60,6 +64,7 @@ def _contradictions(config: Configuration) -> Iterator[str]:
     if ENCODER in config.variants:
         yield f"variants.{ENCODER}: this name stands for the encoder of `infomax`, take another"
     yield from _in_infomax(config)
+    yield from _in_few_labels(config.infomax)
     yield from _in_tuning(config)
     yield from _in_runs(config)
 
@@ -71,6 +76,11 @@ def _in_datasets(config: Configuration) -> Iterator[str]:
         split, source = section.split, section.source
         listed = isinstance(source, TableSource) and source.ids is not None
         extra = source.extra if isinstance(source, TableSource | CifFolderSource) else ()
+        if isinstance(source, PrototypesSource) and (split.train_size or 0) >= source.crystals:
+            yield (
+                f"datasets.{name}.split.train_size must be less than source.crystals, "
+                f"{source.crystals}, not {split.train_size}"
+            )
         if split.kind == "column" and not listed and split.column not in extra:
             yield (
                 f"datasets.{name}.split.column: {split.column!r} must be among the `extra` "
@@ -100,12 +110,35 @@ def _in_infomax(config: Configuration) -> Iterator[str]:
                 yield _no_such(f"{where}.{role}", used, "pre-trainings", pretrainings)
 
 
+def _in_few_labels(section: InfoMaxSection) -> Iterator[str]:
+    fixed, transfer = section.representation, section.transfer
+    if fixed.pool is not None and (largest := max(fixed.label_counts)) > fixed.pool:
+        yield (
+            f"infomax.representation.label_counts: {largest} labels cannot be drawn from a pool of "
+            f"{fixed.pool}; raise infomax.representation.pool"
+        )
+    for count in transfer.label_counts:
+        try:
+            TransferSettings(
+                labels=count,
+                seeds=transfer.seeds,
+                validation=transfer.validation,
+                model=ModelSettings(),
+                training=TrainingSettings(),
+            )
+        except ValueError as error:
+            yield f"infomax.transfer.validation: {error}"
+
+
 def _in_tuning(config: Configuration) -> Iterator[str]:
     for name, section in config.tuning.items():
         where = f"tuning.{name}"
         yield from _no_task(config, where, "task", section.dataset, section.task)
         if section.variant not in config.variants:
             yield _no_such(f"{where}.variant", section.variant, "variants", config.variants)
+        longest = section.max_epochs or config.training.max_epochs
+        if section.grace_epochs > longest:
+            yield f"{where}.grace_epochs must be at most max_epochs, {longest}"
         for parameter, (low, high) in section.ranges.to_dict().items():
             if low > high:
                 yield f"{where}.ranges.{parameter} must be [smallest, largest], not [{low}, {high}]"
@@ -118,6 +151,8 @@ def _in_runs(config: Configuration) -> Iterator[str]:
         where = f"runs[{number}]"
         missing = [_no_task(config, where, "tasks", run.dataset, task) for task in run.tasks]
         yield from dict.fromkeys(chain.from_iterable(missing))
+        if run in config.runs[:number]:
+            yield f"{where} repeats runs[{config.runs.index(run)}]: remove one of them"
         if run.variant not in (*config.variants, ENCODER):
             yield _no_such(f"{where}.variant", run.variant, "variants", config.variants)
 

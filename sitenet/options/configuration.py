@@ -7,8 +7,16 @@ from typing import Any
 from sitenet.options.datasets import DatasetSection
 from sitenet.options.features import FeatureSection
 from sitenet.options.infomax import InfoMaxSection
+from sitenet.options.limits import LimitSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.option import Options, option, overlay, required
+from sitenet.options.option import (
+    LARGEST_N,
+    LARGEST_SEED,
+    Options,
+    option,
+    overlay,
+    required,
+)
 from sitenet.options.search import SearchSection
 from sitenet.options.training import TrainingSettings
 
@@ -31,11 +39,16 @@ class RunSection(Options):
     """
 
     dataset: str = required("Name of a data set.")
-    n: int = required("N: largest number of atoms of a supercell.", at_least=1)
-    tasks: tuple[str, ...] = required("Names of its tasks.", not_empty=True)
+    n: int = required("N: largest number of atoms of a supercell.", at_least=1, at_most=LARGEST_N)
+    tasks: tuple[str, ...] = required("Names of its tasks.", not_empty=True, unique=True)
     variant: str = option("sitenet", "Variant of `model` and `training`, or `encoder`.")
     seeds: tuple[int, ...] = option(
-        (0,), "Seeds of weights and batches, one training each.", at_least=0, not_empty=True
+        (0,),
+        "Seeds of weights and batches, one training each.",
+        at_least=0,
+        at_most=LARGEST_SEED,
+        not_empty=True,
+        unique=True,
     )
     figures: bool = option(
         True, "Whether figures 5 to 7 and the table of invariance show the run (its first seed)."
@@ -52,6 +65,9 @@ class Configuration(Options):
 
     datasets: Mapping[str, DatasetSection] = required("Data sets, by name.", not_empty=True)
     features: FeatureSection = option(FeatureSection(), "From a crystal to numbers.")
+    limits: LimitSettings = option(
+        LimitSettings(), "What one crystal may take; one that takes more is rejected."
+    )
     model: ModelSettings = option(ModelSettings(), "Architecture of the network.")
     training: TrainingSettings = option(TrainingSettings(), "How the network is trained.")
     training_threads: int = option(

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sitenet.options.model import Output
-from sitenet.options.option import Options, option, required
+from sitenet.options.option import LARGEST_SEED, Options, option, required
 from sitenet.options.split import SplitSettings
 
 
@@ -18,8 +18,8 @@ class PrototypesSource(Options):
     """
 
     kind: Literal["prototypes"] = "prototypes"
-    seed: int = option(0, "Seed of the choice of crystals.", at_least=0)
-    crystals: int = option(2300, "Number of crystals.", at_least=10)
+    seed: int = option(0, "Seed of the choice of crystals.", at_least=0, at_most=LARGEST_SEED)
+    crystals: int = option(2300, "Number of crystals.", at_least=10, at_most=50_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,9 @@ class TableSource(Options):
     path: str = required("The file, .csv or .parquet.", not_empty=True)
     id: str | None = option(None, "Column of the ids; null: `id` or `material_id`.")
     cif: str = option("cif", "Column of the CIF texts.")
-    extra: tuple[str, ...] = option((), "Further columns to keep, as text, such as a given split.")
+    extra: tuple[str, ...] = option(
+        (), "Further columns to keep, as text, such as a given split.", unique=True
+    )
     ids: IdList | None = option(None, "List of the ids to use; null: all rows.")
 
 
@@ -69,7 +71,7 @@ class CifFolderSource(Options):
         None, "Column of the ids in a table with a header; null: its first column."
     )
     extra: tuple[str, ...] = option(
-        (), "Further columns of a table with a header to keep, as text."
+        (), "Further columns of a table with a header to keep, as text.", unique=True
     )
 
 
@@ -111,35 +113,27 @@ class DatasetSection(Options):
 
 
 @dataclass(frozen=True)
-class Task:
-    """One label to predict."""
-
-    name: str
-    column: str
-    """Name of the value in `RawRecord.labels`."""
-    unit: str
-
-
-@dataclass(frozen=True)
 class SourceSettings(Options):
-    """The part of a data set's configuration that decides its table of structures."""
+    """The part of a data set's configuration that decides its table of structures.
+
+    `max_rejected_fraction` decides only whether there is one.
+    """
 
     dataset: str
     source: Source
-    tasks: tuple[Task, ...]
-    max_rejected_fraction: float
-
-    @classmethod
-    def from_config(cls, dataset: str, section: Mapping[str, Any]) -> "SourceSettings":
-        """Settings of the data set named `dataset`.
-
-        `section` has its `source`, the `column` and `unit` of its `tasks`, and its
-        `max_rejected_fraction`.
-        """
-        tasks = tuple(Task(name, **task) for name, task in section["tasks"].items())
-        return cls.from_dict({**section, "dataset": dataset, "tasks": tasks})
+    max_rejected_fraction: float = 1.0
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The label columns the tasks need, each once."""
-        return tuple(dict.fromkeys(task.column for task in self.tasks))
+    def computed(self) -> bool:
+        """Whether the source brings labels with its crystals; else they are read from files."""
+        return isinstance(self.source, PrototypesSource | MatbenchSource)
+
+
+@dataclass(frozen=True)
+class LabelSettings(Options):
+    """The part of a data set's configuration that decides the labels of a task."""
+
+    dataset: str
+    source: Source
+    task: str
+    column: str

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from sitenet.options.features import SCALINGS, SiteFeatureScaling
 from sitenet.options.model import ModelSettings
-from sitenet.options.option import Name, Options, option, required
+from sitenet.options.option import LARGEST_N, LARGEST_SEED, Name, Options, option, required
 from sitenet.options.representation import RepresentationSection
 from sitenet.options.training import PretrainingSettings, TrainingSettings
 from sitenet.options.transfer import TransferSection
@@ -35,6 +35,7 @@ class InfoMaxSettings(Options):
         "`permutation`: the crystal's elements on exchanged sites (global level only, so never "
         "alone).",
         not_empty=True,
+        unique=True,
         not_only="permutation",
     )
     local_weighting: Literal["uniform", "inverse_square"] = option(
@@ -72,16 +73,21 @@ class PretrainingSection(Options):
     """A pre-training on the crystals of the training part of a split; no label is read."""
 
     dataset: str = required("Name of a data set.")
-    n: int = required("N: largest number of atoms of a supercell.", at_least=1)
+    n: int = required("N: largest number of atoms of a supercell.", at_least=1, at_most=LARGEST_N)
     split: str = required("Name of one of its tasks, whose split is used.")
-    seed: int = option(0, "Seed of weights, batches, noise and false samples.", at_least=0)
+    seed: int = option(
+        0, "Seed of weights, batches, noise and false samples.", at_least=0, at_most=LARGEST_SEED
+    )
     hold_out: tuple[str, ...] = option(
-        (), "Names of data sets whose crystals, recognised by their ids, are left out."
+        (),
+        "Names of data sets whose crystals, recognised by their ids, are left out.",
+        unique=True,
     )
     false_samples: tuple[FalseSample, ...] | None = option(
         None,
         "Kinds of false samples; null takes those of `loss`.",
         not_empty=True,
+        unique=True,
         not_only="permutation",
     )
 
@@ -100,7 +106,7 @@ class ExperimentSection(Options):
 
     name: Name = required("Name, unique among the experiments.")
     dataset: str = required("Name of a data set.")
-    n: int = required("N: largest number of atoms of a supercell.", at_least=1)
+    n: int = required("N: largest number of atoms of a supercell.", at_least=1, at_most=LARGEST_N)
     task: str = required("Name of one of its tasks.")
     pretraining: str = required("Name of the pre-training of the encoder.")
     ablation: str | None = option(None, "Name of a pre-training to compare with; null: none.")

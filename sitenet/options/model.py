@@ -9,6 +9,9 @@ from sitenet.options.option import Options, option
 Norm = Literal["layer", "batch", "none"]
 Output = Literal["linear", "nonnegative"]
 
+LARGEST_LAYER = 10_000
+"""Channels."""
+
 
 @dataclass(frozen=True)
 class ModelSettings(Options):
@@ -22,25 +25,36 @@ class ModelSettings(Options):
         "Length of the learned vector of an element; with 0 an element is described by its "
         "tabulated properties alone.",
         at_least=0,
+        at_most=LARGEST_LAYER,
     )
     site_features_per_head: int = option(
-        30, "Channels of a site for each attention head.", at_least=1
+        30, "Channels of a site for each attention head.", at_least=1, at_most=LARGEST_LAYER
     )
     interaction_features_per_head: int = option(
-        16, "Channels of a pair of sites for each attention head.", at_least=1
+        16,
+        "Channels of a pair of sites for each attention head.",
+        at_least=1,
+        at_most=LARGEST_LAYER,
     )
-    heads: int = option(3, "Attention heads of a block.", at_least=1)
-    blocks: int = option(2, "Attention blocks.", at_least=1)
+    heads: int = option(3, "Attention heads of a block.", at_least=1, at_most=100)
+    blocks: int = option(2, "Attention blocks.", at_least=1, at_most=100)
     attention_layers: tuple[int, ...] = option(
-        (225,), "Widths of the hidden layers that compute the attention weights.", at_least=1
+        (225,),
+        "Widths of the hidden layers that compute the attention weights.",
+        at_least=1,
+        at_most=LARGEST_LAYER,
     )
     pre_pool_layers: tuple[int, ...] = option(
-        (94,), "Widths of the layers between the attention blocks and the pooling.", at_least=1
+        (94,),
+        "Widths of the layers between the attention blocks and the pooling.",
+        at_least=1,
+        at_most=LARGEST_LAYER,
     )
     post_pool_layers: tuple[int, ...] = option(
         (200, 200, 200),
         "Widths of the layers after the pooling; the last gives the crystal's vector.",
         at_least=1,
+        at_most=LARGEST_LAYER,
     )
     norm: Norm = option("layer", "Normalisation: layer normalisation, batch normalisation or none.")
     pooling: Literal["mean", "max", "self_attention"] = option(
@@ -58,6 +72,7 @@ class ModelSettings(Options):
         (),
         "Widths of the hidden layers between the crystal's vector and the prediction.",
         at_least=1,
+        at_most=LARGEST_LAYER,
     )
     interaction_features: Literal["distance_coulomb", "distance"] = option(
         "distance_coulomb",
@@ -73,6 +88,7 @@ class ModelSettings(Options):
         "Channels of the sites that the last attention block computes; with null, as many as in "
         "the other blocks.",
         at_least=1,
+        at_most=LARGEST_LAYER,
     )
     site_feature_scaling: SiteFeatureScaling = "standard"
     """Set by the sections `features` and `infomax`."""

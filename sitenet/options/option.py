@@ -6,6 +6,7 @@ fields come the checks of every instance, the JSON schema (`sitenet.options.sche
 reference of the documentation (`sitenet.options.reference`).
 """
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
@@ -28,6 +29,12 @@ T = TypeVar("T")
 Name = NewType("Name", str)
 """Text that becomes part of a path: letters, digits, - and _ only. So are all names of entries."""
 
+LARGEST_N = 10_000
+"""Of the atoms of a supercell: distances of all pairs are computed, and counted in 16 bits."""
+
+LARGEST_SEED = 2**32 - 1
+"""What all random number generators take."""
+
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "at_least": operator.ge,
     "at_most": operator.le,
@@ -40,7 +47,8 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 class Limits(TypedDict, total=False):
     """What a value must satisfy beside its type; limits of a number hold for each of a list.
 
-    `not_only`: a list must hold something else than this choice.
+    `unique`: no entry of a list may be there twice. `not_only`: it must hold something else than
+    this choice.
     """
 
     at_least: float
@@ -48,6 +56,7 @@ class Limits(TypedDict, total=False):
     more_than: float
     less_than: float
     not_empty: bool
+    unique: bool
     not_only: str
 
 
@@ -186,9 +195,13 @@ def _problems(value: Any, allowed: tuple[str, ...], limits: Limits) -> Iterator[
         yield "given, not empty"
     elif "not_only" in limits and not set(value) - {limits["not_only"]}:
         yield f"given, not only {limits['not_only']}"
+    elif limits.get("unique") and len(set(value)) < len(value):
+        yield "without repetition"
     for one in value if isinstance(value, tuple) else (value,):
         if allowed and one not in allowed:
             yield f"one of {', '.join(allowed)}, not {one!r}"
+        if isinstance(one, float) and not math.isfinite(one):
+            yield f"a finite number, not {one!r}"
         for name, limit in limits.items():
             if name in COMPARISONS and not COMPARISONS[name](one, limit):
                 yield f"{name.replace('_', ' ')} {limit}, not {one!r}"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sitenet.options.option import Options, option
+from sitenet.options.option import LARGEST_SEED, Options, option
 
 LABEL_COUNTS = (50, 100, 250, 1000)
 """Numbers of labels in doi:10.1039/d4dd00202d."""
@@ -14,7 +14,7 @@ class RepresentationSettings(Options):
     """How simple models on fixed representations are compared (doi:10.1039/d4dd00202d, Fig. 8)."""
 
     label_counts: tuple[int, ...] = option(
-        LABEL_COUNTS, "Numbers of labels to train on.", at_least=5, not_empty=True
+        LABEL_COUNTS, "Numbers of labels to train on.", at_least=5, not_empty=True, unique=True
     )
     masks: int = option(100, "Draws of the labels for each number of labels.", at_least=1)
     pool: int | None = option(
@@ -23,7 +23,12 @@ class RepresentationSettings(Options):
         at_least=1,
     )
     test: int | None = option(None, "Number of test crystals; null takes all.", at_least=1)
-    seed: int = option(0, "Seed of the choice of `pool`, `test` and `map_points`.", at_least=0)
+    seed: int = option(
+        0,
+        "Seed of the choice of `pool`, `test` and `map_points`.",
+        at_least=0,
+        at_most=LARGEST_SEED,
+    )
     mlp_width: int = option(64, "Width of the hidden layer of the small network.", at_least=1)
     mlp_max_iter: int = option(5000, "Largest number of its iterations.", at_least=1)
 
@@ -50,6 +55,7 @@ class RepresentationSection(RepresentationSettings):
         ("ofm", "xrd"),
         "Descriptors to compare with, computed by matminer: orbital field matrices (`ofm`, 0.3 s "
         "per crystal) and powder diffraction patterns (`xrd`).",
+        unique=True,
     )
     map_points: int | None = option(
         5000,

@@ -122,6 +122,8 @@ def _list(kind: Any, limits: Limits, definitions: Definitions) -> Schema:
     found: Schema = {"type": "array", "items": items}
     if others != [...]:
         found |= {"minItems": 1 + len(others), "maxItems": 1 + len(others)}
+    if limits.get("unique"):
+        found["uniqueItems"] = True
     if "not_only" in limits:
         found["contains"] = {"not": {"const": limits["not_only"]}}
     return found

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sitenet.options.option import Options, option, required
+from sitenet.options.option import LARGEST_N, LARGEST_SEED, Options, option, required
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class SearchOptions(Options):
         "and so on, a trial goes on only if it is among the best 1/r of those that came as far.",
         at_least=2,
     )
-    seed: int = option(0, "Seed of the sampling and of the trainings.", at_least=0)
+    seed: int = option(
+        0, "Seed of the sampling and of the trainings.", at_least=0, at_most=LARGEST_SEED
+    )
     ranges: SearchRanges = option(SearchRanges(), "Smallest and largest value of each parameter.")
     cpus: int = option(1, "CPU threads of a trial.", at_least=1)
     gpus: float = option(
@@ -95,7 +97,7 @@ class SearchSection(SearchOptions):
     """
 
     dataset: str = required("Name of a data set.")
-    n: int = required("N: largest number of atoms of a supercell.", at_least=1)
+    n: int = required("N: largest number of atoms of a supercell.", at_least=1, at_most=LARGEST_N)
     task: str = required("Name of one of its tasks.")
     variant: str = option("sitenet", "Name of the variant that sets what is not searched.")
     max_epochs: int | None = option(

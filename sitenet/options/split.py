@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sitenet.options.option import Options, option
+from sitenet.options.option import LARGEST_SEED, Options, option
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class SplitSettings(Options):
         "itself. `matbench`: an official fold of a Matbench task. `column`: a text column of the "
         "source says `train`, `val` or `test`.",
     )
-    seed: int = option(0, "Seed of all random choices.", at_least=0)
+    seed: int = option(0, "Seed of all random choices.", at_least=0, at_most=LARGEST_SEED)
     test: float = option(
         0.2, "Share of all crystals for testing (`grouped`, `random`).", more_than=0, less_than=1
     )

@@ -64,9 +64,13 @@ class LoopSettings(OptimiserSettings):
         "GPUs, or CPU processes without a GPU, that share every batch. The result is that of one "
         "device, except that `norm: batch` takes the statistics of each share.",
         at_least=1,
+        at_most=64,
     )
     nodes: int = option(
-        1, "Machines of a Slurm job that share every batch, each with `devices`.", at_least=1
+        1,
+        "Machines of a Slurm job that share every batch, each with `devices`.",
+        at_least=1,
+        at_most=1000,
     )
     memory_gib: float = option(
         8.0,

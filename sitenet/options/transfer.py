@@ -37,6 +37,7 @@ class TransferSection(RepeatedRuns):
         "Numbers of labels, those for validation included.",
         at_least=5,
         not_empty=True,
+        unique=True,
     )
     training: FewLabelsTraining = option(FewLabelsTraining(), "How each run is trained.")
 

@@ -1,11 +1,15 @@
 """A configuration beside its JSON schema: mistakes in words, text read as values, defaults."""
 
 import copy
+import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator as Draft
+from jsonschema import ValidationError
 from jsonschema.validators import extend
 
 from sitenet.options.option import COMPARISONS
@@ -19,16 +23,35 @@ KINDS = {
     "array": "a list",
     "object": "a section of options",
     "null": "null",
+    "finite": "a finite number",
 }
 """JSON types in words."""
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""Text that is read as a number."""
 
 LIMITS = {BOUNDS[name]: name.replace("_", " ") for name in COMPARISONS}
 """Keywords of the limits of a number, in words."""
 
 
+def _is_whole(_: Any, value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(checker: Any, value: Any) -> bool:
+    return _is_whole(checker, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+# 50.0 is no whole number here, since it would be another name in a path.
+Validator = extend(
+    Draft,
+    type_checker=Draft.TYPE_CHECKER.redefine_many({"integer": _is_whole, "number": _is_finite}),
+)
+
+
 def mistakes(config: Mapping[str, Any]) -> list[str]:
     """What does not conform to the schema: the dotted name of the option and what is allowed."""
-    errors = Draft202012Validator(config_schema()).iter_errors(config)
+    errors = Validator(config_schema()).iter_errors(config)
     found = [problem for error in sorted(errors, key=_place) for problem in _in_words(error)]
     return list(dict.fromkeys(found))  # several rules may meet one mistake
 
@@ -43,7 +66,7 @@ def with_text_read(config: Mapping[str, Any]) -> dict[str, Any]:
     YAML takes 1e-4 for text, and Snakemake's `--config` makes every value text.
     """
     read = copy.deepcopy(dict(config))
-    for error in Draft202012Validator(config_schema()).iter_errors(config):
+    for error in Validator(config_schema()).iter_errors(config):
         if error.validator == "type" and isinstance(error.instance, str):
             section: Any = read
             *parents, name = error.path
@@ -58,19 +81,16 @@ def _value_of(text: str) -> Any:
     words = {"true": True, "false": False, "null": None}
     if text in words:
         return words[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    if not NUMBER.fullmatch(text.strip()):
+        return text
+    return float(text) if set(text.lower()) & set(".e") else int(text)
 
 
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a valid `config` with the schema's defaults, except in `variants` (overlays)."""
     filled = copy.deepcopy(dict(config))
     variants = filled.pop("variants", {})
-    filler = extend(Draft202012Validator, {"properties": _fill_then_descend})
+    filler = extend(Validator, {"properties": _fill_then_descend})
     list(filler(config_schema()).iter_errors(filled))
     filled["variants"].update(variants)
     return filled
@@ -83,9 +103,7 @@ def _fill_then_descend(
         for name, option in properties.items():
             if "default" in option:
                 instance.setdefault(name, copy.deepcopy(option["default"]))
-    yield from Draft202012Validator.VALIDATORS["properties"](
-        validator, properties, instance, schema
-    )
+    yield from Draft.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
 def _in_words(error: Any) -> Iterator[str]:
@@ -108,6 +126,9 @@ def _in_words(error: Any) -> Iterator[str]:
     elif error.validator == "contains":
         if value:  # else told by minItems
             yield f"{where} must be given, not only {error.validator_value['not']['const']}"
+    elif error.validator == "uniqueItems":
+        for one in [one for one, count in Counter(map(repr, value)).items() if count > 1]:
+            yield f"{where}: {one} is there twice"
     else:
         yield f"{where} must be {_expected(error)}, not {_shown(value)}"
 
@@ -116,6 +137,8 @@ def _expected(error: Any) -> str:
     rule, allowed = error.validator, error.validator_value
     if rule == "type":
         kinds = [allowed] if isinstance(allowed, str) else allowed
+        if isinstance(error.instance, float) and not math.isfinite(error.instance):
+            kinds = ["finite", *(kind for kind in kinds if kind == "null")]
         return " or ".join(KINDS[kind] for kind in kinds)
     if rule == "enum":
         return "one of " + ", ".join(map(str, allowed))

@@ -2,10 +2,20 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from sitenet.options.config import ConfigError
+from sitenet.options.datasets import CifFolderSource, DatasetSection, Source, TableSource
 from sitenet.plan import paths
 from sitenet.plan.names import Options, entry
+
+if TYPE_CHECKING:  # the libraries that read tables are loaded where one is read
+    from sitenet.sources.content import Contents
+
+CACHE = Path(".snakemake")
+"""Folder for the fingerprints of the user's files, for later runs."""
 
 
 @dataclass(frozen=True)
@@ -28,32 +38,60 @@ class DataSet:
         """The module that reads its source."""
         return f"sitenet.sources.{self.options['source']['kind']}"
 
+    def labels(self, task: str) -> str:
+        return paths.LABELS.format(dataset=self.name, task=task)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where its crystals come from."""
+        return DatasetSection.from_dict(self.options).source
+
     @property
-    def source(self) -> dict[str, Any]:
-        """What decides the table of structures."""
-        tasks = {
-            name: {"column": task["column"], "unit": task["unit"]}
-            for name, task in self.options["tasks"].items()
-        }
-        return {
-            "source": self.options["source"],
-            "tasks": tasks,
-            "max_rejected_fraction": self.max_rejected_fraction,
-        }
+    def made_from(self) -> dict[str, Any]:
+        """What decides the table of structures: the content of the user's files, or options.
+
+        Raises SourceError if the files cannot be read.
+        """
+        source = self.source
+        if isinstance(source, TableSource | CifFolderSource):
+            return {"kind": source.kind, "content": self._contents.crystals(source)}
+        elsewhere = ("cache", "mirrors")  # of a download that is checked
+        return {name: v for name, v in source.to_dict().items() if name not in elsewhere}
+
+    def labels_made_from(self, task: str) -> dict[str, Any]:
+        """What decides the labels of a task, beside the table of structures.
+
+        Raises UnknownName, or SourceError if the user's files cannot be read.
+        """
+        column, source = self.task(task)["column"], self.source
+        if isinstance(source, TableSource | CifFolderSource):
+            return {"column": column, "content": self._contents.labels(source, column)}
+        return {"column": column}
 
     @property
     def source_files(self) -> list[str]:
-        """Files of the user that the table of structures is made from."""
-        source = self.options["source"]
-        if source["kind"] == "table":
-            return [section["path"] for section in (source, source.get("ids")) if section]
-        if source["kind"] == "cif_folder":
-            return [source["path"], source["labels"] or os.path.join(source["path"], "id_prop.csv")]
+        """Files of the user that its tables are made from.
+
+        Raises ConfigError if they, or columns of them, are missing.
+        """
+        source = self.source
+        if isinstance(source, TableSource | CifFolderSource):
+            from sitenet.sources.early_checks import mistakes
+
+            section = DatasetSection.from_dict(self.options)
+            if found := [f"datasets.{self.name}.{one}" for one in mistakes(section)]:
+                raise ConfigError("\n".join(found))
+        if isinstance(source, TableSource):
+            return [source.path, *([source.ids.path] if source.ids else [])]
+        if isinstance(source, CifFolderSource):
+            return [source.path, source.labels or os.path.join(source.path, "id_prop.csv")]
         return []
 
     @property
-    def max_rejected_fraction(self) -> float:
-        return float(self.options["max_rejected_fraction"])
+    def _contents(self) -> "Contents":
+        from sitenet.sources.content import Contents
+
+        return Contents(CACHE)
 
     @property
     def split_options(self) -> Options:

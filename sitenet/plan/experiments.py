@@ -48,8 +48,8 @@ class Experiment:
         return self.crystals.n
 
     @property
-    def structures(self) -> str:
-        return self.crystals.dataset.structures
+    def labels(self) -> str:
+        return self.crystals.dataset.labels(self.task)
 
     @property
     def split(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 DATASET = "results/{dataset}"
 STRUCTURES = f"{DATASET}/structures.parquet"
+LABELS = f"{DATASET}/labels/{{task}}.parquet"
 SPLIT = f"{DATASET}/splits/{{task}}.csv"
 SPLIT_REPORT = f"{DATASET}/splits/{{task}}.json"
 COMPLEXITY = f"{DATASET}/complexity.parquet"

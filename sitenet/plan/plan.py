@@ -28,6 +28,9 @@ class Plan:
     def dataset(self, dataset: str) -> DataSet:
         return DataSet(dataset, entry(self.config["datasets"], dataset))
 
+    def labels_made_from(self, dataset: str, task: str) -> dict[str, Any]:
+        return self.dataset(dataset).labels_made_from(task)
+
     def featurised(self, dataset: str, n: str | int) -> FeaturisedSet:
         return FeaturisedSet(self.dataset(dataset), int(n), self.config["features"])
 
@@ -160,6 +163,7 @@ class Plan:
         described = dict.fromkeys(one.crystals.dataset for one in self.experiments)
         tables = [
             *(one.dataset.structures for one in sets),
+            *self._used_labels(),
             *(shard for one in sets for shard in one.shards),
             *self.shown.complexity,
             *(
@@ -202,6 +206,19 @@ class Plan:
 
     def _shown_in(self, figure: str) -> Experiments:
         return Experiments(one for one in self.experiments if one.figure == figure)
+
+    def _used_labels(self) -> list[str]:
+        """Tables of labels that something is trained on or divided by."""
+        return [
+            *(one.setting.crystals.dataset.labels(one.setting.task) for one in self.trained),
+            *(one.crystals.dataset.labels(one.options["split"]) for one in self.pretrainings),
+            *(one.labels for one in self.experiments),
+            *(
+                one.supervised.setting.crystals.dataset.labels(one.supervised.setting.task)
+                for one in self.experiments
+                if one.supervised
+            ),
+        ]
 
     def _used_sets(self) -> list[FeaturisedSet]:
         """Crystals that something is computed from, each set once."""

@@ -20,8 +20,8 @@ class Search:
         return f"{paths.SEARCH}/{name}".format(search=self.name)
 
     @property
-    def structures(self) -> str:
-        return self.setting.crystals.dataset.structures
+    def labels(self) -> str:
+        return self.setting.crystals.dataset.labels(self.setting.task)
 
     @property
     def shards(self) -> list[str]:

@@ -25,6 +25,8 @@ WITHOUT_EFFECT = {
     "sitenet": "the version, which changes with each release, and how threads wait",
     "sitenet.files": "atomic writing; the content of a file is up to the caller",
     "sitenet.gpus": "which of several GPUs a job takes",
+    "sitenet.guard": "work in processes that may fail; limits are parameters of the caller",
+    "sitenet.guarded_worker": "one of these processes",
     "sitenet.parallel": "distribution over processes; results come in the order of the items",
     "sitenet.progress": "log lines and progress bars",
     "sitenet.provenance.record": "the record beside the log of a job",
@@ -38,7 +40,7 @@ amplifies to different weights, and a fault in them is a fault in the results. N
 processes.
 """
 
-DISPATCHERS = {"sitenet.sources.kinds"}
+DISPATCHERS = {"sitenet.sources.kinds", "sitenet.sources.label_table"}
 """Modules that import one of several others inside a function; the caller names the one."""
 
 CACHED = 2000

@@ -2,36 +2,23 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from sitenet.crystal.featurise import MergedCrystal, featurise
+from sitenet.crystal.featurise import featurise
 from sitenet.files import atomic_path
+from sitenet.guard import Failure, check_accounts, guarded_map
 from sitenet.options.features import FeatureSettings
-from sitenet.parallel import chunked, ordered_map
+from sitenet.options.limits import LIMITS, LimitSettings
+from sitenet.parallel import chunked
 from sitenet.progress import Progress, log
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.rejection_limit import failed_list, too_many_rejected
 from sitenet.sources.structure_table import iter_crystals
-from sitenet.structure.cif import Crystal
 from sitenet.structure.rejection import RejectedCrystal
 from sitenet.tables import row_count
 
 ROW_GROUP = 1000  # crystals; bounds the memory of writer and reader
-CHUNK = 16  # crystals sent to a process at once
-
-
-class Outcome(NamedTuple):
-    """One crystal featurised, or the reason why it was not."""
-
-    id: str
-    crystal: MergedCrystal | None
-    reason: str
 
 
 def build_shard(
@@ -43,10 +30,12 @@ def build_shard(
     rejected: Path,
     workers: int = 1,
     max_rejected_fraction: float = 1.0,
+    limits: LimitSettings = LIMITS,
 ) -> None:
     """Featurise crystals of the `part`-th of `parts` equal shares (0-based) into `shard`.
 
-    Crystals keep their order; those that cannot be featurised go to `rejected` (id, reason).
+    Crystals keep their order; those that cannot be featurised within the limits go to `rejected`
+    (id, reason).
 
     Raises:
         TooManyRejected: they are two or more, and more than `max_rejected_fraction` of the share;
@@ -56,9 +45,9 @@ def build_shard(
     first, last = part * rows // parts, (part + 1) * rows // parts
     label = f"featurising {structures.parent.name} N={settings.n_atoms} part {part + 1}/{parts}"
     progress = Progress(last - first, label, "crystals")
-    work = partial(_featurise_all, settings=settings)
-    chunks = chunked(iter_crystals(structures, first, last), CHUNK)
-    uncharged = 0
+    work = partial(featurise, settings=settings)
+    crystals = iter_crystals(structures, first, last)
+    written = uncharged = 0
     dropped: Counter[str] = Counter()
     failed_list(rejected).unlink(missing_ok=True)
     with (
@@ -69,15 +58,19 @@ def build_shard(
     ):
         table = csv.writer(listing)
         table.writerow(["id", "reason"])
-        outcomes = _counted(chain.from_iterable(ordered_map(work, chunks, workers)), progress)
-        for group in chunked(outcomes, ROW_GROUP):
-            table.writerows((o.id, o.reason) for o in group if o.crystal is None)
-            kept = [(o.id, o.crystal) for o in group if o.crystal is not None]
-            dropped.update(o.reason for o in group if o.crystal is None)
+        outcomes = guarded_map(work, crystals, workers, limits.seconds, limits.memory_gib,
+                               RejectedCrystal)  # fmt: skip
+        for group in chunked(progress.counting(outcomes), ROW_GROUP):
+            failures = [(name, one.reason) for name, one in group if isinstance(one, Failure)]
+            kept = [(name, one) for name, one in group if not isinstance(one, Failure)]
+            table.writerows(failures)
+            dropped.update(reason for _, reason in failures)
+            written += len(kept)
             uncharged += sum(not crystal.oxidation.any() for _, crystal in kept)
             if kept:
                 writer.write_table(to_table(*map(list, zip(*kept, strict=True))))
         listing.flush()
+        check_accounts(label, last - first, written, dropped.total())
         if dropped.total() > max(1, max_rejected_fraction * (last - first)):
             kept_list = reasons.rename(failed_list(rejected))
             share = f" (part {part + 1} of {parts})"
@@ -88,22 +81,3 @@ def build_shard(
         f"{label}: {dropped.total():,} rejected; {uncharged:,} without oxidation states "
         f"({settings.oxidation}), 0 used"
     )
-
-
-def _featurise_all(rows: list[tuple[str, Crystal]], settings: FeatureSettings) -> list[Outcome]:
-    return [_featurise_one(name, crystal, settings) for name, crystal in rows]
-
-
-def _featurise_one(name: str, crystal: Crystal, settings: FeatureSettings) -> Outcome:
-    try:
-        return Outcome(name, featurise(crystal, settings), "")
-    except RejectedCrystal as error:
-        return Outcome(name, None, str(error))
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        return Outcome(name, None, f"could not be featurised: {type(error).__name__}: {error}")
-
-
-def _counted(outcomes: Iterator[Outcome], progress: Progress) -> Iterator[Outcome]:
-    for outcome in outcomes:
-        progress.advance()
-        yield outcome

@@ -1,23 +1,31 @@
 """Source `cif_folder`: a folder of *.cif files and a table of labels."""
 
-import csv
+import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unicodedata import normalize
 
 from sitenet.options.datasets import CifFolderSource
-from sitenet.sources.records import RawRecord, Rejection, SourceError
-from sitenet.sources.table import as_number, as_text, column_names, read_rows
+from sitenet.sources.id_list import rows_of_list
+from sitenet.sources.records import NO_CRYSTAL, Label, RawRecord, Rejection, SourceError
+from sitenet.sources.table import as_text, check_columns, column_names, rows_of_table
+from sitenet.structure.cif_file import cif_bytes
+from sitenet.structure.rejection import RejectedCrystal
+from sitenet.structure.text import decoded
 
 HEADERLESS = "id_prop.csv"
 
-Row = tuple[dict[str, float | None], dict[str, str]]
-"""Labels and extra columns of one id."""
+ENDING = ".cif"
+
+PACKED = (".cif.gz", ".cif.bz2", ".cif.xz", ".cif.zst", ".cif.zip")
+
+RESOURCE_FORK = "._"
+"""Start of the names of files that macOS puts beside others on foreign disks."""
 
 
 def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawRecord | Rejection]:
-    """Yield the files sorted by name, then rejections of labels without a file.
-
-    Without label columns and without a table, records have no labels.
+    """Yield the files sorted by name, then what is told of labels without a file.
 
     Args:
         source: its options.
@@ -26,30 +34,55 @@ def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawReco
     Raises:
         SourceError: the folder, the table or a column does not exist.
     """
-    folder = Path(source.path)
-    files = cif_files(folder)
-    if not columns and source.labels is None:
-        for name, path in files.items():
-            yield RawRecord(name, path.read_bytes(), {}, {}, path.name)
-        return
-    table = Path(source.labels or folder / HEADERLESS)
-    if table.name == HEADERLESS:
-        labelled = _headerless(table, columns)
-    else:
-        labelled = _labelled(table, source, columns)
-    rows: dict[str, Row] = {}
-    for where, name, row in labelled:
-        if name in rows:
-            yield Rejection(name, "a second row of labels", where)
+    files = cif_files(Path(source.path))
+    table = table_of_labels(source)
+    places: dict[str, str] = {}
+    broken: list[Rejection] = []
+    for name, _, _, where in _rows(source, columns[0] if columns else None, broken):
+        if name in places:
+            yield Rejection(name, "a second row of labels", where, NO_CRYSTAL)
+        places.setdefault(name, where)
+    yield from broken
+    ids = Counter(cif_id(path) for path in files if not (_is_fork(path) or _is_packed(path)))
+    for path in files:
+        name, shown = cif_id(path), readable(path.name)
+        if _is_fork(path):
+            yield Rejection(name, "a file of macOS, not a CIF", shown, NO_CRYSTAL)
+        elif _is_packed(path) and name in ids:
+            yield Rejection(name, "a compressed copy of a CIF", shown, NO_CRYSTAL)
+        elif ids[name] > 1:
+            yield Rejection(name, f"{ids[name]} files have this id", shown)
+        elif name not in places:
+            yield Rejection(name, f"no row in {table.name}", shown)
         else:
-            rows[name] = row
-    for name, path in files.items():
-        if name in rows:
-            yield RawRecord(name, path.read_bytes(), *rows.pop(name), path.name)
-        else:
-            yield Rejection(name, f"no row in {table.name}", path.name)
-    for name in rows:
-        yield Rejection(name, f"listed in {table.name}, but there is no such CIF file", table.name)
+            yield _record(name, path, shown)
+    with_file = {cif_id(path) for path in files}
+    for name in places:
+        if name not in with_file:
+            reason = f"listed in {table.name}, but there is no such CIF file"
+            yield Rejection(name, reason, places[name], NO_CRYSTAL)
+
+
+def _record(name: str, path: Path, shown: str) -> RawRecord | Rejection:
+    if _is_packed(path):
+        return Rejection(name, "the file is compressed: unpack it", shown)
+    try:
+        return RawRecord(name, cif_bytes(path), {}, {}, shown)
+    except RejectedCrystal as error:
+        return Rejection(name, error.reason, shown)
+
+
+def labels(source: CifFolderSource, column: str) -> Iterator[Label]:
+    """Yield id, value, extra columns and place of every row of the table of labels.
+
+    Raises SourceError as `records` does.
+    """
+    yield from _rows(source, column, [])
+
+
+def table_of_labels(source: CifFolderSource) -> Path:
+    """The file with the labels."""
+    return Path(source.labels or Path(source.path, HEADERLESS))
 
 
 def count(source: CifFolderSource) -> int:
@@ -57,46 +90,57 @@ def count(source: CifFolderSource) -> int:
     return len(cif_files(Path(source.path)))
 
 
-def cif_files(folder: Path) -> dict[str, Path]:
-    """The CIF files of a folder by id, sorted. Raises SourceError if there are none."""
+def cif_files(folder: Path) -> list[Path]:
+    """All that is named like a CIF file in a folder, sorted. Raises SourceError for none."""
     if not folder.is_dir():
         raise SourceError(f"there is no folder {folder}")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".cif")
-    files = {path.stem: path for path in paths if path.is_file()}
-    if not files:
+    paths = sorted(p for p in folder.iterdir() if p.name.lower().endswith((ENDING, *PACKED)))
+    if all(map(_is_fork, paths)):
         raise SourceError(f"{folder} holds no .cif files")
-    return files
+    return paths
 
 
-def _headerless(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, Row]]:
-    if not path.is_file():
-        raise SourceError(f"there is no table of labels {path}")
-    if len(columns) > 1:
-        raise SourceError(
-            f"{path} has one value per crystal, but the tasks ask for {', '.join(columns)}: "
-            "give a table with a header as `labels`"
-        )
-    with path.open(newline="", encoding="utf-8-sig", errors="backslashreplace") as file:
-        for number, cells in enumerate(csv.reader(file), start=1):
-            if cells:
-                value = as_number(cells[1]) if len(cells) > 1 else None
-                row: Row = (dict.fromkeys(columns, value), {})
-                yield f"{path.name}, line {number}", _stem(cells[0]), row
+def cif_id(path: Path) -> str:
+    """Id of the crystal in a file: its name without the ending."""
+    return _stem(readable(path.name))
 
 
-def _labelled(
-    path: Path, source: CifFolderSource, columns: Sequence[str]
-) -> Iterator[tuple[str, str, Row]]:
-    names = column_names(path)
-    key = source.id or names[0]
-    wanted = list(dict.fromkeys([key, *columns, *source.extra]))
-    if missing := [name for name in wanted if name not in names]:
-        raise SourceError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
-    for number, row in enumerate(read_rows(path, wanted), start=1):
-        labels = {column: as_number(row[column]) for column in columns}
-        further = {column: as_text(row[column]) for column in source.extra}
-        yield f"{path.name}, row {number}", _stem(as_text(row[key])), (labels, further)
+def readable(name: str) -> str:
+    """Name of a file as text that can be written: bytes that are not UTF-8 are read as Latin-1."""
+    return normalize("NFC", decoded(os.fsencode(name)))
+
+
+def _is_fork(path: Path) -> bool:
+    return path.name.startswith(RESOURCE_FORK)
+
+
+def _is_packed(path: Path) -> bool:
+    return path.name.lower().endswith(PACKED)
+
+
+def _rows(source: CifFolderSource, column: str | None, broken: list[Rejection]) -> Iterator[Label]:
+    """All that the table lists; rows that cannot be divided into cells go to `broken`."""
+    table = table_of_labels(source)
+    if table.name == HEADERLESS:
+        known = {cif_id(path) for path in cif_files(Path(source.path))}
+        for where, name, cell in rows_of_list(table, column, lambda text: _stem(text) in known):
+            yield _stem(name), cell, {}, where
+        return
+    names = column_names(table)
+    key = source.id or (names[0] if names else "id")
+    wanted = list(dict.fromkeys([key, *([column] if column else []), *source.extra]))
+    check_columns(table, names, wanted)
+    for number, row in enumerate(rows_of_table(table, wanted, broken), start=1):
+        further = {name: as_text(row[name]) for name in source.extra}
+        value = row[column] if column else None
+        yield _stem(as_text(row[key])), value, further, f"{table.name}, row {number}"
+    broken[:] = [Rejection(r.id, r.reason, r.where, NO_CRYSTAL) for r in broken]
 
 
 def _stem(name: str) -> str:
-    return name.strip().removesuffix(".cif")
+    """An id without spaces around it and without the ending of a file."""
+    name = normalize("NFC", name.strip())
+    for ending in (ENDING, *PACKED):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name

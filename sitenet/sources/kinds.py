@@ -9,6 +9,8 @@ from sitenet.sources.records import RawRecord, Rejection
 def open_source(settings: SourceSettings) -> tuple[Iterator[RawRecord | Rejection], int]:
     """The records of a source, and their number, or 0 if that is not known in advance.
 
+    They have labels only if the source brings them with its crystals.
+
     Raises:
         SourceError: the source cannot be read.
     """
@@ -24,7 +26,7 @@ def open_source(settings: SourceSettings) -> tuple[Iterator[RawRecord | Rejectio
     if isinstance(source, TableSource):
         from sitenet.sources import table
 
-        return table.records(source, settings.columns), table.count(source)
+        return table.records(source, ()), table.count(source)
     from sitenet.sources import cif_folder
 
-    return cif_folder.records(source, settings.columns), cif_folder.count(source)
+    return cif_folder.records(source, ()), cif_folder.count(source)

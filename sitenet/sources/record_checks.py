@@ -1,14 +1,13 @@
-"""Checks of a source's records: valid id, readable CIF, at least one label."""
+"""Checks of a source's records: valid id, readable CIF."""
 
-from math import isfinite
 from typing import NamedTuple
 
-from sitenet.options.datasets import Task
-from sitenet.sources.records import RawRecord, Rejection
+from sitenet.sources.records import NOTED, RawRecord, Rejection
 from sitenet.sources.structure_table import StructureRow
 from sitenet.structure.cif import read_cif
 from sitenet.structure.formula import reduced_formula
 from sitenet.structure.rejection import RejectedCrystal
+from sitenet.structure.text import decoded
 
 LONGEST_ID = 200
 """Characters."""
@@ -24,54 +23,44 @@ class NumberedRecord(NamedTuple):
 
 
 class CheckedRecords(NamedTuple):
-    """Outcome of a chunk of records."""
+    """Outcome of one or several records."""
 
     usable: list[StructureRow]
     rejected: list[Rejection]
-    unlabelled: list[Rejection]
-    """One for each usable crystal and task without a value."""
+    noted: list[Rejection]
+    """One for each usable crystal with a note."""
 
 
-def check_records(records: list[NumberedRecord], tasks: tuple[Task, ...]) -> CheckedRecords:
-    """Sort records into usable crystals and rejections."""
-    usable: list[StructureRow] = []
-    rejected: list[Rejection] = []
-    for numbered in records:
-        record = numbered.record
-        if isinstance(record, Rejection):
-            rejected.append(record)
-            continue
-        try:
-            usable.append(_checked(numbered, record, tasks))
-        except RejectedCrystal as error:
-            rejected.append(Rejection(record.id, error.reason, record.where))
-    unlabelled = [
-        Rejection(row.id, f"no value for {name} (not used for this task)", row.where)
-        for row in usable
-        for name, value in row.labels.items()
-        if value is None
-    ]
-    return CheckedRecords(usable, rejected, unlabelled)
+def check_record(numbered: NumberedRecord) -> CheckedRecords:
+    """A usable crystal, perhaps with a note, or a rejection."""
+    record = numbered.record
+    if isinstance(record, Rejection):
+        return CheckedRecords([], [record], [])
+    try:
+        row = _checked(numbered, record)
+    except RejectedCrystal as error:
+        return CheckedRecords([], [Rejection(record.id, error.reason, record.where)], [])
+    except Exception as error:  # no crystal vanishes, and none ends the run
+        reason = f"reading failed: {type(error).__name__}: {error}"[:300]
+        return CheckedRecords([], [Rejection(record.id, reason, record.where)], [])
+    note = row.crystal.note
+    return CheckedRecords([row], [], [Rejection(row.id, note, row.where, NOTED)] if note else [])
 
 
-def _checked(numbered: NumberedRecord, record: RawRecord, tasks: tuple[Task, ...]) -> StructureRow:
+def _checked(numbered: NumberedRecord, record: RawRecord) -> StructureRow:
     """The row of a usable record; raises RejectedCrystal for any other."""
     check_id(record.id)
     if numbered.duplicate:
         raise RejectedCrystal("an earlier crystal has the same id")
-    values = {task.name: record.labels.get(task.column) for task in tasks}
-    labels = {k: v if v is not None and isfinite(v) else None for k, v in values.items()}
-    if tasks and not any(value is not None for value in labels.values()):
-        raise RejectedCrystal(f"no value for {', '.join(labels)}")
     crystal = read_cif(record.cif)
-    text = record.cif if isinstance(record.cif, str) else record.cif.decode("utf-8")
+    text = record.cif if isinstance(record.cif, str) else decoded(record.cif)
     return StructureRow(
         id=record.id,
         cif=text,
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,
         row=numbered.row,
-        labels=labels,
+        labels=record.labels,
         extra=record.extra,
         where=record.where,
     )

@@ -7,6 +7,7 @@ validation, which is left to `sitenet.sources.collect`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class SourceError(Exception):
@@ -29,10 +30,36 @@ class RawRecord:
     """File or row that the record is from, for messages."""
 
 
+REJECTED = "rejected"
+"""A crystal that is not used."""
+NOTED = "noted"
+"""A crystal that is used: what was changed in reading it, or contradicts it in its CIF."""
+NO_LABEL = "no label"
+"""A crystal that is used, but not for a task."""
+NO_CRYSTAL = "no crystal"
+"""Something else than a crystal: a label without a CIF, a file of the operating system."""
+
+
 @dataclass(frozen=True)
 class Rejection:
-    """A crystal that cannot be used, or that lacks a task's value, and why."""
+    """What the user is told of a crystal, or of something that is none; see the kinds above."""
 
     id: str
     reason: str
     where: str = ""
+    kind: str = REJECTED
+
+
+HEADER = ["id", "kind", "reason", "where"]
+"""Of a list of rejections."""
+
+
+def as_row(rejection: Rejection) -> list[str]:
+    """A row of a list of rejections, with control characters in the id escaped."""
+    name = rejection.id if rejection.id.isprintable() else ascii(rejection.id)
+    row = [name, rejection.kind, rejection.reason, rejection.where]
+    return [cell.encode("utf-8", errors="backslashreplace").decode("utf-8") for cell in row]
+
+
+Label = tuple[str, Any, Mapping[str, str], str]
+"""Id of a crystal, cell with the value of a label, extra columns, place in the source."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from sitenet.options.datasets import SourceSettings
 from sitenet.progress import log
 from sitenet.sources.record_checks import CheckedRecords
-from sitenet.sources.records import SourceError
+from sitenet.sources.records import NO_CRYSTAL, SourceError
 
 _DETAIL = re.compile(
     r"""(?<![^\s(])                                      # a word
@@ -50,29 +50,38 @@ def failed_list(rejected: Path) -> Path:
 
 
 class Tally:
-    """Counts of usable and rejected crystals."""
+    """Counts of usable and rejected crystals, of notes, and of what is no crystal."""
 
     def __init__(self) -> None:
         self.usable = 0
         self.reasons: Counter[str] = Counter()
-        self.unlabelled: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.noted = 0
+        self.others: Counter[str] = Counter()
 
     def add(self, chunk: CheckedRecords) -> None:
         """Count the records of a chunk."""
         self.usable += len(chunk.usable)
-        self.reasons.update(_without_details(rejection.reason) for rejection in chunk.rejected)
-        self.unlabelled.update(rejection.reason for rejection in chunk.unlabelled)
+        for rejection in chunk.rejected:
+            counts = self.others if rejection.kind == NO_CRYSTAL else self.reasons
+            counts[_without_details(rejection.reason)] += 1
+        self.noted += len(chunk.noted)
+        for note in chunk.noted:
+            self.notes.update({_without_details(one) for one in note.reason.split("; ")})
 
     @property
     def offered(self) -> int:
-        """Usable and rejected crystals."""
+        """Usable and rejected crystals, without what is no crystal."""
         return self.usable + self.reasons.total()
 
     def check_limit(self, settings: SourceSettings, rejected: Path) -> None:
         """Log the counts; raise TooManyRejected or SourceError as described in `collect`."""
         count = self.reasons.total()
-        for reason, number in self.unlabelled.items():
-            log.info(f"{settings.dataset}: {number:,} crystals have {reason}")
+        if self.others:
+            log.info(
+                f"{settings.dataset}: {self.others.total():,} are no crystals and not counted "
+                f"({most_common(self.others)}; see {rejected})"
+            )
         if self.offered == 0:
             raise SourceError(f"the source of {settings.dataset} offers no crystals")
         failed_list(rejected).unlink(missing_ok=True)
@@ -84,8 +93,13 @@ class Tally:
             f"{settings.dataset}: {self.usable:,} crystals usable, {count:,} rejected"
             + (f" ({most_common(self.reasons)}; see {rejected})" if count else "")
         )
+        if self.noted:
+            log.warning(
+                f"{settings.dataset}: {self.noted:,} usable crystals were changed in reading or "
+                f"contradict their CIF ({most_common(self.notes)}; see {rejected})"
+            )
 
 
 def _without_details(reason: str) -> str:
     """A reason with numbers, symbols and labels replaced by an ellipsis, for counting."""
-    return re.sub(_DETAIL, "…", reason)
+    return re.sub(r"…(?:[ ,]*…)+", "…", re.sub(_DETAIL, "…", reason))

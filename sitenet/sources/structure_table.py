@@ -10,9 +10,10 @@ frac              list<double>[3n]  fractional positions in [0, 1), grouped by s
 oxidation_given   list<float>[n]    oxidation states in the CIF, 0 if there is none
 note              string            what was changed when reading
 row               int64             position among all records of the source, incl. rejected ones
-followed by one double column per task (unit in the field's metadata, null if the value is missing)
-and the extra columns of the source as strings. The file's metadata has `rows`, the source's number
-of records.
+followed, if the source computes labels or brings them with its crystals, by these as doubles and by
+its extra columns as strings. Labels that a user may edit are not here but in the tables of labels
+(`sitenet.sources.label_table`), so that nothing is featurised anew after a change of them. The
+file's metadata has `rows`, the source's number of records.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,16 +57,16 @@ class StructureRow:
     crystal: Crystal
     row: int
     labels: Mapping[str, float | None]
-    """Value by task."""
+    """Value by the source's name of the label."""
     extra: Mapping[str, str]
     where: str
     """Place in the source; not written."""
 
 
-def structure_schema(units: Mapping[str, str], extra: Sequence[str]) -> pa.Schema:
-    """Schema of the table for given tasks (unit by name) and extra columns."""
-    labels = [pa.field(name, pa.float64(), metadata={"unit": unit}) for name, unit in units.items()]
-    return pa.schema([*_FIXED, *labels, *(pa.field(name, pa.string()) for name in extra)])
+def structure_schema(labels: Sequence[str], extra: Sequence[str]) -> pa.Schema:
+    """Schema of the table with these labels and extra columns of its source."""
+    numbers = [pa.field(name, pa.float64()) for name in labels]
+    return pa.schema([*_FIXED, *numbers, *(pa.field(name, pa.string()) for name in extra)])
 
 
 def to_table(rows: Sequence[StructureRow], schema: pa.Schema) -> pa.Table:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from sitenet.options.datasets import Task
 from sitenet.sources.records import SourceError
 from sitenet.sources.structure_table import (
     FIXED,
@@ -20,12 +19,12 @@ from sitenet.sources.structure_table import (
 class StructureWriter:
     """Context manager that appends crystals to a Parquet file; call `finish` after the last one.
 
-    The extra columns are those of the first crystal. Raises SourceError if two columns would have
-    the same name.
+    Labels and extra columns are those of the first crystal. Raises SourceError if two columns would
+    have the same name.
     """
 
-    def __init__(self, path: Path, tasks: tuple[Task, ...]) -> None:
-        self.path, self.units = path, {task.name: task.unit for task in tasks}
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.pending: list[StructureRow] = []
         self.file: pq.ParquetWriter | None = None
 
@@ -53,10 +52,11 @@ class StructureWriter:
 
     def _write(self, rows: list[StructureRow]) -> None:
         if self.file is None:
-            names = [*FIXED, *self.units, *rows[0].extra]
+            labels, extra = list(rows[0].labels), list(rows[0].extra)
+            names = [*FIXED, *labels, *extra]
             if twice := [name for name, count in Counter(names).items() if count > 1]:
-                raise SourceError(f"two columns would be called {twice[0]}: rename the task")
-            self.schema = structure_schema(self.units, list(rows[0].extra))
+                raise SourceError(f"two columns of the source would be called {twice[0]}")
+            self.schema = structure_schema(labels, extra)
             self.file = pq.ParquetWriter(
                 self.path, self.schema, compression="zstd", write_page_checksum=True
             )

@@ -10,7 +10,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from sitenet.options.datasets import IdList, TableSource
-from sitenet.sources.records import RawRecord, Rejection, SourceError
+from sitenet.sources.records import Label, RawRecord, Rejection, SourceError
+from sitenet.structure.text import decoded
 
 BATCH = 500
 """Rows converted to Python objects at a time."""
@@ -34,20 +35,19 @@ def records(source: TableSource, columns: Sequence[str]) -> Iterator[RawRecord |
     joined = next(iter(selected.values()), {}) if selected is not None else {}
     extra = [name for name in source.extra if name not in joined]
     names = column_names(path)
-    name_of_id = source.id or ("material_id" if "id" not in names else "id")
-    wanted = list(dict.fromkeys([name_of_id, source.cif, *columns, *extra]))
-    if missing := [name for name in wanted if name not in names]:
-        raise SourceError(f"{path} has no column {missing[0]!r}; it has {', '.join(names)}")
+    key = name_of_id(source, names)
+    wanted = list(dict.fromkeys([key, source.cif, *columns, *extra]))
+    check_columns(path, names, wanted)
     broken: list[Rejection] = []
     absent = dict.fromkeys(selected or ())
-    for number, row in enumerate(_rows(path, wanted, broken), start=1):
-        name = as_text(row[name_of_id])
+    for number, row in enumerate(rows_of_table(path, wanted, broken), start=1):
+        name = as_text(row[key])
         if selected is None or name in selected:
             absent.pop(name, None)
             yield RawRecord(
                 id=name,
                 cif=row[source.cif] or "",
-                labels={column: as_number(row[column]) for column in columns},
+                labels={},
                 extra={column: as_text(row[column]) for column in extra}
                 | (selected[name] if selected is not None else {}),
                 where=f"{path.name}, row {number}",
@@ -85,6 +85,17 @@ def column_names(path: Path) -> list[str]:
     raise SourceError(f"{path}: a table is a .parquet or .csv file")
 
 
+def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise SourceError unless each wanted column is there once."""
+    for name in wanted:
+        if name not in names:
+            raise SourceError(f"{path} has no column {name!r}; it has {', '.join(names)}")
+        if names.count(name) > 1:
+            raise SourceError(
+                f"{path} has {names.count(name)} columns called {name!r}: rename all but one"
+            )
+
+
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Rows of a small table; malformed rows of a CSV are an error.
 
@@ -92,33 +103,60 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         SourceError: a row does not match the header.
     """
     broken: list[Rejection] = []
-    yield from _rows(path, columns, broken)
+    yield from rows_of_table(path, columns, broken)
     if broken:
         raise SourceError(f"{path}: {broken[0].reason} ({broken[0].where})")
 
 
-def as_text(value: Any) -> str:
-    """A cell as text: empty for None; bytes that are not UTF-8 are escaped."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="backslashreplace")
-    return "" if value is None else str(value)
+def labels(source: TableSource, column: str) -> Iterator[Label]:
+    """Yield id, cell of the value, extra columns and place of every row.
+
+    Raises SourceError as `records` does.
+    """
+    path = Path(source.path)
+    selected = _selected(source.ids)
+    joined = next(iter(selected.values()), {}) if selected is not None else {}
+    extra = [name for name in source.extra if name not in joined]
+    names = column_names(path)
+    key = name_of_id(source, names)
+    wanted = list(dict.fromkeys([key, column, *extra]))
+    check_columns(path, names, wanted)
+    rows = rows_of_table(path, wanted, [])
+    for number, row in enumerate(rows, start=1):
+        name = as_text(row[key])
+        if selected is None or name in selected:
+            further = {one: as_text(row[one]) for one in extra}
+            further |= selected[name] if selected is not None else {}
+            yield name, row[column], further, f"{path.name}, row {number}"
 
 
-def as_number(value: Any) -> float | None:
-    """A cell as a number, None if it is not one; booleans are 1 and 0."""
-    if isinstance(value, bytes):
-        value = {b"true": b"1", b"false": b"0"}.get(value.strip().lower(), value)
+def name_of_id(source: TableSource, names: Sequence[str]) -> str:
+    """The column of the ids in a table with columns `names`."""
+    return source.id or ("material_id" if "id" not in names else "id")
+
+
+def raw_columns(path: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Columns of a table, text as bytes, without malformed rows. Raises SourceError."""
     try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
-        return None
+        yield from _batches(path, list(names), [])
+    except pa.ArrowException as error:
+        raise SourceError(f"{path} cannot be read: {error}") from None
+
+
+def as_text(value: Any) -> str:
+    """A cell as text: empty for None; bytes that are not UTF-8 are read as Latin-1."""
+    if isinstance(value, bytes):
+        return decoded(value)
+    return "" if value is None else str(value)
 
 
 def _is_parquet(path: Path) -> bool:
     return path.suffix in (".parquet", ".pq")
 
 
-def _rows(path: Path, wanted: Sequence[str], broken: list[Rejection]) -> Iterator[dict[str, Any]]:
+def rows_of_table(
+    path: Path, wanted: Sequence[str], broken: list[Rejection]
+) -> Iterator[dict[str, Any]]:
     """Rows as dictionaries, text as bytes; rows with a wrong number of cells go to `broken`."""
     try:
         for batch in _batches(path, list(wanted), broken):
@@ -168,4 +206,9 @@ def _selected(ids: IdList | None) -> dict[str, dict[str, str]] | None:
     if key not in names:
         raise SourceError(f"{path} has no column {key!r}; it has {', '.join(names)}")
     rows = [{k: as_text(v) for k, v in row.items()} for row in read_rows(path, names)]
-    return {row.pop(key): row for row in rows}
+    selected: dict[str, dict[str, str]] = {}
+    for row in rows:
+        name = row.pop(key)
+        if selected.setdefault(name, row) != row:
+            raise SourceError(f"{path} lists {name} twice, with different values: give one of them")
+    return selected

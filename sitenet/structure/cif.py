@@ -1,14 +1,23 @@
 """From CIF text to a validated crystal, or the reason why it cannot be used."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, isnan
 
 import numpy as np
 
+from sitenet.structure.atom_sites import has_sites, read_sites
+from sitenet.structure.cell import CELL, lattice_from_parameters
+from sitenet.structure.cif_syntax import Block, parse_blocks
 from sitenet.structure.elements import ISOTOPES, elements
 from sitenet.structure.overlapping_atoms import heights, overlapping_pair
-from sitenet.structure.plain_cif import Array, ParsedCif, parse_plain
+from sitenet.structure.plain_number import measured_number
 from sitenet.structure.rejection import RejectedCrystal
+from sitenet.structure.space_group import read_symmetry
+from sitenet.structure.stated_formula import formula_notes
+from sitenet.structure.symmetry_images import Array, with_images
+from sitenet.structure.text import decoded
 
 CLOSEST = 0.5
 """Atoms closer than this, in A, are considered an error in the file."""
@@ -18,6 +27,9 @@ THINNEST = 0.01
 
 LARGEST_Z = 99
 """Largest supported atomic number."""
+
+LARGEST_FILE = 2**24
+"""Bytes of a CIF."""
 
 
 @dataclass(frozen=True)
@@ -33,78 +45,122 @@ class Crystal:
     oxidation: Array
     """(n,) float64 oxidation states given in the CIF; 0 where there is none."""
     note: str = ""
-    """What was changed when reading; empty if nothing."""
+    """What was changed when reading, and what in the CIF contradicts the crystal; else empty."""
 
 
 def read_cif(text: str | bytes) -> Crystal:
     """Read and validate one crystal.
 
-    Plain CIFs are read by a fast parser (`sitenet.structure.plain_cif`), all others by pymatgen's
-    `CifParser`. Both return all sites of the cell in order of electronegativity, the lattice of
-    pymatgen's `Lattice.from_parameters`, and replace fractions within 1e-4 of 1/3 or 2/3 by these
-    values.
+    All sites of the cell are returned in order of electronegativity, with the lattice of pymatgen's
+    `Lattice.from_parameters`. Fractions within 1e-4 of 1/3 or 2/3 are replaced by these values.
+    What is accepted, noted and refused is listed in docs/own_crystals.md.
 
     Args:
-        text: CIF text; bytes are decoded as UTF-8.
+        text: CIF text; bytes are decoded as UTF-8, else as Latin-1.
 
     Raises:
-        RejectedCrystal: the text is not UTF-8, empty or malformed; it holds no or several
-            structures; partial occupancy; unknown or too heavy elements; hydrogens without
-            positions; a cell that is not finite or has no volume; atoms closer than 0.5 A, periodic
-            images included.
+        RejectedCrystal: the text is empty, too large or malformed; it holds no or several
+            structures; partial occupancy; unknown or too heavy elements; atoms without positions;
+            symmetry operators that are none; a cell that is not finite or has no volume; atoms
+            closer than 0.5 A, periodic images included.
     """
-    text = _decoded(text)
-    parsed = parse_plain(text)
-    if parsed is None:
-        from sitenet.structure.general_cif import parse_general
-
-        parsed = parse_general(text)
-    return _checked(parsed)
-
-
-def _decoded(text: str | bytes) -> str:
-    if isinstance(text, bytes):
-        try:
-            text = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            byte = text[error.start]
-            raise RejectedCrystal(
-                f"the file is not UTF-8 text (byte 0x{byte:02x} at position {error.start})"
-            ) from None
-    if not text.strip():
-        raise RejectedCrystal("the CIF is empty")
-    return text.removeprefix("\ufeff")
-
-
-def _checked(parsed: ParsedCif) -> Crystal:
-    """The crystal, if its elements, cell and distances are valid."""
-    number = {symbol: _number(symbol) for symbol in set(parsed.symbols)}
-    finite = np.isfinite(parsed.frac).all(axis=1)
-    if not finite.all():
-        label = parsed.labels[int(finite.argmin())]
-        raise RejectedCrystal(f"the position of {label} is not finite")
-    height = heights(parsed.lattice)
-    thickness = height.min()
-    if not thickness >= THINNEST:
-        raise RejectedCrystal(f"the cell has no volume (it is {thickness:.2g} A thick)")
-    frac = parsed.frac - np.floor(parsed.frac)
-    frac[frac == 1.0] = 0.0
-    if pair := overlapping_pair(parsed.lattice, frac, height, CLOSEST):
-        raise RejectedCrystal(_overlap(*pair, parsed.labels))
-    isotopes = Counter(symbol for symbol in parsed.symbols if symbol in ISOTOPES)
+    block = _structure(parse_blocks(_lines(text)))
+    lattice = _lattice(block)
+    sites = read_sites(block)
+    number = {symbol: _number(symbol) for symbol in set(sites.symbols)}
+    notes = sites.notes
+    _check_modulation(block)
+    operators = read_symmetry(block, lattice, notes)
+    height = heights(lattice)
+    if not height.min() >= THINNEST:
+        raise RejectedCrystal(f"the cell has no volume (it is {height.min():.2g} A thick)")
+    frac, origin = with_images(sites.frac, operators)
+    order = _in_order(sites.symbols, sites.charges, origin)
+    frac, origin = frac[order], origin[order]
+    if pair := overlapping_pair(lattice, frac, height, CLOSEST):
+        first, second, distance = pair
+        labels = (sites.labels[origin[first]], sites.labels[origin[second]])
+        raise RejectedCrystal(_overlap(first == second, labels, distance))
+    symbols = [sites.symbols[k] for k in origin]
+    notes += formula_notes(block, symbols)
+    isotopes = Counter(symbol for symbol in symbols if symbol in ISOTOPES)
+    notes += [f"{n} {symbol} read as H" for symbol, n in sorted(isotopes.items())]
     return Crystal(
-        lattice=parsed.lattice,
-        numbers=np.array([number[symbol] for symbol in parsed.symbols], dtype=np.int64),
+        lattice=lattice,
+        numbers=np.array([number[symbol] for symbol in symbols], dtype=np.int64),
         frac=frac,
-        oxidation=np.array(parsed.charges, dtype=np.float64),
-        note="; ".join(f"{n} {symbol} read as H" for symbol, n in sorted(isotopes.items())),
+        oxidation=np.array(sites.charges, dtype=np.float64)[origin],
+        note="; ".join(notes),
     )
 
 
+def _lines(text: str | bytes) -> str:
+    """Text with line feeds at the ends of its lines."""
+    if not isinstance(text, str | bytes):
+        raise RejectedCrystal("the CIF is not text")
+    if len(text) > LARGEST_FILE:
+        raise too_large(len(text))
+    if isinstance(text, bytes):
+        text = decoded(text)
+    text = text.removeprefix("\ufeff").rstrip("\x1a")  # the end of a file in DOS
+    if not text.strip():
+        raise RejectedCrystal("the CIF is empty")
+    if "\0" in text:
+        raise RejectedCrystal("the file is not text: it holds a NUL character")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def too_large(size: int) -> RejectedCrystal:
+    """The rejection of a CIF of `size` bytes."""
+    return RejectedCrystal(
+        f"the CIF has {size / 2**20:,.0f} MiB (at most {LARGEST_FILE / 2**20:.0f})"
+    )
+
+
+def _structure(blocks: Sequence[Block]) -> Block:
+    """The only data block that lists sites."""
+    found = [block for block in blocks if has_sites(block)]
+    if not found:
+        raise RejectedCrystal("the CIF lists no atom sites")
+    if len(found) > 1:
+        raise RejectedCrystal(f"the CIF holds {len(found)} structures (data blocks); give one")
+    return found[0]
+
+
+def _lattice(block: Block) -> Array:
+    cell = []
+    for tag in CELL:
+        text = block.value(tag)
+        if not text:
+            raise RejectedCrystal(f"the CIF lacks {tag}")
+        value = measured_number(text)
+        if value is None:
+            name = tag.removeprefix("_cell_").replace("_", " ")
+            raise RejectedCrystal(f"the cell's {name} is not a number: {text[:40]}")
+        cell.append(value)
+    return lattice_from_parameters(*cell)
+
+
+def _check_modulation(block: Block) -> None:
+    """Raise for a modulated structure, of which the sites are only the average."""
+    if any(tag.startswith(("_cell_modulation_dim", "_cell_wave_vector", "_space_group_ssg"))
+           for tag in block.columns):  # fmt: skip
+        raise RejectedCrystal("the structure is modulated")
+
+
+def _in_order(symbols: Sequence[str], charges: Sequence[float], origin: Array) -> list[int]:
+    """Indices of the images in pymatgen's order: by electronegativity, symbol and charge."""
+
+    def rank(k: int) -> tuple[float, str, float]:
+        value = elements()[symbols[k]].electronegativity
+        return (inf if isnan(value) else value, symbols[k], charges[k])
+
+    ranks = [rank(k) for k in range(len(symbols))]
+    return sorted(range(len(origin)), key=lambda image: ranks[origin[image]])
+
+
 def _number(symbol: str) -> int:
-    element = elements().get(symbol)
-    if element is None:
-        raise RejectedCrystal(f"{symbol} is not an element")
+    element = elements()[symbol]
     if element.number > LARGEST_Z:
         raise RejectedCrystal(
             f"{symbol} (Z = {element.number}) is too heavy: "
@@ -113,9 +169,9 @@ def _number(symbol: str) -> int:
     return element.number
 
 
-def _overlap(first: int, second: int, distance: float, labels: list[str]) -> str:
-    if first == second:
+def _overlap(alone: bool, labels: tuple[str, str], distance: float) -> str:
+    if alone:
         what = f"the cell repeats after {distance:.2g} A: each atom overlaps its own image"
     else:
-        what = f"atoms {labels[first]} and {labels[second]} are {distance:.2f} A apart"
+        what = f"atoms {labels[0]} and {labels[1]} are {distance:.2f} A apart"
     return f"{what} (less than {CLOSEST} A)"

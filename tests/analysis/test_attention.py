@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from attention_models import limit_memory, merged_and_dense, one_site
-from example_crystals import bench_crystals
+from example_crystals import EXAMPLES, bench_crystals, primitive
 from matplotlib.figure import Figure
 
 from sitenet.analysis.attention import (
@@ -17,6 +17,8 @@ from sitenet.analysis.attention import (
     equal_count_cuts,
     write_attention,
 )
+from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.supercell import optimal_supercell
 from sitenet.plots.fig6 import draw_fig6
 
 
@@ -138,6 +140,19 @@ def test_a_model_with_cutoff_attends_to_nothing_beyond_it(trained: dict[str, Pat
     cells = pd.read_parquet(trained["histogram"]).query("distance_low > 5.01 and pairs > 0")
     assert len(cells)
     assert cells.attention_high.max() < 1.3e-6
+
+
+def test_the_histogram_counts_every_pair_of_site_and_atom(trained: dict[str, Path]) -> None:
+    """Rutile has classes of two and of four sites: against the distances of all six."""
+    _write(trained, ["rutile", "triclinic"])
+    pairs = 0
+    for name in ("rutile", "triclinic"):
+        cell = primitive(EXAMPLES[name])
+        matrix = optimal_supercell(cell, 60).matrix
+        distances = atom_distances(cell.lattice, cell.frac, matrix)
+        pairs += ((distances > 0) & (distances < 15)).sum()
+    histogram = pd.read_parquet(trained["histogram"])
+    assert (histogram.groupby(["block", "head"]).pairs.sum() == pairs).all()
 
 
 def test_batches_and_memory_do_not_change_the_sums(trained: dict[str, Path]) -> None:

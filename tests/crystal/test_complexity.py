@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from example_crystals import crystal
+from example_crystals import EXAMPLES, crystal
 from pymatgen.io.cif import CifParser
 from structure_tables import write_structures
 
@@ -74,6 +74,16 @@ def test_any_cell_gives_the_same(rows: list[list[int]]) -> None:
     moved = np.concatenate([(frac + shift + 0.123) @ np.linalg.inv(matrix) for shift in shifts])
     other = complexity(matrix @ lattice, np.tile(numbers, copies), moved % 1)
     assert asdict(other) == pytest.approx(asdict(complexity(*RUTILE)))
+
+
+@pytest.mark.parametrize(("shift", "group"), [(0.002, 221), (0.003, 99)])
+def test_the_tolerance_is_that_of_crystit(shift: float, group: int) -> None:
+    """Ti of a cubic perovskite moved along c (A): with symprec 0.005 the polar group is found
+    between these two, with 0.001 and 0.01 on one side of both."""
+    given = EXAMPLES["perovskite"]
+    moved = given.frac.copy()
+    moved[1, 2] += shift / given.lattice[2, 2]
+    assert complexity(given.lattice, given.numbers, moved).space_group == group
 
 
 def test_single_orbit_has_no_norm_to_divide_by() -> None:

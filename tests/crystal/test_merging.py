@@ -61,6 +61,36 @@ def test_refinement_sees_what_lies_behind_the_neighbours():
     assert merged.site_class.tolist() == [0, 1, 2, 3, 3, 2, 1]
 
 
+def test_refinement_goes_on_until_nothing_changes():
+    """A chain whose atoms tell neighbours (1) from others (2): each round splits one class more.
+
+    Ends first, then their neighbours, then theirs.
+    """
+    positions = np.arange(7)
+    steps = abs(positions[:, None] - positions)
+    distances = np.minimum(steps, 2).astype(float)
+    merged = merge_pairs(np.full(7, 6), np.zeros(7), distances, 1, TOLERANCE)
+    assert merged.site_class.tolist() == [0, 1, 2, 3, 2, 1, 0]
+    assert largest_error(merged, distances, 1) == 0.0
+
+
+def test_sites_whose_distances_all_differ_by_nearly_the_tolerance_are_equal():
+    """Sums over many atoms differ by far more than the tolerance; they only rule out the rest."""
+    first = np.concatenate([[0.0], np.linspace(2, 9, 19)])
+    second = np.roll(first + 0.9 * TOLERANCE, 10)
+    second[10] = 0.0
+    distances = np.stack([first, second])
+    merged = merge_pairs(np.array([6, 6]), np.zeros(2), distances, 10, TOLERANCE)
+    assert merged.site_class.tolist() == [0, 0]
+    assert largest_error(merged, distances, 10) <= 2 * TOLERANCE
+
+
+def test_sites_with_equal_sums_of_distances_are_told_apart():
+    distances = np.array([[0.0, 3.0, 3.0, 4.0], [2.0, 4.0, 0.0, 4.0]])
+    merged = merge_pairs(np.array([6, 6]), np.zeros(2), distances, 2, TOLERANCE)
+    assert merged.site_class.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize("tolerance", [1e-5, 1e-3, 3e-2])
 def test_error_stays_below_twice_the_tolerance(tolerance):
     worst = 0.0

@@ -80,6 +80,28 @@ def test_a_cube_is_found_where_there_is_one():
     assert found.keeps.all()
 
 
+@pytest.mark.parametrize(
+    ("name", "n_atoms", "kept"),
+    [("rocksalt", 12, 8), ("rocksalt", 16, 16), ("perovskite", 24, 16), ("perovskite", 35, 6),
+     ("hcp", 12, 4)],
+)  # fmt: skip
+def test_of_equally_good_supercells_the_most_symmetric_is_chosen(name, n_atoms, kept):
+    """Against all sublattices, of which several with fewer operations have the best score, too."""
+    cell = primitive(EXAMPLES[name])
+    operations = {}
+    for cells in range(1, n_atoms // len(cell.numbers) + 1):
+        for matrix in sublattices(cells):
+            rows = matrix @ cell.lattice
+            value = score(minkowski(rows @ rows.T) @ matrix, cell, n_atoms)
+            turned = matrix @ cell.rotations.transpose(0, 2, 1) @ np.linalg.inv(matrix)
+            whole = (abs(turned - np.rint(turned)) < 1e-9).all(axis=(1, 2)).sum()
+            operations.setdefault(round(value, 7), set()).add(int(whole))
+    best = operations[max(operations)]
+    assert max(best) == kept
+    assert min(best) < kept
+    assert optimal_supercell(cell, n_atoms).keeps.sum() == kept
+
+
 @pytest.mark.parametrize("n_atoms", [1, 5, 9])
 def test_large_cells_stay_as_they_are(n_atoms):
     cell = primitive(EXAMPLES["perovskite"])
@@ -153,6 +175,14 @@ def test_greedy_pipeline_equals_the_original_from_the_cif(published):
     assert np.array_equal(matrix, arrays["scaling_matrix"])
     distances = atom_distances(lattice, frac, matrix)
     np.testing.assert_allclose(np.sort(distances, axis=1), arrays["sorted_distances"], atol=1e-12)
+
+
+@pytest.mark.parametrize(("n_atoms", "edges"), [(15, [1, 2, 2]), (16, [2, 2, 2])])
+def test_a_greedy_supercell_may_have_exactly_n_atoms(n_atoms, edges):
+    """Two atoms in a cube, edges grow one by one: 2 x 2 x 2 cells have 16 atoms."""
+    found = greedy_supercell(4 * np.eye(3), sites=2, n_atoms=n_atoms)
+    assert sorted(abs(found.diagonal())) == edges
+    assert np.count_nonzero(found) == 3
 
 
 def test_hermite_keeps_the_lattice():

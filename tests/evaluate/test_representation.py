@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from random_shards import write_shard
 
+from sitenet.evaluate import representation
 from sitenet.evaluate.representation import (
     PENALTIES,
     Labelled,
@@ -142,6 +143,35 @@ def test_standardisation_uses_training_rows_only() -> None:
     assert standardised(train, test[:1])[1].tolist() == [[3, -1]]
     with pytest.raises(ValueError, match="are the same"):
         standardised(train[:, 1:2], test[:, 1:2])
+
+
+class Recorded:
+    """A model that predicts 0 and keeps what it was trained on."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def fit(self, vectors: np.ndarray, label: np.ndarray) -> None:
+        self.seen.append((vectors, label))
+
+    def predict(self, vectors: np.ndarray) -> np.ndarray:
+        return np.zeros(len(vectors))
+
+
+def test_labels_are_standardised_by_those_shown_alone(
+    linear: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by others of the pool, nor of the test set: 0 means the mean of the labels shown."""
+    model = Recorded()
+    monkeypatch.setattr(representation, "_models", lambda settings, seed: [("none", model)])
+    found = evaluate(linear, replace(SETTINGS, label_counts=(20,)))
+    for mask, (vectors, label) in enumerate(model.seen):
+        shown = linear.pool.target[label_mask(linear.pool.ids, 20, mask)]
+        assert vectors.mean(0) == pytest.approx(0, abs=1e-12)
+        assert label == pytest.approx((shown - shown.mean()) / shown.std())
+        error = np.abs(linear.test.target - shown.mean()).mean()
+        assert found.test_mae[mask] == pytest.approx(error)
+    assert len(model.seen) == 3
 
 
 def test_what_hardly_varies_is_not_blown_up() -> None:

@@ -17,7 +17,6 @@ from sitenet.options.datasets import (
     PrototypesSource,
     SourceSettings,
     TableSource,
-    Task,
 )
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
@@ -108,7 +107,7 @@ def test_by_a_source(
     monkeypatch.setattr(matbench, "download", lambda *_: None)
     monkeypatch.setattr(matbench, "_read", lambda *_: iter(()))
     source, seen = watched(group)
-    settings = SourceSettings("d", made(source, tmp_path), (Task("e", "e", "eV"),), 0.0)
+    settings = SourceSettings("d", made(source, tmp_path))
     records, _ = open_source(settings)
     next(records, None)
     assert names(group) <= seen

@@ -87,10 +87,17 @@ def test_figure_files_are_fit_for_print_and_repeatable(tmp_path: Path) -> None:
 
 
 def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
-    """Draw Fig 7 for 40 crystals with I_conf = 0, 0.1, ... and falling size; returns its table."""
+    """Draw Fig 7 for 40 crystals with I_conf = 0, 0.1, ... and falling size; returns its table.
+
+    A training crystal that lies far off is in both tables, too.
+    """
     names = [f"c{i}" for i in range(40)]
-    measures = {"i_conf": np.arange(40) / 10, "primitive_length": 19 - np.arange(40) / 4}
-    pd.DataFrame({"id": names} | measures).to_parquet(folder / "complexity.parquet")
+    measures = {
+        "id": [*names, "trained"],
+        "i_conf": [*np.arange(40) / 10, 99.0],
+        "primitive_length": [*(19 - np.arange(40) / 4), 99.0],
+    }
+    pd.DataFrame(measures).to_parquet(folder / "complexity.parquet")
     reaches = {
         "id": [*names[::-1], "unknown", "trained"],
         "split": ["test"] * 41 + ["train"],

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sitenet.options.datasets import SourceSettings
+from sitenet.options.datasets import LabelSettings, SourceSettings
 from sitenet.parallel import ordered_map
 from sitenet.sources.cif_writer import write_cif
 from sitenet.sources.collect import collect
+from sitenet.sources.label_table import write_labels
 from sitenet.sources.records import RawRecord, Rejection, SourceError
 from sitenet.sources.rejection_limit import TooManyRejected, failed_list
 from sitenet.sources.structure_table import read_structures, rows_offered
@@ -34,16 +35,32 @@ def salt(a=5.6, metal="Na", share=1.0):
 
 
 def settings(source, allowed=1.0, tasks=TASKS):
-    section = {"source": source, "tasks": tasks, "max_rejected_fraction": allowed}
-    return SourceSettings.from_config("mine", section)
+    """Settings of the source, and of the labels of each task."""
+    whole = SourceSettings.from_dict(
+        {"dataset": "mine", "source": source, "max_rejected_fraction": allowed}
+    )
+    labels = [LabelSettings("mine", whole.source, name, t["column"]) for name, t in tasks.items()]
+    return whole, labels
 
 
 def run(tmp_path, chosen, workers=1):
-    """structures.parquet as a data frame, rejected.csv as {id: reason}."""
-    collect(chosen, tmp_path / "structures.parquet", tmp_path / "rejected.csv", workers)
-    with (tmp_path / "rejected.csv").open(newline="") as file:
-        rejected = list(csv.DictReader(file))
-    return read_structures(tmp_path / "structures.parquet").to_pandas(), rejected
+    """structures.parquet as a data frame with the labels, and the rows of all lists."""
+    (whole, labels), structures = chosen, tmp_path / "structures.parquet"
+    lists = [tmp_path / "rejected.csv"]
+    collect(whole, structures, lists[0], workers)
+    table = read_structures(structures).to_pandas()
+    for one in labels:
+        out, listing = tmp_path / f"{one.task}.parquet", tmp_path / f"{one.task}.rejected.csv"
+        write_labels(one, structures, out, listing)
+        lists.append(listing)
+        own = pd.read_parquet(out)
+        assert own.id.tolist() == table.id.tolist()
+        table = table.assign(**{name: own[name] for name in own.columns.difference(table.columns)})
+    rejected = []
+    for listing in lists:
+        with listing.open(newline="") as file:
+            rejected += list(csv.DictReader(file))
+    return table, rejected
 
 
 @pytest.fixture
@@ -62,10 +79,10 @@ def record(name, cif=None, gap=1.0, energy=-1.0, **extra):
     return RawRecord(name, cif or salt(), {"gap_eV": gap, "energy": energy}, extra, f"row {name}")
 
 
-def test_columns_and_units(tmp_path, offer):
+def test_columns(tmp_path, offer):
     offer(record("a", gap=0.5, parent="p"), record("b", salt(metal="D"), parent="q"))
     table, rejected = run(tmp_path, settings(OFFERED))
-    assert rejected == []
+    assert [r["kind"] for r in rejected] == ["noted"]
     row = table.iloc[0]
     assert (row.id, row.formula, row.n_sites, row.gap, row.parent) == ("a", "NaCl", 2, 0.5, "p")
     np.testing.assert_allclose(row.lattice.reshape(3, 3), np.eye(3) * 5.6, atol=1e-12)
@@ -75,8 +92,6 @@ def test_columns_and_units(tmp_path, offer):
     assert row.cif == salt()
     assert table.note.tolist() == ["", "1 D read as H"]
     schema = pq.read_schema(tmp_path / "structures.parquet")
-    assert schema.field("gap").metadata[b"unit"] == b"eV"
-    assert schema.field("energy").metadata[b"unit"] == b"eV/atom"
     assert schema.field("numbers").type == pa.list_(pa.int16())
 
 
@@ -94,10 +109,10 @@ def test_what_is_unusable_is_listed_and_the_run_goes_on(tmp_path, offer):
         Rejection("source", "the source says no", "file"),
     )
     table, rejected = run(tmp_path, settings(OFFERED))
-    assert table.id.tolist() == ["good", "infinite"]
-    assert table.row.tolist() == [7, 13]
-    assert table.gap.isna().tolist() == [False, True]
-    assert table.energy.isna().tolist() == [True, False]
+    assert table.id.tolist() == ["good", "unlabelled", "infinite"]
+    assert table.row.tolist() == [7, 12, 13]
+    assert table.gap.isna().tolist() == [False, True, True]
+    assert table.energy.isna().tolist() == [True, True, False]
     assert rows_offered(tmp_path / "structures.parquet") == 15
     assert [r["reason"] for r in rejected if r["id"] == "good"] == [
         "an earlier crystal has the same id",
@@ -106,14 +121,14 @@ def test_what_is_unusable_is_listed_and_the_run_goes_on(tmp_path, offer):
     reasons = {r["id"]: r["reason"] for r in rejected}
     assert "partial occupancy" in reasons["partial"]
     assert reasons["empty"] == "the CIF is empty"
-    assert "not UTF-8" in reasons["bytes"]
-    assert reasons["unlabelled"] == "no value for gap, energy"
-    assert reasons["infinite"] == "no value for gap (not used for this task)"
+    assert "malformed CIF" in reasons["bytes"]
+    assert reasons["unlabelled"] == "no value for energy (not used for this task)"
+    assert reasons["infinite"] == "gap: 'inf' is not a finite number (not used for this task)"
     assert reasons["source"] == "the source says no"
     assert "contains /" in reasons["a/b"]
     assert "control character" in reasons[ascii("a\nb")]
-    assert len(rejected) == len(bad_ids) + 8
-    assert all(r["where"] for r in rejected)
+    assert len(rejected) == len(bad_ids) + 9
+    assert all(r["where"] for r in rejected if "this task" not in r["reason"])
 
 
 def test_too_many_rejected(tmp_path, offer):
@@ -133,9 +148,13 @@ def test_too_many_rejected(tmp_path, offer):
 
 
 def test_missing_values_of_one_task_are_no_rejections(tmp_path, offer):
-    offer(*(record(str(k), gap=None) for k in range(4)))
+    offer(*(record(str(k), gap=1.0 if k else None) for k in range(4)))
     table, rejected = run(tmp_path, settings(OFFERED, allowed=0.0))
-    assert len(table) == len(rejected) == 4
+    assert len(table) == 4
+    assert [r["id"] for r in rejected] == ["0"]
+    offer(*(record(str(k), gap=None) for k in range(4)))
+    with pytest.raises(SourceError, match=r"number in the column 'gap_eV': correct datasets\.mine"):
+        run(tmp_path, settings(OFFERED, allowed=0.0))
 
 
 def test_nothing_usable(tmp_path, offer):
@@ -205,13 +224,13 @@ def test_csv_like_mp20(tmp_path):
     }
     source = {"kind": "table", "path": str(tmp_path / "mp20.csv")}
     table, rejected = run(tmp_path, settings(source, tasks=tasks))
-    assert table.id.tolist() == ["mp-1", "mp-2"]
-    assert table.gap.tolist() == [0, 1.25]
+    assert table.id.tolist() == ["mp-1", "mp-2", "mp-3"]
+    assert table.gap.tolist()[:2] == [0, 1.25]
     assert table.e_form[0] == -1.5
-    assert table.e_form.isna().tolist() == [False, True]
+    assert table.e_form.isna().tolist() == [False, True, True]
     reasons = {r["id"]: r["reason"] for r in rejected}
-    assert reasons["mp-3"] == "no value for e_form, gap"
-    assert "not UTF-8" in reasons["mp-5"]
+    assert reasons["mp-3"].endswith("(not used for this task)")
+    assert "not a CIF" in reasons["mp-5"]
     assert reasons["unknown"] == "the row has 4 cells instead of 5"
 
 
@@ -240,17 +259,15 @@ def test_folder_like_cgcnn(tmp_path):
     for name in ("b", "a", "c"):
         (folder / f"{name}.cif").write_text(salt())
     (folder / "a.cif").write_bytes(b"\xff\xfe")
-    (folder / "id_prop.csv").write_text("a,1\nb,0.5\nb,0.7\n../b,3\nd,4\n")
+    (folder / "id_prop.csv").write_text("a,1\nb,0.5\nb,0.5\n../b,3\nd,4\n")
     table, rejected = run(tmp_path, settings({"kind": "cif_folder", "path": folder}, tasks=GAP))
     assert table.id.tolist() == ["b"]
     assert table.gap.tolist() == [0.5]
     reasons = {r["id"]: r["reason"] for r in rejected}
     assert reasons["b"] == "a second row of labels"
-    assert "not UTF-8" in reasons["a"]
+    assert reasons["a"] == "the CIF is empty"
     assert reasons["c"] == "no row in id_prop.csv"
     assert reasons["d"] == reasons["../b"] == "listed in id_prop.csv, but there is no such CIF file"
-    with pytest.raises(SourceError, match="one value per crystal"):
-        run(tmp_path, settings({"kind": "cif_folder", "path": folder}))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -265,10 +282,7 @@ def test_folder_with_a_table(tmp_path, ending):
     assert table[["id", "gap", "energy", "split"]].values.tolist() == [["a", 2.5, -3, "val"]]
 
 
-def test_folder_without_tasks(tmp_path):
-    (tmp_path / "a.CIF").write_text(salt())
-    table, _ = run(tmp_path, settings({"kind": "cif_folder", "path": tmp_path}, tasks={}))
-    assert table.id.tolist() == ["a"]
+def test_a_folder_that_is_missing(tmp_path):
     with pytest.raises(SourceError, match="no folder"):
         run(tmp_path, settings({"kind": "cif_folder", "path": tmp_path / "no"}))
 

@@ -1,4 +1,4 @@
-"""Reading CIFs: the fast path against pymatgen, and every reason to refuse one."""
+"""Reading CIFs: against pymatgen, and every reason to refuse one."""
 
 import warnings
 
@@ -7,9 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sitenet.structure.cif import read_cif
-from sitenet.structure.general_cif import parse_general
 from sitenet.structure.overlapping_atoms import heights, overlapping_pair
-from sitenet.structure.plain_cif import parse_plain
 from sitenet.structure.rejection import RejectedCrystal
 
 SALT = """# made by hand
@@ -46,15 +44,21 @@ def pymatgen_structure(text):
 def assert_like_pymatgen(text):
     crystal, expected = read_cif(text), pymatgen_structure(text)
     np.testing.assert_allclose(crystal.lattice, expected.lattice.matrix, atol=1e-10, rtol=0)
-    assert crystal.numbers.tolist() == [site.specie.Z for site in expected]
-    difference = crystal.frac - expected.frac_coords
-    np.testing.assert_allclose(difference - np.rint(difference), 0, atol=1e-10)
     charges = [getattr(site.specie, "oxi_state", None) or 0 for site in expected]
-    np.testing.assert_allclose(crystal.oxidation, charges)
+    numbers = np.array([site.specie.Z for site in expected])
+    own, order = in_order(crystal.numbers, crystal.frac), in_order(numbers, expected.frac_coords)
+    assert crystal.numbers.tolist() == numbers.tolist()
+    difference = crystal.frac[own] - expected.frac_coords[order]
+    np.testing.assert_allclose(difference - np.rint(difference), 0, atol=1e-10)
+    np.testing.assert_allclose(crystal.oxidation[own], np.array(charges)[order])
+
+
+def in_order(numbers, frac):
+    """Indices that sort sites by element and position: images may come in any order."""
+    return np.lexsort([*(np.round(frac, 6) % 1).T, numbers])
 
 
 def test_plain_cif_gives_what_pymatgen_gives():
-    assert parse_plain(SALT) is not None
     assert_like_pymatgen(SALT)
     crystal = read_cif(SALT)
     assert crystal.numbers.tolist() == [11, 17]  # by electronegativity
@@ -70,16 +74,14 @@ def with_charges(text, charges):
 def test_oxidation_states_are_read():
     text = SALT.replace("Cl Cl1", "Cl1- Cl1").replace("Na Na1", "Na+ Na1")
     charged = with_charges(text, {"Na+": 1, "Cl1-": -1})
-    assert parse_plain(charged) is not None
     assert_like_pymatgen(charged)
     assert read_cif(charged).oxidation.tolist() == [1, -1]
     assert read_cif(text).oxidation.tolist() == [0, 0]
 
 
-def test_two_charges_of_an_element_go_to_pymatgen():
+def test_two_charges_of_an_element():
     text = SALT.replace("Cl Cl1", "Fe3+ Fe1").replace("Na Na1", "Fe2+ Fe2")
     charged = with_charges(text, {"Fe2+": 2, "Fe3+": 3})
-    assert parse_plain(charged) is None
     assert_like_pymatgen(charged)
     assert read_cif(charged).oxidation.tolist() == [2, 3]
 
@@ -88,18 +90,15 @@ def test_two_charges_of_an_element_go_to_pymatgen():
     "change",
     [
         ("_cell_length_a 4\n", "_cell_length_a 4.000(2)\n"),
-        ("Cl Cl1 0.5", "Cl Cl1 ."),
         ("'x, y, z'\n", "'x, y, z'\n'-x, -y, -z'\n"),
         ("loop_\n_symmetry_equiv_pos_as_xyz\n'x, y, z'\n", "_symmetry_Int_Tables_number 2\n"),
         ("data_salt", "data_salt\n_publ_comment\n;\n_atom_site_label\n;"),
         ("0 0 0 1", "0 0 0 1 # a comment"),
-        ("Na Na1", "He He1"),
     ],
 )
-def test_other_cifs_go_to_pymatgen(change):
+def test_variants_give_what_pymatgen_gives(change):
     text = SALT.replace(*change)
     assert text != SALT
-    assert parse_plain(text) is None
     assert_like_pymatgen(text)
 
 
@@ -107,7 +106,6 @@ def test_real_cifs_agree_with_pymatgen(shared):
     texts = pq.read_table(shared / "data" / "mp_33k.parquet", columns=["cif"]).column("cif")
     for k in np.random.default_rng(5).choice(len(texts), 150, replace=False):
         text = texts[int(k)].as_py()
-        assert parse_plain(text) is not None
         assert_like_pymatgen(text)
 
 
@@ -137,20 +135,20 @@ def test_ordered_and_disordered_files(shared):
     ("change", "reason"),
     [
         (("Cl1 0.5 0.3333 -0.25 1", "Cl1 0.5 0.3333 -0.25 0.65"), "Cl1 is only 0.65 occupied"),
-        (("-0.25 1\n", "-0.25 .5\nBr Br1 .5 .3333 -.25 .5\n"), "shared by 0.5 Cl and 0.5 Br"),
+        (("-0.25 1\n", "-0.25 .5\nBr Br1 0.5 0.3333 -0.25 .5\n"), "Cl1 is shared by several"),
         (("Cl Cl1", "'0.8Nb + 0.2Zr' Nb"), "partial occupancy"),
-        (("-0.25 1", "-0.25 1.2"), "occupancies of a site add up to 1.2"),
+        (("-0.25 1", "-0.25 1.2"), "occupancy of Cl1 is above 1: 1.2"),
         (("Cl Cl1", "Xx Xx1"), "Xx is not an element"),
         (("Cl Cl1", "Fa Fa1"), "Fa is not an element"),
-        (("Cl Cl1", "OH OH1"), "hydrogens that are not listed"),
+        (("Cl Cl1", "OH OH1"), "OH is not an element \\(it may stand for hydrogens"),
         (("Cl Cl1", "Fm Fm1"), r"Fm \(Z = 100\) is too heavy"),
-        (("_length_a 4", "_length_a nan"), "length a is not a finite number"),
-        (("_length_a 4", "_length_a inf"), "length a is not a finite number"),
+        (("_length_a 4", "_length_a nan"), "length a is not a number: nan"),
+        (("_length_a 4", "_length_a 1e999"), "length a is not a finite number"),
         (("_length_a 4", "_length_a -4"), "length a is -4"),
         (("_alpha 90", "_alpha 180"), "angle alpha is 180"),
         (("_gamma 100", "_gamma 179"), "no volume"),
-        (("Cl1 0.5", "Cl1 nan"), "position of Cl1 is not finite"),
-        (("Cl1 0.5", "Cl1 ?"), r"'\?' is not a number"),
+        (("Cl1 0.5", "Cl1 nan"), "position of Cl1 is not a number: nan"),
+        (("Cl1 0.5", "Cl1 ?"), "position of Cl1 is not given"),
         (("_cell_length_b 4.5\n", ""), "lacks _cell_length_b"),
         (("_length_a 4\n", "_length_a 0.3\n"), "repeats after 0.3 A"),
         (("-0.25 1\n", "-0.25 1\nCl Cl2 0.5 0.3333 -0.25 1\n"), "Cl1 and Cl2 are 0.00 A apart"),
@@ -158,7 +156,8 @@ def test_ordered_and_disordered_files(shared):
         (("Na Na1 0 0 0 1", "Na Na1 0 0 0"), "cut off"),
         (("Cl Cl1 0.5 0.3333 -0.25 1\nNa Na1 0 0 0 1\n", ""), "empty or cut off"),
         (("data_salt", "salt"), "not a CIF"),
-        (("fract_x", "cartn_x"), "lists no atom sites"),
+        (("fract_x", "cartn_x"), "lacks _atom_site_fract_x"),
+        (("_atom_site_fract", "_atom_sight_fract"), "lists no atom sites"),
     ],
 )
 def test_unusable_crystals_are_refused(change, reason):
@@ -179,10 +178,8 @@ def test_text_that_is_none():
     for empty in ("", "\n ", b""):
         with pytest.raises(RejectedCrystal, match="empty"):
             read_cif(empty)
-    with pytest.raises(RejectedCrystal, match=r"not UTF-8 text \(byte 0xe5 at position 7"):
-        read_cif(
-            SALT.replace("by hand", "\N{LATIN SMALL LETTER A WITH RING ABOVE}").encode("latin-1")
-        )
+    with pytest.raises(RejectedCrystal, match="NUL character"):
+        read_cif(SALT.encode() + b"\0")
 
 
 @pytest.mark.parametrize("prefix", ["", "\ufeff"])
@@ -244,38 +241,3 @@ def test_overlap_in_a_large_cell():
     first, second, distance = overlapping_pair(lattice, frac, heights(lattice), 0.5)
     assert (first, second) == (7, 1500)
     assert distance == pytest.approx(0.32)
-
-
-def test_general_reader_equals_the_fast_one_in_labels():
-    fast, general = parse_plain(SALT), parse_general(SALT)
-    assert (fast.symbols, fast.labels) == (general.symbols, general.labels)
-
-
-def mutated(text, rng):
-    """The text with up to three of its words replaced, repeated or left out."""
-    words = text.split(" ")
-    odd = ["nan", "-1", "'", ";", "#", "?", ".", "_cell_length_a", "loop_\n", "D", "0", "(2)", "\n"]
-    for _ in range(rng.integers(1, 4)):
-        k = int(rng.integers(len(words)))
-        words[k : k + 1] = [[odd[rng.integers(len(odd))]], [words[k]] * 2, []][rng.integers(3)]
-    return " ".join(words)
-
-
-def test_damaged_cifs_are_refused_or_read_alike():
-    """Nothing but RejectedCrystal comes out, and both readers agree on what they can read."""
-    rng = np.random.default_rng(0)
-    alike = 0
-    for _ in range(400):
-        text = mutated(with_charges(SALT, {"Na": 1, "Cl": -1}), rng)
-        try:
-            fast = parse_plain(text)
-            general = parse_general(text)
-        except RejectedCrystal:
-            continue
-        if fast is not None:
-            assert (fast.symbols, fast.charges) == (general.symbols, general.charges)
-            difference = fast.frac - general.frac
-            np.testing.assert_allclose(difference - np.rint(difference), 0, atol=1e-10)
-            np.testing.assert_allclose(fast.lattice, general.lattice, atol=1e-10)
-            alike += 1
-    assert alike > 20

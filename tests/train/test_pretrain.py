@@ -24,9 +24,10 @@ from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
 from sitenet.train.distributed import ALONE
 from sitenet.train.embed import write_embeddings
+from sitenet.train.history import History
 from sitenet.train.infomax_task import InfoMaxTask, WholeBatches
 from sitenet.train.loop import Total
-from sitenet.train.pretrain import PretrainInputs, initial_encoder, pretrain
+from sitenet.train.pretrain import Pretraining, PretrainInputs, initial_encoder, pretrain
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +53,30 @@ def test_a_pre_training_lowers_its_losses_and_writes_everything(unlabelled, tmp_
     assert metrics["crystals"]["train"] == (split.split == "train").sum() - 1  # one cell above N
     assert load_model(tmp_path / "model.safetensors").settings == MODEL
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_pre_training_is_judged_by_crystals_that_it_does_not_learn(unlabelled, tmp_path):
+    training = Pretraining(TRAINING, tmp_path / "history.csv", tmp_path, "cpu", "parts",
+                           unlabelled, MODEL, LOSS)  # fmt: skip
+    task = training.load_task()
+    split = pd.read_csv(unlabelled.split)
+    for batches, part in ((task.train_batches, "train"), (task.validation_batches, "val")):
+        used = [batches.store.ids[k] for k in batches.indices]
+        expected = split.id[(split.split == part) & (split.id != "large")]
+        assert sorted(used) == sorted(expected)
+
+
+def test_a_pre_training_keeps_the_weights_of_its_best_epoch_not_of_the_last(
+    unlabelled, tmp_path, monkeypatch
+):
+    """The second of four, as one of two epochs leaves them."""
+    monkeypatch.setattr(History, "validation", lambda self, row: abs(row["epoch"] - 2))
+    for name, epochs in (("long", 4), ("short", 2)):
+        training = replace(TRAINING, schedule="constant", max_epochs=epochs)
+        pretrain(unlabelled, outputs(tmp_path / name), MODEL, LOSS, training)
+    assert json.loads((tmp_path / "long" / "metrics.json").read_text())["best_epoch"] == 2
+    long, short = (load_file(tmp_path / k / "model.safetensors") for k in ("long", "short"))
+    assert all(torch.equal(long[name], short[name]) for name in long)
 
 
 def test_no_label_is_read(unlabelled, tmp_path, monkeypatch):

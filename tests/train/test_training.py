@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,7 @@ from sitenet.options.training import TrainingSettings
 from sitenet.train import loop
 from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
-from sitenet.train.supervised import RunInputs, train, train_watched
+from sitenet.train.supervised import RunInputs, SupervisedTraining, train, train_watched
 
 
 def test_a_run_learns_and_writes_everything(labelled: RunInputs, tmp_path: Path):
@@ -40,6 +41,41 @@ def test_a_run_learns_and_writes_everything(labelled: RunInputs, tmp_path: Path)
     assert model.settings == MODEL
     assert model.label_shift > 0
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_labels_are_scaled_by_those_trained_on_alone(labelled: RunInputs, tmp_path: Path):
+    """Not by those of validation, test, or a cell above N."""
+    train(labelled, outputs(tmp_path), MODEL, replace(TRAINING, max_epochs=1))
+    table = pd.read_parquet(labelled.structures).merge(pd.read_csv(labelled.split), on="id")
+    labels = table.label[(table.split == "train") & (table.id != "large")]
+    model = load_model(tmp_path / "model.safetensors")
+    assert float(model.label_shift) == pytest.approx(labels.mean(), rel=1e-6)
+    assert float(model.label_scale) == pytest.approx(labels.std(ddof=0), rel=1e-6)
+
+
+def test_each_part_of_the_split_has_its_own_use(labelled: RunInputs, tmp_path: Path):
+    training = SupervisedTraining(TRAINING, tmp_path / "history.csv", tmp_path, "cpu", "parts",
+                                  labelled, MODEL)  # fmt: skip
+    task = training.load_task()
+    split = pd.read_csv(labelled.split)
+    for batches, part in ((task.train_batches, "train"), (task.validation_batches, "val")):
+        used = task.data.crystals.ids[batches.indices.numpy()]
+        expected = split.id[(split.split == part) & (split.id != "large")]
+        assert sorted(used) == sorted(expected)
+
+
+def test_a_run_keeps_the_weights_of_its_best_epoch_not_of_the_last(
+    labelled: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The second of four, as one of two epochs leaves them; the predictions are by them, too."""
+    monkeypatch.setattr(History, "validation", lambda self, row: abs(row["epoch"] - 2))
+    for name, epochs in (("long", 4), ("short", 2)):
+        training = replace(TRAINING, schedule="constant", max_epochs=epochs)
+        train(labelled, outputs(tmp_path / name), MODEL, training)
+    long, short = (load_file(tmp_path / k / "model.safetensors") for k in ("long", "short"))
+    assert all(torch.equal(long[name], short[name]) for name in long)
+    tables = [pd.read_parquet(tmp_path / k / "predictions.parquet") for k in ("long", "short")]
+    pd.testing.assert_frame_equal(*tables)
 
 
 def test_cells_above_n_are_left_out_of_training(
@@ -226,3 +262,5 @@ def test_the_schedule_warms_up_and_ends_at_zero():
     assert max(rates) == pytest.approx(1.0)
     assert rates[40] == pytest.approx(0.0, abs=1e-12)
     assert all(a >= b for a, b in pairwise(rates[5:]))
+    cosine = [0.5 * (1 + math.cos(math.pi * step / 36)) for step in (0, 9, 18, 27)]
+    assert [rates[4 + step] for step in (0, 9, 18, 27)] == pytest.approx(cosine)

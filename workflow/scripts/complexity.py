@@ -5,6 +5,7 @@ from pathlib import Path
 from job import job
 
 from sitenet.analysis.crystal_complexity import write_complexity
+from sitenet.options.limits import LimitSettings
 
 with job(snakemake):
     write_complexity(
@@ -12,4 +13,5 @@ with job(snakemake):
         Path(snakemake.output.table),
         Path(snakemake.output.rejected),
         workers=snakemake.threads,
+        limits=LimitSettings(**snakemake.params.limits),
     )

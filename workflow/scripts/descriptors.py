@@ -4,6 +4,7 @@ from pathlib import Path
 
 from job import job
 
+from sitenet.options.limits import LimitSettings
 from sitenet.shards.descriptor_shard import build_descriptors
 from sitenet.splits.parts import read_parts
 
@@ -23,4 +24,5 @@ with job(snakemake):
         out=Path(snakemake.output.table),
         rejected=Path(snakemake.output.rejected),
         workers=snakemake.threads,
+        limits=LimitSettings(**snakemake.params.limits),
     )

@@ -2,19 +2,26 @@
 
 from pathlib import Path
 
-from job import job
+from job import dataset, job
 
 from sitenet.options.features import FeatureSettings
+from sitenet.options.limits import LimitSettings
 from sitenet.shards.featurise_shard import build_shard
+from sitenet.shards.fitting import require_fitting
 
 with job(snakemake):
+    structures = Path(snakemake.input.structures)
+    settings = FeatureSettings(**snakemake.params.features)
+    require_fitting(structures, settings)
     build_shard(
-        Path(snakemake.input.structures),
+        structures,
         part=int(snakemake.wildcards.part),
         parts=snakemake.params.parts,
-        settings=FeatureSettings(**snakemake.params.features),
+        settings=settings,
         shard=Path(snakemake.output.shard),
         rejected=Path(snakemake.output.rejected),
         workers=snakemake.threads,
-        max_rejected_fraction=snakemake.params.max_rejected_fraction,
+        limits=LimitSettings(**snakemake.params.limits),
+        # No parameter, since it decides whether there is a result, not which.
+        max_rejected_fraction=dataset(snakemake)["max_rejected_fraction"],
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from job import job
 
 from sitenet.analysis.invariance import write_invariance
+from sitenet.options.limits import LimitSettings
 from sitenet.splits.parts import read_parts
 
 with job(snakemake):
@@ -15,4 +16,5 @@ with job(snakemake):
         snakemake.params.crystals,
         Path(snakemake.output.table),
         workers=snakemake.threads,
+        limits=LimitSettings(**snakemake.params.limits),
     )

@@ -122,6 +122,15 @@ def keep_configuration(config: Mapping[str, Any], folder: Path) -> None:
         write_text(path, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
 
 
+def dataset(snakemake: Any) -> Mapping[str, Any]:
+    """The options of the job's data set.
+
+    Those that decide a result are among the parameters of the rule too, or what they stand for.
+    """
+    section: Mapping[str, Any] = snakemake.config["datasets"][snakemake.wildcards.dataset]
+    return section
+
+
 def checkpoints(folder: Path, files: Iterable[str], settings: Mapping[str, Any]) -> Path:
     """`folder` of a job's checkpoints, emptied unless they are of the same `files` and `settings`.
 

@@ -9,7 +9,7 @@ from sitenet.options.representation import MapSettings
 
 with job(snakemake):
     write_map(
-        Path(snakemake.input.structures),
+        Path(snakemake.input.labels),
         Path(snakemake.input.split),
         snakemake.params.column,
         Path(snakemake.input.embeddings[0]),

@@ -10,7 +10,7 @@ from sitenet.options.representation import RepresentationSettings
 with job(snakemake):
     settings = RepresentationSettings.from_dict(snakemake.params.settings)
     crystals = labelled(
-        Path(snakemake.input.structures),
+        Path(snakemake.input.labels),
         Path(snakemake.input.split),
         snakemake.params.column,
         [Path(file) for file in snakemake.input.shards],

@@ -18,7 +18,7 @@ with job(snakemake):
     search(
         SearchJob(
             inputs=RunInputs(
-                structures=Path(snakemake.input.structures).resolve(),
+                structures=Path(snakemake.input.labels).resolve(),
                 shards=tuple(Path(path).resolve() for path in snakemake.input.shards),
                 split=Path(snakemake.input.split).resolve(),
                 column=given.run["task"],
@@ -29,7 +29,7 @@ with job(snakemake):
             training=given.training,
             folder=checkpoints(
                 Path(output.best).with_name(".search"),
-                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.structures],
+                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.labels],
                 settings=dict(given.items()),
             ).resolve(),
             accelerator=device,

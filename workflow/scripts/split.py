@@ -9,7 +9,7 @@ from sitenet.splits.split import make_split
 
 with job(snakemake):
     make_split(
-        Path(snakemake.input.structures),
+        Path(snakemake.input.labels),
         snakemake.wildcards.task,
         SplitSettings.from_dict(snakemake.params.section),
         out_csv=Path(snakemake.output.split),

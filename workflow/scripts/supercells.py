@@ -5,6 +5,7 @@ from pathlib import Path
 from job import job
 
 from sitenet.analysis.supercells import write_supercells
+from sitenet.options.limits import LimitSettings
 
 with job(snakemake):
     write_supercells(
@@ -14,4 +15,5 @@ with job(snakemake):
         snakemake.params.tolerance,
         Path(snakemake.output.table),
         workers=snakemake.threads,
+        limits=LimitSettings(**snakemake.params.limits),
     )

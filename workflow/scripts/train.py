@@ -13,7 +13,7 @@ with job(snakemake):
     names = snakemake.wildcards
     train(
         RunInputs(
-            structures=Path(snakemake.input.structures),
+            structures=Path(snakemake.input.labels),
             shards=tuple(map(Path, snakemake.input.shards)),
             split=Path(snakemake.input.split),
             column=names.task,
@@ -28,7 +28,7 @@ with job(snakemake):
             history=Path(snakemake.output.history),
             checkpoints=checkpoints(
                 Path(snakemake.output.weights).with_name(".checkpoints"),
-                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.structures],
+                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.labels],
                 settings=dict(snakemake.params.items()),
             ),
         ),

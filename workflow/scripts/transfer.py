@@ -15,7 +15,7 @@ with job(snakemake):
     encoder = [Path(file) for file in snakemake.input.encoder]
     train_arm(
         TransferInputs(
-            structures=Path(snakemake.input.structures),
+            structures=Path(snakemake.input.labels),
             shards=tuple(map(Path, snakemake.input.shards)),
             split=Path(snakemake.input.split),
             column=snakemake.params.column,

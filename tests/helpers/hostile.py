@@ -1,0 +1,43 @@
+"""Work that fails in every way that work on a crystal can."""
+
+import ctypes
+import os
+import signal
+import time
+
+
+class Refused(Exception):
+    """An expected failure."""
+
+
+def do(item: str) -> str:
+    """The item in capitals, unless it names a way to fail."""
+    if item == "refused":
+        raise Refused("no good")
+    if item == "error":
+        raise KeyError("what\nis this")
+    if item == "recursion":
+        return do(item)
+    if item == "overflow":
+        return str(10.0**400)
+    if item == "memory":
+        return str(len(bytearray(2**42)))
+    if item == "crash":
+        ctypes.string_at(0)
+    if item == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "exit":
+        os._exit(3)
+    if item == "sys.exit":
+        raise SystemExit(2)
+    if item == "spin":
+        while True:
+            pass
+    if item == "sleep":
+        time.sleep(1000)
+    if item == "deaf":  # as C code that holds the interpreter's lock
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+        ctypes.PyDLL(None).sleep(1000)
+    if item == "unpicklable":
+        return lambda: 0
+    return item.upper()
