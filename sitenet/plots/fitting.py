@@ -64,14 +64,17 @@ def shortened(text: str, length: int) -> str:
 
 
 def _fit_titles(figure: Figure) -> None:
-    """In the middle of the panels if there is room in all, else between letter and right edge."""
-    rooms = []
+    """In the middle of panels of one width if all have room, else between letter and right edge."""
+    rooms: dict[int, list[tuple[Text, float, float]]] = {}
     for axes in figure.axes:
         letters = [t.get_window_extent().width for t in axes.findobj(Text) if t.get_gid() == LETTER]
         taken = letters[0] + GAP * figure.dpi / 72 if letters else 0.0
-        rooms.append((axes.title, axes.get_window_extent().width, taken))
-    if any(title.get_window_extent().width > width - 2 * taken for title, width, taken in rooms):
-        for title, width, taken in rooms:
+        width = axes.get_window_extent().width
+        rooms.setdefault(round(width), []).append((axes.title, width, taken))
+    for alike in rooms.values():
+        if all(t.get_window_extent().width <= width - 2 * taken for t, width, taken in alike):
+            continue
+        for title, width, taken in alike:
             title.set(x=1.0, horizontalalignment="right")
             _fit(title, width - taken)
 
