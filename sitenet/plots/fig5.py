@@ -44,7 +44,7 @@ def draw_fig5(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
     histories = [pd.read_csv(run.history) for run in runs]
     predictions = [read_table(run.predictions).query("split == 'test'") for run in runs]
     metrics = [read_json(run.metrics) for run in runs]
-    height = style.row_height(len(runs), ROW_HEIGHT, 4.2)
+    height = style.row_height(len(runs), ROW_HEIGHT, 5.4)
     figure = style.new_figure(style.DOUBLE, height * len(runs) + 0.8)
     axes = figure.subplots(len(runs), 2, squeeze=False, width_ratios=[1.15, 1])
     wide = any(_is_wide(history) for history in histories)
@@ -156,7 +156,7 @@ def _parity(
         edge = np.where(prediction > limits[1], limits[1], limits[0])
         axes.plot(target[~inside], edge[~inside], "D", color=style.BLACK, markersize=3,
                   markeredgewidth=0, clip_on=False)  # fmt: skip
-        crystals += f", {(~inside).sum():,} beyond the axis"
+        crystals += f", {(~inside).sum():,} outside"
     style.note(axes, f"MAE = {readable(scores['mae'])} {run.unit}{r2}\n{crystals}")
     return int((~inside).sum())
 
@@ -171,5 +171,5 @@ def _keys(beyond: int) -> list[Line2D]:
         Line2D([], [], color=style.GREY, linewidth=0.7, label="prediction = target"),
     ]
     if beyond:
-        keys.append(Line2D([], [], marker="D", markersize=3, label="beyond the axis", **dot))
+        keys.append(Line2D([], [], marker="D", markersize=3, label="outside the axes", **dot))
     return keys

@@ -9,16 +9,15 @@ import re
 from collections.abc import Sequence
 
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 SMALLEST = 6.5  # pt
-LETTER = "letter"
-"""Mark (gid) of the letter of a panel, which stands beside its title."""
+LETTER, NOTE = "letter", "note"
+"""Marks (gid) of the letter of a panel, which stands beside its title, and of notes in a panel."""
 
 GAP = 4.0  # pt, between letter and title
-OVERHANG = 1.08  # labels may be longer than their axis by this factor
+OVERHANG = 1.12  # labels may be longer than their axis by this factor
 ELLIPSIS = "…"
 LONGEST_ENTRY = 48  # characters of an entry of a legend
 
@@ -28,11 +27,14 @@ def fit_texts(figure: Figure) -> None:
     figure.draw_without_rendering()  # places the panels
     for text in figure.texts:
         _fit(text, 0.98 * figure.bbox.width)
+    _fit_titles(figure)
     for axes in figure.axes:
         room = axes.get_window_extent()
-        _fit_title(axes, room.width, GAP * figure.dpi / 72)
         _fit(axes.xaxis.label, OVERHANG * room.width)
         _fit(axes.yaxis.label, OVERHANG * room.height, upright=True)
+        for text in axes.texts:
+            if text.get_gid() == NOTE:
+                _fit(text, 0.94 * room.width)
 
 
 def legend(
@@ -61,13 +63,20 @@ def shortened(text: str, length: int) -> str:
     return "".join(kept)
 
 
-def _fit_title(axes: Axes, width: float, gap: float) -> None:
-    """Between letter and right edge; in the middle of the panel if there is room."""
-    letters = [t.get_window_extent().width for t in axes.findobj(Text) if t.get_gid() == LETTER]
-    taken = letters[0] + gap if letters else 0.0
-    if axes.title.get_window_extent().width > width - 2 * taken:
-        axes.title.set(x=1.0, horizontalalignment="right")
-        _fit(axes.title, width - taken)
+def _fit_titles(figure: Figure) -> None:
+    """In the middle of panels of one width if all have room, else between letter and right edge."""
+    rooms: dict[int, list[tuple[Text, float, float]]] = {}
+    for axes in figure.axes:
+        letters = [t.get_window_extent().width for t in axes.findobj(Text) if t.get_gid() == LETTER]
+        taken = letters[0] + GAP * figure.dpi / 72 if letters else 0.0
+        width = axes.get_window_extent().width
+        rooms.setdefault(round(width), []).append((axes.title, width, taken))
+    for alike in rooms.values():
+        if all(t.get_window_extent().width <= width - 2 * taken for t, width, taken in alike):
+            continue
+        for title, width, taken in alike:
+            title.set(x=1.0, horizontalalignment="right")
+            _fit(title, width - taken)
 
 
 def _fit(text: Text, room: float, upright: bool = False) -> None:

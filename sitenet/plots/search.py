@@ -53,6 +53,7 @@ def _curves(axis: Axes, curves: pd.DataFrame, table: pd.DataFrame, unit: str) ->
                   linewidth=1.4 if chosen else 0.7, zorder=3 if chosen else 2,
                   marker="o" if len(curve) == 1 else None, markersize=2)  # fmt: skip
     axis.set(xlabel="epoch", ylabel=f"validation MAE ({unit})", yscale="log")
+    axis.set_xlim(0, curves.epoch.max() + 1)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(axis)
 

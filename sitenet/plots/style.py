@@ -13,12 +13,18 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
 from sitenet.files import atomic_path
-from sitenet.plots.fitting import LETTER, fit_texts
+from sitenet.plots.fitting import LETTER, NOTE, fit_texts
 
 Float = NDArray[np.float64]
 
@@ -90,8 +96,15 @@ def of_runs(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFra
 
 
 def plain_ticks(axis: Axis) -> None:
-    """Set ticks of a logarithmic axis at 1, 2, 5, 10, ..., without exponents."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Set ticks of a logarithmic axis, whose limits are final, at 1, 2, 5, 10, ..., no exponents.
+
+    Axes too short for two of these have evenly spaced ticks.
+    """
+    low, high = sorted(axis.get_view_interval())
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
+    round_numbers = np.outer(decades, (1, 2, 5)).ravel()
+    few = ((low <= round_numbers) & (round_numbers <= high)).sum() < 2
+    axis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
@@ -157,4 +170,5 @@ def note(axes: Axes, text: str, corner: str = "upper left") -> None:
         linespacing=1.3,
         bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none",
               "alpha": 0.8},
+        gid=NOTE,
     )  # fmt: skip

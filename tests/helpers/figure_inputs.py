@@ -93,7 +93,7 @@ class Inputs:
         pd.DataFrame(heads).to_csv(table, index=False)
         trainings = [
             fig6.Training(name, seed, histogram, table)
-            for name, seed in product(self.case.names[:2], self.case.seeds)
+            for name, seed in product(self.case.names[: 6 // self.case.heads + 1], self.case.seeds)
         ]
         fig6.draw_fig6(trainings, *self._out(3))
 

@@ -210,8 +210,8 @@ def test_a_prediction_far_outside_is_marked_and_counted(tmp_path: Path, texts: l
     table.loc[:1, "prediction"] = [1e4, -1e4]
     table.to_parquet(run.predictions)
     draw_fig5([run], tmp_path / "f.pdf", tmp_path / "f.parquet")
-    assert any(text.endswith("150 crystals, 2 beyond the axis") for text in texts)
-    assert "beyond the axis" in texts  # in the legend
+    assert any(text.endswith("150 crystals, 2 outside") for text in texts)
+    assert "outside the axes" in texts  # in the legend
 
 
 @pytest.mark.parametrize("crystals", [FEW - 1, FEW])
@@ -280,3 +280,16 @@ def test_table1_has_every_setting_of_a_run(tmp_path: Path) -> None:
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert len(lines) == len(OPTIONS) + 2
     assert {line.count("|") for line in lines} == {5}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.7, 30, ["1", "2", "5", "10", "20"]), (0.99, 1.11, ["1", "1.025", "1.05", "1.075", "1.1"])],
+)
+def test_ticks_of_a_log_axis_are_plain_numbers(low: float, high: float, ticks: list[str]) -> None:
+    axes = style.new_figure(8, 6).subplots()
+    axes.set(yscale="log", ylim=(low, high))
+    style.plain_ticks(axes.yaxis)
+    axes.figure.draw_without_rendering()
+    shown = [t.get_text() for t in axes.get_yticklabels() if low <= t.get_position()[1] <= high]
+    assert shown == ticks
