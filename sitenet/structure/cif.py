@@ -11,6 +11,7 @@ from sitenet.structure.atom_sites import has_sites, read_sites
 from sitenet.structure.cell import CELL, lattice_from_parameters
 from sitenet.structure.cif_syntax import Block, parse_blocks
 from sitenet.structure.elements import ISOTOPES, elements
+from sitenet.structure.limits import check_density, check_edges
 from sitenet.structure.overlapping_atoms import heights, overlapping_pair
 from sitenet.structure.plain_number import measured_number
 from sitenet.structure.rejection import RejectedCrystal
@@ -61,8 +62,9 @@ def read_cif(text: str | bytes) -> Crystal:
     Raises:
         RejectedCrystal: the text is empty, too large or malformed; it holds no or several
             structures; partial occupancy; unknown or too heavy elements; atoms without positions;
-            symmetry operators that are none; a cell that is not finite or has no volume; atoms
-            closer than 0.5 A, periodic images included.
+            symmetry operators that are none; a cell that is not finite, has no volume or is beyond
+            the limits (`sitenet.structure.limits`); atoms closer than 0.5 A, periodic images
+            included.
     """
     block = _structure(parse_blocks(_lines(text)))
     lattice = _lattice(block)
@@ -81,6 +83,7 @@ def read_cif(text: str | bytes) -> Crystal:
         first, second, distance = pair
         labels = (sites.labels[origin[first]], sites.labels[origin[second]])
         raise RejectedCrystal(_overlap(first == second, labels, distance))
+    check_density(len(frac), float(abs(np.linalg.det(lattice))))
     symbols = [sites.symbols[k] for k in origin]
     notes += formula_notes(block, symbols)
     isotopes = Counter(symbol for symbol in symbols if symbol in ISOTOPES)
@@ -138,7 +141,9 @@ def _lattice(block: Block) -> Array:
             name = tag.removeprefix("_cell_").replace("_", " ")
             raise RejectedCrystal(f"the cell's {name} is not a number: {text[:40]}")
         cell.append(value)
-    return lattice_from_parameters(*cell)
+    lattice = lattice_from_parameters(*cell)
+    check_edges(*cell[:3])
+    return lattice
 
 
 def _check_modulation(block: Block) -> None:
