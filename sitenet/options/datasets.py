@@ -64,8 +64,8 @@ class CifFolderSource(Options):
     path: str = required("The folder.", not_empty=True)
     labels: str | None = option(
         None,
-        "Table of labels. null: `id_prop.csv` in the folder, lines of `id,value` as for CGCNN, with "
-        "or without a header. Any other .csv or .parquet file has a header and may hold several "
+        "Table of labels. null: `id_prop.csv` in the folder, lines of `id,value` as for CGCNN, "
+        "with or without a header. Any other .csv or .parquet file has a header and may hold several "
         "labels.",
     )
     id: str | None = option(
