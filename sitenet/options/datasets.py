@@ -65,8 +65,8 @@ class CifFolderSource(Options):
     labels: str | None = option(
         None,
         "Table of labels. null: `id_prop.csv` in the folder, lines of `id,value` as for CGCNN, "
-        "with or without a header. Any other .csv or .parquet file has a header and may hold several "
-        "labels.",
+        "with or without a header. Any other .csv or .parquet file has a header and may hold "
+        "several labels.",
     )
     id: str | None = option(
         None, "Column of the ids in a table with a header; null: its first column."
