@@ -246,7 +246,7 @@ REFUSED = {
     "stray": (SALT.replace("data_salt", "data_salt\nfoo"), r"'foo' belongs to no tag \(line 2\)"),
     "open text": (SALT.replace("data_salt", "data_salt\n_x\n;\n"), "text field is not closed"),
     "compressed": ("\x1f\x8b\0", "NUL character"),
-    "too many atoms": (SALT + "Na Na2 0 0 0.5 1\n" * 10_000, "10,002 sites"),
+    "too many atoms": (SALT + "Na Na2 0 0 0.5 1\n" * 10_000, "10,002 or more sites"),
     "too long": (SALT.replace("_length_b 4.5", "_length_b 1e11"), r"a cell edge is 1e\+11 A"),
     "too thin": (SALT.replace("_length_b 4.5", "_length_b 1e300"), "a cell edge is"),
     "too empty": (
