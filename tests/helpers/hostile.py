@@ -7,6 +7,7 @@ import time
 
 from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.options.features import FeatureSettings
+from sitenet.sources.record_checks import CheckedRecords, NumberedRecord, check_record
 from sitenet.structure.cif import Crystal
 
 
@@ -54,3 +55,10 @@ def featurise_or_die(crystal: Crystal, settings: FeatureSettings) -> MergedCryst
     if 10 in crystal.numbers:
         raise LookupError("neon")
     return featurise(crystal, settings)
+
+
+def check_or_die(record: NumberedRecord) -> CheckedRecords:
+    """Ends the process at records called "deadly"."""
+    if record.record.id == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return check_record(record)
