@@ -3,8 +3,8 @@
 from sitenet.structure.rejection import RejectedCrystal
 
 LONGEST_EDGE = 1000.0
-"""Largest edge of a cell, in A: slabs with vacuum have tens to hundreds, and the longest polytypes of
-SiC some hundreds."""
+"""Largest edge of a cell, in A: slabs with vacuum have tens to hundreds, and the longest polytypes
+of SiC some hundreds."""
 
 MOST_SITES = 5000
 """Largest number of sites of a cell. Networks read cells of some hundred sites."""
