@@ -205,7 +205,7 @@ def test_a_description_cannot_ask_for_memory(
     """The model is not made: it would take gigabytes to hours."""
     change_description(weights, model=description(weights)["model"] | settings)
     monkeypatch.setattr(SiteNet, "__init__", lambda *_: pytest.fail("the model was made"))
-    with pytest.raises(UnusableModel, match="smaller than its description says|must be at most"):
+    with pytest.raises(UnusableModel, match=r"smaller than its description says|must be at most"):
         load_model(weights)
 
 
