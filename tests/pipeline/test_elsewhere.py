@@ -124,7 +124,7 @@ def test_as_a_module(folder: Path, prefix: str) -> None:
     own = {**os.environ, "PYTHONPATH": str(ROOT)}
     traced = subprocess.run(command, cwd=folder, env=own, stdout=subprocess.PIPE, text=True)
     rules = [row["rule"] for row in csv.DictReader(traced.stdout.splitlines())]
-    assert rules == ["crystals_collect", "crystals_split"]
+    assert rules == ["crystals_collect", "crystals_labels", "crystals_split"]
 
 
 def test_a_module_tells_mistakes_and_unknown_names(folder: Path) -> None:
