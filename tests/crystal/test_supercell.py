@@ -215,6 +215,10 @@ def test_a_greedy_supercell_may_have_exactly_n_atoms(n_atoms, edges):
     assert np.count_nonzero(found) == 3
 
 
+def test_a_greedy_supercell_of_a_large_cell_is_the_cell():
+    assert np.array_equal(greedy_supercell(4 * np.eye(3), sites=9, n_atoms=8), np.eye(3))
+
+
 def test_hermite_keeps_the_lattice():
     random = np.random.default_rng(0)
     for _ in range(50):
