@@ -5,6 +5,7 @@
 # make test    set up, then all checks and tests
 # make docs    set up, then the documentation in site/
 # make bench   set up, then the benchmarks, on the crystals of TABLE (a Parquet file with CIFs)
+# make mutants  set up, then wrong changes of the science modules, which the tests should notice (hours)
 # make wheels  packages of every set-up into the folder wheels/, for machines without a network
 # make lock    write the lock files anew from pyproject.toml
 
@@ -19,7 +20,7 @@ BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --resources gpu=$(GPUS) --cores $(CORES)
 CREATE_VENV = $(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Say which one to use: make PYTHON=python3.12 ...")' && $(PYTHON) -m venv
 
-.PHONY: run report tune slurm test check docs bench wheels lock setup
+.PHONY: run report tune slurm test check docs bench mutants wheels lock setup
 
 run: setup
 	$(SNAKEMAKE)
@@ -78,6 +79,9 @@ bench: setup
 	$(BIN)/python benchmarks/training_step.py --table $(TABLE) --n 500
 	$(BIN)/python benchmarks/infomax_step.py --table $(TABLE) --n 50
 	$(BIN)/python benchmarks/pair_block.py
+
+mutants: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tools/mutation/run.py
 
 # torch is given without its local version, and the CUDA packages that it pins itself are left out:
 # the same file then installs a CPU or a CUDA build.

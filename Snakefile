@@ -26,6 +26,7 @@ resource_scopes:
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     task="[A-Za-z0-9_-]+",
+    fold=r"(\.fold\d+)?",
     variant="[A-Za-z0-9_-]+",
     n=r"\d+",
     seed=r"\d+",

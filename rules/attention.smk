@@ -52,7 +52,7 @@ rule attention:
         weights=rules.train.output.weights,
         description=rules.train.output.description,
         shards=of(plan.run, "shards"),
-        split=rules.split.output.split,
+        split=of(plan.run, "split"),
     output:
         histogram=f"{paths.RUN}/attention.parquet",
         table=f"{paths.RUN}/attention.csv",
@@ -77,7 +77,7 @@ rule invariance:
         weights=rules.train.output.weights,
         description=rules.train.output.description,
         structures=rules.collect.output.structures,
-        split=rules.split.output.split,
+        split=of(plan.run, "split"),
     output:
         table=f"{paths.RUN}/invariance.parquet",
     log:

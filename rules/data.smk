@@ -1,5 +1,5 @@
-# Crystals from their source, the labels of each task, and its split. Files of the user are read anew
-# when their content changed, whatever their time is.
+# Crystals from their source, the labels of each task, its split, and what baselines need. Files of
+# the user are read anew when their content changed, whatever their time is.
 
 
 rule collect:
@@ -49,6 +49,8 @@ rule labels:
 rule split:
     input:
         labels=rules.labels.output.labels,
+        structures=rules.collect.output.structures,
+        features=of(plan.dataset, "structure_types"),
     output:
         split=paths.SPLIT,
         report=paths.SPLIT_REPORT,
@@ -60,5 +62,25 @@ rule split:
     params:
         code=code("split"),
         section=of(plan.dataset, "split_options"),
+        output=of(plan.output),
     script:
         "../workflow/scripts/split.py"
+
+
+rule baseline_features:
+    input:
+        structures=rules.collect.output.structures,
+    output:
+        table=paths.BASELINE_FEATURES,
+    log:
+        paths.log(paths.BASELINE_FEATURES),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory(4000),
+        runtime=240,
+    params:
+        code=code("baseline_features"),
+    script:
+        "../workflow/scripts/baseline_features.py"

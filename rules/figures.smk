@@ -5,6 +5,8 @@ rule metrics:
     input:
         metrics=plan.runs.files("metrics.json"),
         ensembles=[ensemble.file("metrics.json") for ensemble in plan.ensembles],
+        baselines=plan.runs.baselines,
+        splits=plan.runs.split_reports,
     output:
         csv=table("metrics", "errors of all runs", "metrics"),
         markdown=f"{paths.TABLES}/metrics.md",
@@ -81,6 +83,7 @@ rule fig5:
     params:
         code=code("fig5"),
         titles=plan.shown.titles,
+        labels=plan.shown.labels,
         units=plan.shown.units,
     script:
         "../workflow/scripts/fig5.py"
@@ -88,8 +91,8 @@ rule fig5:
 
 rule fig6:
     input:
-        histograms=plan.shown.files("attention.parquet"),
-        tables=plan.shown.files("attention.csv"),
+        histograms=plan.repeated.files("attention.parquet"),
+        tables=plan.repeated.files("attention.csv"),
     output:
         **figure("fig6", "6, attention and distance"),
         table=table("fig6", "figure 6, what each head attends to", "fig6_table"),
@@ -99,15 +102,16 @@ rule fig6:
         "../envs/cpu.yaml"
     params:
         code=code("fig6"),
-        titles=plan.shown.titles,
+        titles=plan.repeated.titles,
+        seeds=plan.repeated.seeds,
     script:
         "../workflow/scripts/fig6.py"
 
 
 rule fig7:
     input:
-        long_range=plan.shown.files("long_range.parquet"),
-        complexity=plan.shown.complexity,
+        long_range=plan.repeated.files("long_range.parquet"),
+        complexity=plan.repeated.complexity,
     output:
         **figure("fig7", "7, range of attention"),
         table=table("fig7", "figure 7, correlations", "fig7_table"),
@@ -118,7 +122,9 @@ rule fig7:
         "../envs/cpu.yaml"
     params:
         code=code("fig7"),
-        titles=plan.shown.titles,
+        titles=plan.repeated.titles,
+        datasets=plan.repeated.datasets,
+        seeds=plan.repeated.seeds,
     script:
         "../workflow/scripts/fig7.py"
 

@@ -5,7 +5,10 @@ rule pretrain:
     input:
         shards=of(plan.featurised, "shards"),
         split=of(plan.pretraining, "split"),
+        structures=rules.collect.output.structures,
         held_out=of(plan.pretraining, "held_out_structures"),
+        tested_structures=of(plan.pretraining_tested, "structures"),
+        tested_splits=of(plan.pretraining_tested, "splits"),
     output:
         weights=f"{paths.PRETRAINING}/model.safetensors",
         description=f"{paths.PRETRAINING}/model.json",

@@ -1,11 +1,14 @@
-# One model per data set, N, task, variant and seed.
+# One model per data set, N, task, variant and seed, and the baselines of each.
 
 
 rule train:
     input:
         labels=rules.labels.output.labels,
         shards=of(plan.run, "shards"),
-        split=rules.split.output.split,
+        split=of(plan.run, "split"),
+        structures=rules.collect.output.structures,
+        tested_structures=of(plan.run_tested, "structures"),
+        tested_splits=of(plan.run_tested, "splits"),
     output:
         weights=f"{paths.RUN}/model.safetensors",
         description=f"{paths.RUN}/model.json",
@@ -48,3 +51,24 @@ rule ensemble:
         code=code("ensemble"),
     script:
         "../workflow/scripts/ensemble.py"
+
+
+rule baselines:
+    input:
+        predictions=of(plan.runs_of, "predictions"),
+        features=rules.baseline_features.output.table,
+    output:
+        table=paths.BASELINES,
+    log:
+        paths.log(paths.BASELINES),
+    conda:
+        "../envs/cpu.yaml"
+    threads: 8
+    resources:
+        mem_mb=memory(8000),
+        runtime=240,
+    params:
+        code=code("baselines"),
+        seed=of(plan.split_seed),
+    script:
+        "../workflow/scripts/baselines.py"

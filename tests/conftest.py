@@ -10,6 +10,7 @@ import torch
 from few_label_salts import write_salts
 from rock_salts import write_rock_salts
 
+from sitenet.splits.held_out import HeldOut
 from sitenet.train.pretrain import PretrainInputs
 from sitenet.train.supervised import RunInputs
 from sitenet.train.transfer import TransferInputs
@@ -69,7 +70,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
 def unlabelled(labelled: RunInputs) -> PretrainInputs:
     """Of a pre-training, on the same crystals."""
     given = labelled
-    return PretrainInputs(given.shards, given.split, (), given.features)
+    return PretrainInputs(given.shards, given.split, HeldOut(given.structures), given.features)
 
 
 @pytest.fixture(scope="module")

@@ -53,9 +53,9 @@ def test_bad_files_are_told_and_the_rest_predicted(
     cifs = [str(good), str(bad), str(tmp_path / "absent.cif")]
     assert main(["predict", str(imported), *cifs]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "cif,prediction,unit,problem"
+    assert lines[0] == "cif,prediction,unit,problem,note"
     assert lines[1].startswith(f"{good},-0.3")
-    assert all(",," in line and not line.endswith(",") for line in lines[2:])
+    assert all(",," in line and line.endswith(",") and line.split(",")[3] for line in lines[2:])
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -82,7 +82,7 @@ def test_representations_of_files_do_not_depend_on_their_description(
     files = [str(tmp_path / f"{name}.cif") for name in ("salt", "bad", "shifted", "other")]
     assert main(["embed", str(weights), *files]) == 0
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert table.columns.tolist() == ["cif", "problem", "z1", "z2", "z3", "z4", "z5"]
+    assert table.columns.tolist() == ["cif", "problem", "note", "z1", "z2", "z3", "z4", "z5"]
     assert table.cif.tolist() == files
     assert table.problem.notna().tolist() == [False, True, False, False]
     salt, bad, shifted, other = table.filter(regex="^z").to_numpy()

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sitenet.analysis.distance_ranges import FAR, REACH
+from sitenet.model.description import memory_limit
 from sitenet.model.inference import batches_in_order
-from sitenet.model.saving import load_model, memory_limit
+from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch

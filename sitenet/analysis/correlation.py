@@ -1,5 +1,6 @@
 """Rank correlation with a confidence interval, and linear fits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,13 +41,9 @@ def spearman(x: Float, y: Float, seed: int, resamples: int = 2000) -> Spearman:
         raise ValueError("a correlation needs pairs of finite numbers")
     if len(x) == 0 or np.ptp(x) == 0 or np.ptp(y) == 0:
         raise ValueError("a correlation needs numbers that vary")
-    whole = _weighted_rho(x, y, np.ones((1, len(x)), dtype=np.int64))[0]
-    rng = np.random.default_rng(seed)
-    rows = max(1, BLOCK // len(x))
-    drawn = [
-        _weighted_rho(x, y, _bootstrap_counts(rng, min(rows, resamples - done), len(x)))
-        for done in range(0, resamples, rows)
-    ]
+    whole = weighted_rho(x, y, np.ones((1, len(x)), dtype=np.int64))[0]
+    samples = bootstrap_samples(np.random.default_rng(seed), resamples, len(x))
+    drawn = [weighted_rho(x, y, counts) for counts in samples]
     low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
     return Spearman(float(whole), float(low), float(high), len(x))
 
@@ -58,13 +55,16 @@ def least_squares(x: Float, y: Float) -> Line:
     return Line(float(slope), float(intercept))
 
 
-def _bootstrap_counts(rng: np.random.Generator, resamples: int, n: int) -> Int:
-    """Multiplicity of each of n items in each resample: (resamples, n)."""
-    drawn = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n)
+def bootstrap_samples(rng: np.random.Generator, resamples: int, n: int) -> Iterator[Int]:
+    """Multiplicity of each of n items in each resample, (rows, n) at a time."""
+    rows = max(1, BLOCK // n)
+    for done in range(0, resamples, rows):
+        size = min(rows, resamples - done)
+        drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
 
 
-def _weighted_rho(x: Float, y: Float, counts: Int) -> Float:
+def weighted_rho(x: Float, y: Float, counts: Int) -> Float:
     """Spearman's rho (R,) of resamples that contain pair i `counts[r, i]` times; NaN if undefined.
 
     Values keep the order of the whole sample, so that resamples need no sorting.
@@ -83,4 +83,4 @@ def _centred_mid_ranks(values: Float, counts: Int) -> Float:
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     sizes = np.add.reduceat(counts[:, order], starts, axis=1)
     middle = np.cumsum(sizes, axis=1) - sizes / 2
-    return middle[:, group] - len(values) / 2
+    return middle[:, group] - counts.sum(axis=1, keepdims=True) / 2

@@ -8,7 +8,7 @@ import torch
 from sitenet.analysis.attention import atom_attention
 from sitenet.analysis.explanation import Explanation, attention_by_distance, attention_by_neighbour
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.files import read_json
+from sitenet.model.description import read_description
 from sitenet.model.inference import batches_in_order, predict
 from sitenet.model.layers import segment_max
 from sitenet.model.saving import load_model
@@ -45,7 +45,7 @@ def explain_crystal(
         formula=reduced_formula(crystal.numbers),
         crystal=crystal,
         prediction=float(predict(model, store)[0]),
-        unit=read_json(weights.with_suffix(".json"))["label"]["unit"],
+        unit=read_description(weights).unit(),
         neighbours=neighbours,
         heads=attention_by_distance(crystal, neighbours),
         long_range_coefficient=coefficient,

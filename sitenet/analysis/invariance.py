@@ -18,8 +18,9 @@ from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES
 from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.guard import Failure, check_accounts, guarded_map
+from sitenet.model.description import read_description
 from sitenet.model.inference import predict
-from sitenet.model.saving import features_of, load_model
+from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.limits import LIMITS, LimitSettings
@@ -60,7 +61,7 @@ def write_invariance(
     Raises:
         ValueError: none of `ids` is in the table or can be featurised.
     """
-    settings = features_of(weights)
+    settings = read_description(weights).features()
     model = load_model(weights)
     chosen = choose_ids(structures, crystals, seed, ids)
     progress = Progress(len(chosen), "invariance", "crystals")

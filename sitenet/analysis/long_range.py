@@ -8,9 +8,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from sitenet.model.description import memory_limit
 from sitenet.model.inference import infer
 from sitenet.model.layers import segment_max
-from sitenet.model.saving import load_model, memory_limit
+from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.progress import Progress
 from sitenet.shards.batch import RaggedBatch

@@ -1,13 +1,21 @@
 """Arguments of every command. Nothing heavy is imported here."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from math import inf, nan
 from pathlib import Path
 from typing import Any, get_args
 
 from sitenet.options.model import Output
 
 MODEL = "model.safetensors of a run; its model.json must be in the same folder"
+CIFS = "CIF files, and folders, of which all *.cif are taken, also in folders in them"
 TABLE = "CSV file to write (default: print the table)"
+SECONDS = "largest processor time for reading one file (default: 20); it is left out beyond that"
+CODES = (
+    "Files that cannot be used are listed with the reason, and the others go on. Exit codes: 0 if "
+    "a file could be used; 1 if model or output cannot be used, before any work; 2 if no file "
+    "could be used, or for wrong arguments."
+)
 
 Commands = Any
 """argparse's object that subparsers are added to; it has no public type."""
@@ -30,22 +38,41 @@ def make_parser() -> ArgumentParser:
 
 
 def _add_predict(commands: Commands) -> None:
-    predict = commands.add_parser("predict", help="predict the label of CIF files")
+    predict = commands.add_parser(
+        "predict", help="predict the label of CIF files", description=CODES
+    )
     predict.add_argument("model", type=Path, help=MODEL)
-    predict.add_argument("cif", type=Path, nargs="+")
-    predict.add_argument("--out", type=Path, help=TABLE)
+    _add_files(predict)
 
 
 def _add_embed(commands: Commands) -> None:
-    embed = commands.add_parser("embed", help="compute representation vectors of CIF files")
+    embed = commands.add_parser(
+        "embed", help="compute representation vectors of CIF files", description=CODES
+    )
     embed.add_argument("model", type=Path, help=MODEL.replace("a run", "a pre-training or run"))
-    embed.add_argument("cif", type=Path, nargs="+")
+    _add_files(embed)
     embed.add_argument(
         "--local",
         action="store_true",
         help="mean of the atoms' local representations instead of the crystal's vector Z",
     )
-    embed.add_argument("--out", type=Path, help=TABLE)
+
+
+def _add_files(command: ArgumentParser) -> None:
+    """What is read, and where the table goes."""
+    command.add_argument("cif", type=Path, nargs="+", help=CIFS)
+    command.add_argument("--seconds", type=_positive, default=20.0, help=SECONDS)
+    command.add_argument("--out", type=Path, help=TABLE)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not 0 < value < inf:
+        raise ArgumentTypeError(f"it must be a number above 0, not {text}")
+    return value
 
 
 def _add_explain(commands: Commands) -> None:

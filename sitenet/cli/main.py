@@ -5,22 +5,23 @@ from collections.abc import Callable, Sequence
 
 from sitenet.cli.arguments import make_parser
 from sitenet.progress import log, setup_logging
-from sitenet.structure.rejection import RejectedCrystal
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, or 1 after an error (2 for wrong arguments)."""
+    """Run a command and return the exit code.
+
+    0: done. 1: an error; nothing was written. 2: wrong arguments, or no file could be used.
+    """
     setup_logging()
     options = make_parser().parse_args(arguments)
     try:
-        _command(options.command)(options)
-    except (RejectedCrystal, ValueError, OSError) as error:
+        return _command(options.command)(options) or 0
+    except (ValueError, OSError) as error:
         log.error(f"sitenet {options.command}: {error}")
         return 1
-    return 0
 
 
-def _command(name: str) -> Callable[[Namespace], None]:
+def _command(name: str) -> Callable[[Namespace], int | None]:
     """The function of a command, imported here because most of them load torch."""
     match name:
         case "predict":

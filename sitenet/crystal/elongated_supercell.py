@@ -90,20 +90,18 @@ def _triples(
     a, b, meshes, normal = _faces(metric, most, float(budget[-1]))
     aa, bb = _squares(a, metric), _squares(b, metric)
     area = np.sqrt(aa * bb - ((a @ metric) * b).sum(axis=1) ** 2)
-    for plane in np.unique(normal, axis=0):
-        faces = np.flatnonzero((normal == plane).all(axis=1))
-        for planes in range(1, most // int(meshes[faces].min()) + 1):
-            cells = meshes[faces] * planes
-            height = cells * volume / area[faces]
-            least = np.maximum.reduce([bb[faces], np.full(len(faces), metric[2, 2]), height**2])
-            fits = cells <= most
-            fits[fits] &= (aa + bb)[faces[fits]] + least[fits] / ROUNDING <= budget[cells[fits]]
-            chosen = faces[fits]
-            if not len(chosen):
-                continue
-            radius = float(np.sqrt((aa + bb)[chosen].max())) / 2 * ROUNDING
-            thirds = _above(metric, plane, planes, radius)
-            yield from _fitting(metric, a[chosen], b[chosen], thirds)
+    normals, plane_of = np.unique(normal, axis=0, return_inverse=True)
+    least = np.maximum(bb, metric[2, 2]) / ROUNDING
+    for planes in range(1, most // int(meshes.min(initial=most)) + 1):
+        cells = np.minimum(meshes * planes, most)
+        third = np.maximum(least, (cells * volume / area) ** 2 / ROUNDING)
+        fits = np.flatnonzero((meshes * planes <= most) & (aa + bb + third <= budget[cells]))
+        order = fits[np.argsort(plane_of[fits], kind="stable")]
+        for faces in np.split(order, np.flatnonzero(np.diff(plane_of[order])) + 1):
+            if len(faces):
+                radius = float(np.sqrt((aa + bb)[faces].max())) / 2 * ROUNDING
+                thirds = _above(metric, normals[plane_of[faces[0]]], planes, radius)
+                yield from _fitting(metric, a[faces], b[faces], thirds)
 
 
 def _faces(metric: Float, most: int, budget: float) -> tuple[Int, Int, Int, Int]:

@@ -19,6 +19,9 @@ HALF_OF_NEIGHBOURS = np.array(
 SHORTER = 1.0 - 1e-9
 """A vector is replaced only if the other one is shorter by more than rounding errors."""
 
+MOST_STEPS = 1000
+"""Steps of a reduction; each divides a length, so only rounding errors can lead to more."""
+
 
 def minkowski(metric: Float) -> Int:
     """Integer matrix T with det +-1 such that the rows of T A are a Minkowski-reduced basis of A.
@@ -37,7 +40,7 @@ def minkowski(metric: Float) -> Int:
     def dot(u: Vector, v: Vector) -> float:
         return sum(u[i] * (g[i][0] * v[0] + g[i][1] * v[1] + g[i][2] * v[2]) for i in range(3))
 
-    while True:
+    for _ in range(MOST_STEPS):
         basis.sort(key=lambda v: dot(v, v))
         a, b = _gauss(basis[0], basis[1], dot)
         c = basis[2]
@@ -53,16 +56,18 @@ def minkowski(metric: Float) -> Int:
         if dot(shortest, shortest) >= SHORTER * dot(c, c):
             return np.array(sorted([a, b, c], key=lambda v: dot(v, v)), dtype=np.int64)
         basis = [a, b, shortest]
+    raise ArithmeticError("the cell is too skew to find a reduced basis in double precision")
 
 
 def _gauss(a: Vector, b: Vector, dot: Callable[[Vector, Vector], float]) -> tuple[Vector, Vector]:
     """Reduced basis of the plane spanned by a and b, shorter vector first."""
-    while True:
+    for _ in range(MOST_STEPS):
         steps = round(dot(a, b) / dot(a, a))
         shorter = [q - steps * p for p, q in zip(a, b, strict=True)]
         if dot(shorter, shorter) >= SHORTER * dot(b, b):
             return a, b
         a, b = (shorter, a) if dot(shorter, shorter) < dot(a, a) else (a, shorter)
+    raise ArithmeticError("the cell is too skew to find a reduced basis in double precision")
 
 
 def hermite(rows: NDArray[np.integer]) -> Int:

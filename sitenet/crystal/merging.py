@@ -9,8 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sitenet.crystal.symmetry import chained
+
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+PROBES = 16
+"""Columns of sorted distances by which rows are told apart first."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +116,32 @@ def _split(classes: Int, distances: Float, columns: Int, tolerance: float) -> In
     result = np.empty_like(classes)
     used = 0
     for group in groups:
-        while len(group) > 1:
-            rows = _keys(distances[group], columns, distances.max())
-            same = (abs(rows - rows[0]) <= tolerance).all(axis=1)
-            result[group[same]], used = used, used + 1
-            group = group[~same]
-        if len(group):
+        if len(group) == 1:
             result[group[0]], used = used, used + 1
+            continue
+        rows = _keys(distances[group], columns, distances.max())
+        first = _first_equal(rows, tolerance)
+        numbers = np.cumsum(first == np.arange(len(group))) - 1
+        result[group] = used + numbers[first]
+        used += int(numbers[-1]) + 1
     return result
+
+
+def _first_equal(rows: Float, tolerance: float) -> Int:
+    """For each of the sorted rows (g, A): the first row that it equals, among those that equal no
+    row before them.
+
+    Rows that differ in one of some columns are not compared in full: of large crystals without
+    symmetry hardly any have close neighbours there.
+    """
+    columns = np.unique(np.linspace(0, rows.shape[1] - 1, PROBES).astype(np.int64))
+    first = np.empty(len(rows), dtype=np.int64)
+    for part in chained([rows[:, k] for k in columns], tolerance):
+        while len(part):
+            same = (abs(rows[part] - rows[part[0]]) <= tolerance).all(axis=1)
+            first[part[same]] = part[0]
+            part = part[~same]
+    return first
 
 
 def _keys(distances: Float, columns: Int, longest: float) -> Float:

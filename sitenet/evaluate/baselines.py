@@ -1,68 +1,144 @@
-"""Baselines for a model: predictions that do not use the structure."""
+"""Baselines for a network: what a user would take instead, trained on the same crystals."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from scipy import sparse
+from sitenet.evaluate.metrics import regression_metrics
+from sitenet.evaluate.run_paths import setting_of
+from sitenet.progress import log
+from sitenet.tables import read_table, write_table
 
 Float = NDArray[np.float64]
 
-RIDGE = 1e-3
-"""Penalty of the composition model, needed only for elements that always occur together."""
+NAMES = {
+    "mean": "mean of the training labels",
+    "median": "median of the training labels",
+    "formula": "same formula",
+    "structure_type": "same structure type",
+    "extra_trees": "extremely randomised trees",
+    "boosting": "gradient boosting",
+}
+"""The baselines, in words."""
+
+TREES, ROUNDS = 100, 200
 
 
-def baselines(
-    train_formulas: Sequence[str],
-    train_targets: Float,
-    test_formulas: Sequence[str],
-    test_targets: Float,
-) -> dict[str, float]:
-    """Test MAE, in the label's unit, of predictions that do not use the structure.
+def write_baselines(
+    predictions: Sequence[Path], features: Path, out: Path, seed: int, workers: int = 1
+) -> None:
+    """Train the baselines on the training crystals of each run; write their errors as CSV.
 
-    mean, median: of the training labels. formula: mean label of the training crystals with the same
-    reduced formula, or of all if there are none (equal to `mean` for a split grouped by formula).
-    composition: ridge regression on the element fractions. Formulas are reduced formulas. Raises
-    ValueError without training or test crystals.
+    Runs with the same crystals in each part have the same baselines, which are computed once.
+
+    Args:
+        predictions: tables of runs of one task: id, split, formula, target.
+        features: table of `sitenet.evaluate.baseline_features`.
+        out: CSV file to write, with a row for each run and baseline: n, variant, seed, baseline,
+            val_mae, test_mae, test_mae_low, test_mae_high (95 %), test_rmse, test_r2, `known`
+            (share of the test crystals whose formula or structure type is trained on; of other
+            baselines empty), and whether it is the `best`: that with the lowest validation error.
+        seed: of the trees and the bootstrap.
+        workers: threads.
+    """
+    known = read_table(features).set_index("id")
+    done: dict[int, list[dict[str, Any]]] = {}
+    rows = []
+    for path in predictions:
+        table = read_table(path, ["id", "split", "formula", "target"])
+        table = table[table.split.isin(["train", "val", "test"])]
+        key = hash(tuple(map(tuple, table[["id", "split"]].to_numpy())))
+        if key not in done:
+            done[key] = baseline_errors(table, known.loc[table.id], seed, workers)
+        setting = setting_of(path)
+        run = {"n": setting["n"], "variant": setting["variant"],
+               "seed": int(path.parent.name.removeprefix("seed"))}  # fmt: skip
+        rows += [{**run, **errors} for errors in done[key]]
+    write_table(out, pd.DataFrame(rows))
+    best = next(row for row in rows if row["best"])
+    log.info(
+        f"{out.parent.parent.name} {out.stem}: best baseline of {len(done)} training sets, by "
+        f"validation error: {NAMES[best['baseline']]}, test MAE {best['test_mae']:.4g}"
+    )
+
+
+def baseline_errors(
+    table: pd.DataFrame, features: pd.DataFrame, seed: int, workers: int = 1
+) -> list[dict[str, Any]]:
+    """Errors of all baselines, see `write_baselines`.
+
+    `table` (split, formula, target) and `features` have the same rows.
+    """
+    found = []
+    val, test = ((table.split == part).to_numpy() for part in ("val", "test"))
+    target, groups = table.target.to_numpy(), table.formula.to_numpy()
+    for name, values in predicted(table, features, seed, workers).items():
+        errors = regression_metrics(target[test], values[test], seed, groups=groups[test])
+        low, high = errors["mae_interval"]
+        found.append(
+            {
+                "baseline": name,
+                "val_mae": float(np.abs(values - target)[val].mean()),
+                "test_mae": errors["mae"],
+                "test_mae_low": low,
+                "test_mae_high": high,
+                "test_rmse": errors["rmse"],
+                "test_r2": errors["r2"],
+                "known": _known(table, features, name),
+            }
+        )
+    best = min(found, key=lambda row: row["val_mae"])
+    return [{**row, "best": row is best} for row in found]
+
+
+def _known(table: pd.DataFrame, features: pd.DataFrame, name: str) -> float | None:
+    """Share of the test crystals whose formula or structure type is trained on."""
+    if name not in ("formula", "structure_type"):
+        return None
+    groups = (table if name == "formula" else features)[name].to_numpy()
+    train, test = ((table.split == part).to_numpy() for part in ("train", "test"))
+    return float(np.isin(groups[test].astype(str), groups[train].astype(str)).mean())
+
+
+def predicted(
+    table: pd.DataFrame, features: pd.DataFrame, seed: int, workers: int = 1
+) -> dict[str, Float]:
+    """Predictions (n,) of each baseline for all crystals, by its name in `NAMES`.
+
+    formula, structure_type: mean label of the training crystals with the same, or of all where
+    there are none. extra_trees, boosting: on the numbers among `features`.
     """
     # Imported on use: importing it at the start would take as long as importing PyTorch.
-    from sklearn.linear_model import Ridge
+    from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 
-    if len(train_targets) == 0 or len(test_targets) == 0:
-        raise ValueError("baselines need training and test crystals")
-    train_targets = np.asarray(train_targets, dtype=np.float64)
-    mean = train_targets.mean()
-    by_formula = pd.Series(train_targets).groupby(np.asarray(train_formulas)).mean()
-    same = by_formula.reindex(list(test_formulas)).fillna(mean).to_numpy()
-    model = Ridge(alpha=RIDGE).fit(element_fractions(train_formulas), train_targets)
-    predictions = {
-        "mean": mean,
-        "median": np.median(train_targets),
-        "formula": same,
-        "composition": model.predict(element_fractions(test_formulas)),
+    train = (table.split == "train").to_numpy()
+    target = table.target.to_numpy(dtype=np.float64)
+    known = target[train]
+    if not len(known):
+        raise ValueError("baselines need training crystals")
+    numbers = features.select_dtypes("number").to_numpy(dtype=np.float64)
+    middle = np.nan_to_num(np.nanmedian(np.vstack([numbers[train], numbers[:1] * 0]), axis=0))
+    numbers = np.where(np.isnan(numbers), middle, numbers)
+    trees = {
+        "extra_trees": ExtraTreesRegressor(
+            TREES, max_features=1 / 3, random_state=seed, n_jobs=workers
+        ),
+        "boosting": HistGradientBoostingRegressor(max_iter=ROUNDS, random_state=seed),
     }
     return {
-        name: float(np.abs(np.asarray(test_targets) - prediction).mean())
-        for name, prediction in predictions.items()
+        "mean": np.full(len(table), known.mean()),
+        "median": np.full(len(table), np.median(known)),
+        "formula": _mean_of_same(table.formula.to_numpy(), train, known),
+        "structure_type": _mean_of_same(features.structure_type.to_numpy(), train, known),
+        **{name: m.fit(numbers[train], known).predict(numbers) for name, m in trees.items()},
     }
 
 
-def element_fractions(formulas: Sequence[str]) -> "sparse.csr_matrix":
-    """Fraction of each element in each formula: (n, 119), columns by atomic number."""
-    from pymatgen.core import Composition
-    from scipy import sparse
-
-    unique, of_unique = np.unique(list(formulas), return_inverse=True)
-    rows, columns, values = [], [], []
-    for row, formula in enumerate(unique):
-        composition = Composition(formula).fractional_composition
-        for element, fraction in composition.items():
-            rows.append(row)
-            columns.append(element.Z)
-            values.append(fraction)
-    table = sparse.csr_matrix((values, (rows, columns)), shape=(len(unique), 119))
-    return table[of_unique]
+def _mean_of_same(groups: NDArray[np.object_], train: NDArray[np.bool_], known: Float) -> Float:
+    """Mean of the labels `known` of the training members of each one's group, or of all."""
+    means = pd.Series(known).groupby(groups[train]).mean()
+    return np.asarray(means.reindex(groups).fillna(known.mean()), dtype=np.float64)

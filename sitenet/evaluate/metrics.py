@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
@@ -11,9 +12,15 @@ BLOCK = 2**22  # resampled indices in memory at a time
 
 
 def regression_metrics(
-    target: Float, prediction: Float, seed: int, resamples: int = 2000
+    target: Float,
+    prediction: Float,
+    seed: int,
+    resamples: int = 2000,
+    groups: NDArray[np.object_] | None = None,
 ) -> dict[str, Any]:
     """Errors of `prediction` (n,) for `target` (n,), in the label's unit.
+
+    groups: (n,) names of what is resampled as a whole, such as formulas; None: each by itself.
 
     Keys: mae, rmse, r2 (1 - residual / total sum of squares; None if the targets are constant),
     mae_positive (MAE for targets > 0; None if there are none), mae_interval (bootstrap 95 %
@@ -34,18 +41,28 @@ def regression_metrics(
         "rmse": float(np.sqrt((error**2).mean())),
         "r2": 1 - float((error**2).sum()) / total if np.ptp(target) > 0 else None,
         "mae_positive": float(size[positive].mean()) if positive.any() else None,
-        "mae_interval": bootstrap_interval(size, seed, resamples),
+        "mae_interval": bootstrap_interval(size, seed, resamples, groups),
         "n": len(target),
     }
 
 
-def bootstrap_interval(values: Float, seed: int, resamples: int = 2000) -> list[float]:
-    """Percentile bootstrap 95 % interval [low, high] of the mean of `values` (n,)."""
+def bootstrap_interval(
+    values: Float,
+    seed: int,
+    resamples: int = 2000,
+    groups: NDArray[np.object_] | None = None,
+) -> list[float]:
+    """Percentile bootstrap 95 % interval [low, high] of the mean of `values` (n,).
+
+    Whole `groups` (n,) are resampled, or single values (None): errors of polymorphs are alike.
+    """
     rng = np.random.default_rng(seed)
-    rows = max(1, BLOCK // len(values))
-    means = [
-        values[rng.integers(len(values), size=(min(rows, resamples - done), len(values)))].mean(1)
-        for done in range(0, resamples, rows)
-    ]
+    group = np.arange(len(values)) if groups is None else pd.factorize(groups)[0]
+    totals, counts = np.bincount(group, weights=values), np.bincount(group)
+    rows = max(1, BLOCK // len(totals))
+    means = []
+    for done in range(0, resamples, rows):
+        drawn = rng.integers(len(totals), size=(min(rows, resamples - done), len(totals)))
+        means.append(totals[drawn].sum(1) / counts[drawn].sum(1))
     low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return [float(low), float(high)]

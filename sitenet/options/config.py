@@ -74,6 +74,11 @@ def _in_datasets(config: Configuration) -> Iterator[str]:
         if name in FOLDERS:
             yield f"datasets.{name}: results/{name}/ holds something else, take another name"
         split, source = section.split, section.source
+        if split.folds is not None and split.kind in ("matbench", "column"):
+            yield (
+                f"datasets.{name}.split.folds: a split of kind {split.kind} is given, not drawn; "
+                "take grouped, prototype or random, or null"
+            )
         listed = isinstance(source, TableSource) and source.ids is not None
         extra = source.extra if isinstance(source, TableSource | CifFolderSource) else ()
         if isinstance(source, PrototypesSource) and (split.train_size or 0) >= source.crystals:

@@ -64,8 +64,9 @@ class CifFolderSource(Options):
     path: str = required("The folder.", not_empty=True)
     labels: str | None = option(
         None,
-        "Table of labels. null: `id_prop.csv` in the folder, lines of `id,value` without a header "
-        "as for CGCNN. Any other .csv or .parquet file has a header and may hold several labels.",
+        "Table of labels. null: `id_prop.csv` in the folder, lines of `id,value` as for CGCNN, "
+        "with or without a header. Any other .csv or .parquet file has a header and may hold "
+        "several labels.",
     )
     id: str | None = option(
         None, "Column of the ids in a table with a header; null: its first column."

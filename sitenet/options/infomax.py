@@ -87,7 +87,9 @@ class PretrainingSection(Options):
     )
     hold_out: tuple[str, ...] = option(
         (),
-        "Names of data sets whose crystals, recognised by their ids, are left out.",
+        "Names of data sets whose crystals are left out, recognised by their formulas, since ids "
+        "mean nothing in another data set. The test crystals of the experiments that use the "
+        "pre-training are always left out.",
         unique=True,
     )
     false_samples: tuple[FalseSample, ...] | None = option(

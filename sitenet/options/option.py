@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from math import isfinite
 from types import NoneType
 from typing import (
     Any,
@@ -118,6 +119,20 @@ class Options:
         kinds = {known.name: known.type for known in fields(cls)}
         return cls(**{name: _typed(kinds.get(name), value) for name, value in values.items()})
 
+    @classmethod
+    def from_untrusted(cls, values: Mapping[str, Any]) -> Self:
+        """The same for values of which nothing is known, not even the types.
+
+        Raises ValueError, which names the field.
+        """
+        kinds = {known.name: known.type for known in fields(cls)}
+        for name, value in values.items():
+            if name not in kinds:
+                raise ValueError(f"{name} is unknown")
+            if not _is_of(value, kinds[name]):
+                raise ValueError(f"{name} must not be {value!r:.80}")
+        return cls.from_dict(values)
+
 
 def options_of(group: type[Options]) -> tuple[Option, ...]:
     """The fields of a group that the configuration may set, in their order."""
@@ -205,6 +220,22 @@ def _problems(value: Any, allowed: tuple[str, ...], limits: Limits) -> Iterator[
         for name, limit in limits.items():
             if name in COMPARISONS and not COMPARISONS[name](one, limit):
                 yield f"{name.replace('_', ' ')} {limit}, not {one!r}"
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a plain value is of the type of a field; other groups of options are of none."""
+    if get_origin(kind) is Literal:
+        return isinstance(value, str) and value in get_args(kind)
+    if get_origin(kind) is tuple:
+        one = get_args(kind)[0]
+        return isinstance(value, list | tuple) and all(_is_of(item, one) for item in value)
+    if get_args(kind):  # a union
+        return any(_is_of(value, part) for part in get_args(kind))
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if kind is float:
+        return isinstance(value, int | float) and isfinite(value)
+    return isinstance(value, kind)
 
 
 def _typed(kind: Any, value: Any) -> Any:

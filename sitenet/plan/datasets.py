@@ -99,8 +99,33 @@ class DataSet:
         split: Options = self.options["split"]
         return split
 
-    def split(self, task: str) -> str:
-        return paths.SPLIT.format(dataset=self.name, task=task)
+    @property
+    def folds(self) -> int | None:
+        """Parts of a cross-validation; None: one split for all runs."""
+        folds: int | None = self.split_options["folds"]
+        return folds
+
+    def fold(self, seed: int) -> int:
+        """The fold that a run with this seed is tested on; 0 without cross-validation."""
+        return seed % self.folds if self.folds else 0
+
+    def split(self, task: str, seed: int = 0) -> str:
+        """The split of a run with this seed."""
+        fold = f".fold{self.fold(seed)}" if self.folds else ""
+        return paths.SPLIT.format(dataset=self.name, task=task, fold=fold)
+
+    @property
+    def baseline_features(self) -> str:
+        return paths.BASELINE_FEATURES.format(dataset=self.name)
+
+    @property
+    def structure_types(self) -> list[str]:
+        """The table of structure types, if they decide the split."""
+        return [self.baseline_features] if self.split_options["kind"] == "prototype" else []
+
+    def baselines(self, task: str) -> str:
+        """Errors of the baselines of all runs of a task."""
+        return paths.BASELINES.format(dataset=self.name, task=task)
 
     def task(self, name: str) -> Options:
         """Column, unit and output of a label. Raises UnknownName."""

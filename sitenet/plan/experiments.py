@@ -83,6 +83,23 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class Tested:
+    """Experiments that an encoder is used for: it must not see their test crystals."""
+
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def structures(self) -> list[str]:
+        """The table of structures of each."""
+        return [one.crystals.dataset.structures for one in self.experiments]
+
+    @property
+    def splits(self) -> list[str]:
+        """The split of each."""
+        return [one.split for one in self.experiments]
+
+
+@dataclass(frozen=True)
 class Transfer:
     """An experiment's trainings on one number of labels from one kind of weights."""
 

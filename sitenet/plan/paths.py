@@ -8,8 +8,10 @@ from pathlib import PurePosixPath
 DATASET = "results/{dataset}"
 STRUCTURES = f"{DATASET}/structures.parquet"
 LABELS = f"{DATASET}/labels/{{task}}.parquet"
-SPLIT = f"{DATASET}/splits/{{task}}.csv"
-SPLIT_REPORT = f"{DATASET}/splits/{{task}}.json"
+SPLIT = f"{DATASET}/splits/{{task}}{{fold}}.csv"  # fold: nothing, or .fold0, .fold1, ...
+SPLIT_REPORT = f"{DATASET}/splits/{{task}}{{fold}}.json"
+BASELINE_FEATURES = f"{DATASET}/baseline_features.parquet"
+BASELINES = f"{DATASET}/baselines/{{task}}.csv"
 COMPLEXITY = f"{DATASET}/complexity.parquet"
 DESCRIPTORS = f"{DATASET}/descriptors/{{descriptor}}/part-{{part}}.parquet"
 

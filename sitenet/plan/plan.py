@@ -8,7 +8,7 @@ from typing import Any
 from sitenet.options.config import ENCODER
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
-from sitenet.plan.experiments import Experiment, Experiments, Representation, Transfer
+from sitenet.plan.experiments import Experiment, Experiments, Representation, Tested, Transfer
 from sitenet.plan.names import Options, entry
 from sitenet.plan.pretraining import Pretraining
 from sitenet.plan.runs import Ensemble, Run, Runs, Setting, Variant
@@ -41,6 +41,40 @@ class Plan:
 
     def run(self, dataset: str, n: str | int, task: str, variant: str, seed: str | int) -> Run:
         return Run(self.setting(dataset, n, task, variant), int(seed))
+
+    def output(self, dataset: str, task: str) -> str:
+        """Which values a label can have."""
+        return str(self.dataset(dataset).task(task)["output"])
+
+    def split_seed(self, dataset: str) -> int:
+        """The seed of the draws of a data set that no run decides."""
+        return int(self.dataset(dataset).split_options["seed"])
+
+    def runs_of(self, dataset: str, task: str) -> Runs:
+        """The configured runs of a task."""
+        self.dataset(dataset).task(task)
+        settings = ((run, run.setting) for run in self.runs)
+        return Runs(
+            run
+            for run, setting in settings
+            if (setting.crystals.dataset.name, setting.task) == (dataset, task)
+        )
+
+    def run_tested(self, dataset: str, n: str | int, task: str, variant: str) -> Tested:
+        """Experiments that start from the encoder of the runs of a setting."""
+        setting = self.setting(dataset, n, task, variant)
+        return Tested(
+            tuple(
+                one
+                for one in self.experiments
+                if one.supervised and one.supervised.setting == setting
+            )
+        )
+
+    def pretraining_tested(self, pretraining: str) -> Tested:
+        """Experiments that use a pre-training."""
+        own = self.pretraining(pretraining)
+        return Tested(tuple(e for e in self.experiments if own in (e.pretraining, e.ablation)))
 
     def ensemble(self, dataset: str, n: str | int, task: str, variant: str) -> Ensemble:
         """The runs of a setting that the configuration has."""
@@ -84,9 +118,13 @@ class Plan:
 
     @cached_property
     def shown(self) -> Runs:
-        """The runs that figures show: the first seed of each of their settings."""
-        runs = [run for run in self.config["runs"] if run["figures"]]
-        return Runs(ensemble.runs[0] for ensemble in self._ensembles(runs))
+        """The runs that figure 5 and the invariance show: the first seed of each setting."""
+        return Runs(ensemble.runs[0] for ensemble in self._ensembles_shown)
+
+    @cached_property
+    def repeated(self) -> Runs:
+        """The runs that figures 6 and 7 show: all seeds of the same settings, one after another."""
+        return Runs(run for ensemble in self._ensembles_shown for run in ensemble.runs)
 
     @cached_property
     def featurised_sets(self) -> list[FeaturisedSet]:
@@ -179,6 +217,10 @@ class Plan:
     def _infomax(self) -> Options:
         section: Options = self.config["infomax"]
         return section
+
+    @property
+    def _ensembles_shown(self) -> list[Ensemble]:
+        return self._ensembles([run for run in self.config["runs"] if run["figures"]])
 
     def _ensembles(self, runs: list[Options]) -> list[Ensemble]:
         """The settings of some entries of `runs`, each once, with the seeds of all of them."""

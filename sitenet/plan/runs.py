@@ -85,6 +85,10 @@ class Run:
         return self.setting.crystals.shards
 
     @property
+    def split(self) -> str:
+        return self.setting.crystals.dataset.split(self.setting.task, self.seed)
+
+    @property
     def features(self) -> dict[str, Any]:
         return self.setting.crystals.features
 
@@ -136,7 +140,7 @@ class Ensemble:
     @property
     def predictions(self) -> list[str]:
         """Predictions of each run."""
-        return self.runs.files("predictions.parquet")
+        return self.runs.predictions
 
     @property
     def metrics(self) -> list[str]:
@@ -147,9 +151,25 @@ class Ensemble:
 class Runs(tuple[Run, ...]):
     """Runs that a table or figure is made from, in order."""
 
+    @property
+    def predictions(self) -> list[str]:
+        """Predictions of each."""
+        return self.files("predictions.parquet")
+
     def files(self, name: str) -> list[str]:
         """One file of each."""
         return [run.file(name) for run in self]
+
+    @property
+    def split_reports(self) -> list[str]:
+        """Reports on their splits, each once."""
+        return list(dict.fromkeys(run.split.removesuffix(".csv") + ".json" for run in self))
+
+    @property
+    def baselines(self) -> list[str]:
+        """Errors of the baselines of their tasks, each file once."""
+        settings = (run.setting for run in self)
+        return list(dict.fromkeys(one.crystals.dataset.baselines(one.task) for one in settings))
 
     @property
     def complexity(self) -> list[str]:
@@ -159,6 +179,19 @@ class Runs(tuple[Run, ...]):
     @property
     def units(self) -> list[str]:
         return [run.unit for run in self]
+
+    @property
+    def seeds(self) -> list[int]:
+        return [run.seed for run in self]
+
+    @property
+    def datasets(self) -> list[str]:
+        return [run.setting.crystals.dataset.name for run in self]
+
+    @property
+    def labels(self) -> list[str]:
+        """What each one predicts: the same for runs whose errors can be compared."""
+        return ["/".join(run.setting.names[k] for k in ("dataset", "task")) for run in self]
 
     @property
     def titles(self) -> list[str]:

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_lowercase
 
 import pandas as pd
 
 from sitenet.plots import box_plots, dim_fig7, dim_fig8_11, style
 from sitenet.tables import write_table
 
-PANEL_HEIGHT = 6.0  # cm
+ROW_HEIGHT = 6.0  # cm
 CONTROL = "untrained"
-HEADINGS = ("trained further", *(f"fixed, {name}" for name in dim_fig8_11.MODELS.values()))
+HEADINGS = ("fine-tuned", "fixed: linear", "fixed: ridge", "fixed: network")
 UNTRAINED = box_plots.Arm("random weights", style.GREY)  # the control of both
 ARMS = {**dim_fig8_11.ARMS, **dim_fig7.ARMS, CONTROL: UNTRAINED, dim_fig7.CONTROL: UNTRAINED}
 
@@ -41,8 +40,8 @@ def draw_dim_fig13_s1(
 ) -> None:
     """Draw box plots with a common axis for each experiment, to compare the ways of learning.
 
-    The axes are logarithmic, as errors of linear regressions on few labels can be large. Stars mark
-    arms that are better than the control of their panel, as in figures 7 and 8.
+    The axes are logarithmic, and not extended by regression without penalty. Stars mark arms that
+    are better than the control of their panel, as in figures 7 and 8.
 
     Args:
         titles, units: of the experiments and their labels.
@@ -54,22 +53,24 @@ def draw_dim_fig13_s1(
     """
     both = map(dim_fig7.by_experiment, (transfer, representations))
     rows = [_compared(*one) for one in zip(titles, units, *both, strict=True)]
-    figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(rows) + 0.8)
+    height = style.row_height(len(rows), ROW_HEIGHT, 4.0)
+    figure = style.new_figure(style.DOUBLE, height * len(rows) + 1.2)
     axes = figure.subplots(len(rows), len(HEADINGS), squeeze=False, sharey="row")
-    shown = set()
+    shown: set[box_plots.Arm] = set()
+    beyond, marks = 0, False
     for line, row in zip(axes, rows, strict=True):
-        panels, left_out = zip(*_panels(row), strict=True)
-        limits = box_plots.common_limits(panels, log=True)
-        for axis, panel, off, heading in zip(line, panels, left_out, HEADINGS, strict=True):
-            box_plots.draw_boxes(axis, panel, limits, log=True)
+        tuned, fixed = _panels(row)
+        limits = dim_fig8_11.representation_limits(fixed, [tuned], log=True)
+        for axis, panel, heading in zip(line, (tuned, *fixed.values()), HEADINGS, strict=True):
+            beyond += box_plots.draw_boxes(axis, panel, limits, log=True)
             axis.set(title=heading, xlabel="labels")
-            if off:
-                style.note(axis, "\n".join(["off the scale:", *off]), "upper right")
             shown |= {ARMS[str(name)] for _, name in panel.found()}
-        line[0].set_ylabel(f"{row.title}: test MAE ({row.unit})")
-    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
-        style.letter(axis, name)
-    box_plots.add_legend(figure, {arm.label: arm for arm in ARMS.values() if arm in shown})
+            marks |= bool(panel.marks)
+        line[0].set_ylabel(f"{row.title}\ntest MAE ({row.unit})")
+    style.letter(axes.flat)
+    meaning = f"better than {UNTRAINED.label} (p < {box_plots.LEVEL:g})" if marks else ""
+    used = {arm.label: arm for arm in ARMS.values() if arm in shown}
+    box_plots.add_legend(figure, used, "one selection of labels", meaning, beyond)
     style.save(figure, pdf)
     errors = [_stacked(row.transfer, row.fixed) for row in rows]
     compared = [
@@ -84,17 +85,12 @@ def _compared(title: str, unit: str, transfer: pd.DataFrame, fixed: pd.DataFrame
     return _Row(title, unit, transfer, fixed, *against)
 
 
-def _panels(row: _Row) -> list[tuple[box_plots.Boxes, list[str]]]:
-    """Box plots of the panels of a row, and the arms left out, in the order of HEADINGS."""
+def _panels(row: _Row) -> tuple[box_plots.Boxes, dict[str, box_plots.Boxes]]:
+    """Box plots of the fine-tuned network, and of each model on fixed representations."""
     present = set(row.fixed.representation)
     arms = {name: arm for name, arm in dim_fig8_11.ARMS.items() if name in present}
-    return [
-        (dim_fig7.transfer_panel(row.transfer, row.transfer_compared), []),
-        *(
-            dim_fig8_11.representation_panel(row.fixed, row.fixed_compared, arms, model, CONTROL)
-            for model in dim_fig8_11.MODELS
-        ),
-    ]
+    fixed = dim_fig8_11.representation_panels(row.fixed, row.fixed_compared, arms)
+    return dim_fig7.transfer_panel(row.transfer, row.transfer_compared), fixed
 
 
 def _stacked(transfer: pd.DataFrame, fixed: pd.DataFrame) -> pd.DataFrame:

@@ -5,15 +5,14 @@ from math import log
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from sitenet.plots import style
+from sitenet.plots import fitting, style
 from sitenet.tables import write_table
 
 LINES = {"local": "-", "global": (0, (1.2, 1.2))}
-PANELS = {"score": "score loss", "kl": "KL term"}
+PANELS = {"score": "score loss (nats)", "kl": "KL term"}
 UNTRAINED = 2 * log(2)
 
 
@@ -28,27 +27,19 @@ def draw_dim_fig6(histories: Sequence[Path], titles: Sequence[str], pdf: Path, d
     tables = [pd.read_csv(path) for path in histories]
     figure = style.new_figure(style.DOUBLE, 6.8)
     axes = figure.subplots(1, 2)
-    for axis, (measure, label), letter in zip(axes, PANELS.items(), "ab", strict=True):
+    for axis, (measure, label) in zip(axes, PANELS.items(), strict=True):
         for number, table in enumerate(tables):
             for level, dashes in LINES.items():
                 axis.plot(table.epoch, table[f"val_{level}_{measure}"], color=f"C{number}",
-                          linestyle=dashes)  # fmt: skip
+                          linestyle=dashes, marker="." if len(table) == 1 else None)  # fmt: skip
         axis.set(xlabel="epoch", ylabel=f"validation {label}")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        style.letter(axis, letter)
-    _untaught(axes[0])
-    figure.legend(handles=_legend(names), loc="outside lower center", ncols=len(names) + 2)
+    style.marked(axes[0], UNTRAINED, f"all scores zero: 2 ln 2 = {UNTRAINED:.3f} nats")
+    style.letter(axes)
+    fitting.legend(figure, _legend(names))
     style.save(figure, pdf)
     columns = [f"val_{level}_{measure}" for level in LINES for measure in PANELS]
     write_table(data, style.of_runs(names, [t[["epoch", *columns]] for t in tables]))
-
-
-def _untaught(axis: Axes) -> None:
-    """Mark the loss for scores of zero, which an untrained model has."""
-    axis.axhline(UNTRAINED, color=style.GREY, linestyle="--", linewidth=0.8)
-    axis.annotate(f"2 ln 2 = {UNTRAINED:.3f}", (1, UNTRAINED), (-2, 2), ha="right", va="bottom",
-                  xycoords=("axes fraction", "data"), textcoords="offset points",
-                  color=style.GREY, fontsize=7)  # fmt: skip
 
 
 def _legend(names: Sequence[str]) -> list[Line2D]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from string import ascii_lowercase
 
 import pandas as pd
 
@@ -11,7 +10,7 @@ from sitenet.analysis.paired_tests import compare
 from sitenet.plots import box_plots, style
 from sitenet.tables import read_table, write_table
 
-PANEL_HEIGHT = 6.2  # cm
+ROW_HEIGHT = 6.2  # cm
 CONTROL = "random"
 ARMS = {
     "random": box_plots.Arm("random weights", style.GREY),
@@ -46,18 +45,22 @@ def draw_dim_fig7(
     columns = min(2, len(titles))
     rows = ceil(len(titles) / columns)
     width = style.DOUBLE if columns > 1 else style.SINGLE
-    figure = style.new_figure(width, PANEL_HEIGHT * rows + 0.8)
-    axes = figure.subplots(rows, columns, squeeze=False).flat
-    for axis, name, title, unit, e, c in zip(
-        axes, ascii_lowercase, titles, units, errors, compared, strict=False
-    ):
-        box_plots.draw_boxes(axis, transfer_panel(e, c))
+    figure = style.new_figure(width, style.row_height(rows, ROW_HEIGHT, 4.0) * rows + 0.8)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    panels = [transfer_panel(e, c) for e, c in zip(errors, compared, strict=True)]
+    beyond = 0
+    for axis, title, unit, panel in zip(axes, titles, units, panels, strict=False):
+        beyond += box_plots.draw_boxes(axis, panel)
         axis.set(title=title, xlabel="labels", ylabel=f"test MAE ({unit})")
-        style.letter(axis, name)
-    for axis in list(axes)[len(titles) :]:
+    style.letter(axes[: len(titles)])
+    for axis in axes[len(titles) :]:
         axis.remove()
     present = set(pd.concat(errors).arm)
-    box_plots.add_legend(figure, {name: arm for name, arm in ARMS.items() if name in present})
+    arms = {name: arm for name, arm in ARMS.items() if name in present}
+    meaning = f"better than {ARMS[CONTROL].label} (p < {box_plots.LEVEL:g})"
+    box_plots.add_legend(
+        figure, arms, "one seed", meaning if any(p.marks for p in panels) else "", beyond
+    )
     style.save(figure, pdf)
     write_table(data, style.of_runs(titles, errors))
     write_table(table, style.of_runs(titles, compared))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import ascii_lowercase
 
 import pandas as pd
 
@@ -10,8 +9,9 @@ from sitenet.analysis.paired_tests import compare
 from sitenet.plots import box_plots, style
 from sitenet.tables import read_table, write_table
 
-PANEL_HEIGHT = 6.2  # cm
-MODELS = {"linear": "linear regression", "mlp": "neural network"}
+ROW_HEIGHT = 6.2  # cm
+MODELS = {"linear": "linear, no penalty", "ridge": "ridge regression", "mlp": "neural network"}
+UNPENALISED = "linear"
 ARMS = {
     "infomax": box_plots.Arm("Deep InfoMax", style.BLUE),
     "without_synthetic": box_plots.Arm("without synthetic falses", style.PURPLE),
@@ -19,8 +19,6 @@ ARMS = {
     "ofm": box_plots.Arm("orbital field matrix", style.ORANGE),
     "xrd": box_plots.Arm("powder diffraction", style.GREEN),
 }
-OFF_SCALE = 3.0
-"""Descriptors whose median error exceeds the control's by this factor are left out of a panel."""
 
 
 @style.styled
@@ -33,8 +31,9 @@ def draw_dim_fig8_11(
 ) -> None:
     """Draw box plots of the test errors of all masks: rows are experiments, columns are models.
 
-    Stars mark arms that are better than the control (signed-rank test over the masks, with Holm's
-    correction for all comparisons of an experiment).
+    Panels of a row have one axis, whose end is not set by regression without penalty. Stars mark
+    arms that are better than the control (signed-rank test over the masks, with Holm's correction
+    for all comparisons of an experiment).
 
     Args:
         experiments: title, unit of the label, and tables of
@@ -48,18 +47,21 @@ def draw_dim_fig8_11(
     compared = [against_control(e, control) for e in errors]
     arms = {name: ARMS[name] for name in ARMS if any((e.representation == name).any()
                                                      for e in errors)}  # fmt: skip
-    figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(experiments) + 0.8)
-    axes = figure.subplots(len(experiments), len(MODELS), squeeze=False)
+    height = style.row_height(len(experiments), ROW_HEIGHT, 4.0)
+    figure = style.new_figure(style.DOUBLE, height * len(experiments) + 0.8)
+    axes = figure.subplots(len(experiments), len(MODELS), squeeze=False, sharey="row")
+    beyond, marks = 0, False
     for row, (title, unit, _) in enumerate(experiments):
-        for axis, (model, heading) in zip(axes[row], MODELS.items(), strict=True):
-            shown, off = representation_panel(errors[row], compared[row], arms, model, control)
-            box_plots.draw_boxes(axis, shown)
-            axis.set_xlabel("labels" + (f" (off the scale: {', '.join(off)})" if off else ""))
-            axis.set_title(f"{title}, {heading}")
-        axes[row, 0].set_ylabel(f"test MAE ({unit})")
-    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
-        style.letter(axis, name)
-    box_plots.add_legend(figure, arms)
+        panels = representation_panels(errors[row], compared[row], arms)
+        limits = representation_limits(panels)
+        for axis, (model, panel) in zip(axes[row], panels.items(), strict=True):
+            beyond += box_plots.draw_boxes(axis, panel, limits)
+            axis.set(xlabel="labels", title=MODELS[model])
+            marks |= bool(panel.marks)
+        axes[row, 0].set_ylabel(f"{title}\ntest MAE ({unit})")
+    style.letter(axes.flat)
+    meaning = f"better than {ARMS[control].label} (p < {box_plots.LEVEL:g})" if marks else ""
+    box_plots.add_legend(figure, arms, "one selection of labels", meaning, beyond)
     style.save(figure, pdf)
     titles = [title for title, *_ in experiments]
     with_unit = [c.assign(unit=unit) for c, (_, unit, _) in zip(compared, experiments, strict=True)]
@@ -79,29 +81,28 @@ def against_control(errors: pd.DataFrame, control: str) -> pd.DataFrame:
     )
 
 
-def representation_panel(
-    errors: pd.DataFrame,
-    compared: pd.DataFrame,
-    arms: Mapping[str, box_plots.Arm],
-    model: str,
-    control: str,
-) -> tuple[box_plots.Boxes, list[str]]:
-    """Box plot of one model, and labels of the arms left out because of their large errors."""
-    mine = compared[compared.model == model]
-    off = off_scale(mine, control)
-    shown = box_plots.Boxes(
-        errors[errors.model == model],
-        group="labels",
-        arm="representation",
-        value="test_mae",
-        arms={name: arm for name, arm in arms.items() if name not in off},
-        marks=box_plots.stars(mine, ["labels", "representation"]),
-    )
-    return shown, [arms[name].label for name in off]
+def representation_panels(
+    errors: pd.DataFrame, compared: pd.DataFrame, arms: Mapping[str, box_plots.Arm]
+) -> dict[str, box_plots.Boxes]:
+    """Box plots of one experiment, by model."""
+    return {
+        model: box_plots.Boxes(
+            errors[errors.model == model],
+            group="labels",
+            arm="representation",
+            value="test_mae",
+            arms=arms,
+            marks=box_plots.stars(compared[compared.model == model], ["labels", "representation"]),
+        )
+        for model in MODELS
+    }
 
 
-def off_scale(compared: pd.DataFrame, control: str) -> list[str]:
-    """Arms whose median error exceeds OFF_SCALE times the control's for some number of labels."""
-    medians = compared.pivot(index="labels", columns="representation", values="median")
-    ratio = medians.div(medians[control], axis=0).max()
-    return [name for name in ARMS if name in ratio and ratio[name] > OFF_SCALE]
+def representation_limits(
+    panels: Mapping[str, box_plots.Boxes],
+    others: Sequence[box_plots.Boxes] = (),
+    log: bool = False,
+) -> tuple[float, float]:
+    """Common limits of the panels of an experiment and of `others`."""
+    steady = [panel for model, panel in panels.items() if model != UNPENALISED]
+    return box_plots.common_limits([*steady, *others], log, may_fail=[panels[UNPENALISED]])

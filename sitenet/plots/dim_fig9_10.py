@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
-from sitenet.plots import style
+from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
-PANEL = 8.0  # cm
+PANEL = 7.4  # cm
 COLUMNS = {"infomax": "Deep InfoMax", "untrained": "untrained"}
-CLASSES = {False: ("others", style.GREY), True: ("halogen and metal", style.VERMILLION)}
+CLASSES = {False: ("other crystals", style.GREY), True: ("halogen and metal", style.VERMILLION)}
 MINUS = "\N{MINUS SIGN}"
 EXTREMES = (1, 99)
 """Percentiles of a property at the ends of its colour scale."""
@@ -52,20 +51,20 @@ def draw_dim_fig9(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) ->
     points = [_by_representation(map(read_table, row.maps)) for row in rows]
     scores = [_by_representation(map(pd.read_csv, row.scores)) for row in rows]
     distinct = _distinct(points)
-    figure = style.new_figure(style.DOUBLE, PANEL * len(distinct) + 0.6)
+    height = style.row_height(len(distinct), PANEL, 4.0)
+    figure = style.new_figure(style.DOUBLE, height * len(distinct) + 0.6)
     axes = figure.subplots(len(distinct), len(COLUMNS), squeeze=False)
     for line, members in zip(axes, distinct, strict=True):
-        title = " and ".join(rows[k].title for k in members)
         for axis, (name, heading) in zip(line, COLUMNS.items(), strict=True):
             one, score = (t[members[0]] for t in (points, scores))
             _classes(axis, one[one.representation == name])
             found = score[score.representation == name].set_index("space").silhouette
-            numbers = f"silhouette {found['z']:.2f} in Z, {found['map']:.2f} on the map"
-            axis.set_title(f"{title}: {heading}\n{numbers.replace('-', MINUS)}")
+            axis.set_title(f"{heading}: silhouette {_told(found)}")
+        _frame(line, " and ".join(rows[k].title for k in members))
     handles = [Line2D([], [], marker="o", linestyle="", markersize=4, color=colour, label=label)
                for label, colour in CLASSES.values()]  # fmt: skip
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
-    _letter(axes)
+    fitting.legend(figure, handles, "upper center")
+    style.letter(axes.flat)
     style.save(figure, pdf)
     write_table(data, style.of_runs([row.title for row in rows], points))
     write_table(table, style.of_runs([row.title for row in rows], scores))
@@ -75,16 +74,18 @@ def draw_dim_fig9(rows: Sequence[MapRow], pdf: Path, data: Path, table: Path) ->
 def draw_dim_fig10(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
     """Draw figure 10: maps coloured by the property. Writes `pdf`, a PNG and `data` (Parquet)."""
     points = [_by_representation(map(read_table, row.maps)) for row in rows]
-    figure = style.new_figure(style.DOUBLE, PANEL * len(rows))
+    height = style.row_height(len(rows), PANEL, 4.0)
+    figure = style.new_figure(style.DOUBLE, height * len(rows))
     axes = figure.subplots(len(rows), len(COLUMNS), squeeze=False)
     for line, row, one in zip(axes, rows, points, strict=True):
-        norm = Normalize(*np.percentile(one.target, EXTREMES))
+        norm = _colours(one.target.to_numpy())
         for axis, (name, heading) in zip(line, COLUMNS.items(), strict=True):
             _scatter(axis, one[one.representation == name], norm)
-            axis.set_title(f"{row.title}: {heading}")
+            axis.set_title(heading)
+        _frame(line, row.title)
         figure.colorbar(ScalarMappable(norm), ax=line, label=f"{row.label} ({row.unit})",
                         extend="both", pad=0.015)  # fmt: skip
-    _letter(axes)
+    style.letter(axes.flat)
     style.save(figure, pdf)
     write_table(data, style.of_runs([row.title for row in rows], points))
 
@@ -122,11 +123,28 @@ def _scatter(axes: Axes, points: pd.DataFrame, norm: Normalize) -> None:
 
 def _size(points: pd.DataFrame) -> float:
     """Area of a marker in square points, which decreases with the number of points."""
-    return float(np.clip(4000 / len(points), 1.5, 10))
+    return float(np.clip(4000 / max(1, len(points)), 1.5, 10))
 
 
-def _letter(axes: np.ndarray) -> None:
-    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
+def _told(silhouette: "pd.Series[float]") -> str:
+    """Silhouettes of the representation and of the map; there are none if a class is missing."""
+    if silhouette.isna().any():
+        return "not defined"
+    return f"{silhouette['z']:.2f} (map {silhouette['map']:.2f})".replace("-", MINUS)
+
+
+def _colours(target: style.Float) -> Normalize:
+    """Colour scale of a property, of some width also if all values are equal."""
+    if not len(target):
+        return Normalize(0.0, 1.0)
+    low, high = np.percentile(target, EXTREMES)
+    room = 0.0 if high > low else 0.01 * abs(low) or 1.0
+    return Normalize(low - room, high + room)
+
+
+def _frame(line: np.ndarray, title: str) -> None:
+    """Axes of the maps of a row, whose coordinates have no unit."""
+    for axis in line:
         axis.set(xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2")
         axis.margins(0.04)
-        style.letter(axis, name)
+    line[0].set_ylabel(f"{title}\nt-SNE 2")

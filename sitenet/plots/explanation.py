@@ -1,7 +1,8 @@
 """The attention of one site of a crystal in each head of the last block."""
 
+from collections.abc import Sequence
+from math import ceil, floor, log10
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from sitenet.analysis.distance_ranges import FAR
 from sitenet.analysis.explanation import Explanation, class_elements, site_names
 from sitenet.analysis.surroundings import Surroundings, attention_to, surroundings
 from sitenet.evaluate.rounding import readable
-from sitenet.plots import style
+from sitenet.plots import fitting, style
 
 ROW_HEIGHT = 5.8  # cm
 HALF = 0.5  # share of the attention that is drawn as lines
 WIDEST = 3.0  # pt, line to the atom with the largest attention
 LOWEST = 1e-6
+MINUS = "\N{MINUS SIGN}"
 COLOURS = [style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.SKY,
            style.BLACK, style.GREY]  # fmt: skip
 TURN, TILT = np.radians(28.0), np.radians(14.0)
@@ -40,31 +42,31 @@ def draw_explanation(explanation: Explanation, site: str, pdf: Path) -> None:
     colours = _element_colours(explanation)
     table = explanation.heads
     last = table[(table.site == site) & (table.block == table.block.max())]
-    figure = style.new_figure(style.DOUBLE, ROW_HEIGHT * len(last) + 1.6)
-    axes = figure.subplots(len(last), 2, squeeze=False, width_ratios=[1, 1.25])
+    height = style.row_height(len(last), ROW_HEIGHT, 4.0)
+    figure = style.new_figure(style.DOUBLE, height * len(last) + 1.6)
+    axes = figure.subplots(
+        len(last), 2, squeeze=False, width_ratios=[1, 1.25], sharex="col", sharey="col"
+    )
     for row, head in enumerate(last.to_dict("records")):
         _structure(axes[row, 0], explanation, around, site, head, colours)
         _weights(axes[row, 1], explanation, site, head, colours)
-    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
-        style.letter(axis, name)
+    _weight_axis(axes[0, 1], [_rows(explanation, site, head) for head in last.to_dict("records")])
+    style.letter(axes.flat)
     axes[-1, 1].set_xlabel(f"distance from {site} (Å)")
-    figure.suptitle(_title(explanation, site, int(last.block.iloc[0])), fontsize=9)
-    figure.legend(handles=_keys(colours), loc="outside lower center", ncols=len(colours) + 2)
+    figure.suptitle(_title(explanation), fontsize=9)
+    fitting.legend(figure, _keys(colours, site), columns=8)
     style.save(figure, pdf)
 
 
-def _title(explanation: Explanation, site: str, block: int) -> str:
+def _title(explanation: Explanation) -> str:
     reach = f"long-range coefficient {explanation.long_range_coefficient:.1f} Å"
     if explanation.percentile is not None:
         reach += (
-            f", larger than that of {explanation.percentile:.0f}% of "
-            f"{explanation.compared:,} training crystals"
+            f" (larger than that of {explanation.percentile:.0f}% of "
+            f"{explanation.compared:,} training crystals)"
         )
-    return (
-        f"{explanation.formula}: prediction {readable(explanation.prediction)} "
-        f"{explanation.unit}; {reach}\n"
-        f"attention of {site} in block {block}; lines: the atoms that hold half of it"
-    )
+    prediction = f"{readable(explanation.prediction)} {explanation.unit}".replace("-", MINUS)
+    return f"{explanation.formula}: prediction {prediction}; {reach}"
 
 
 def _element_colours(explanation: Explanation) -> dict[str, str]:
@@ -72,17 +74,21 @@ def _element_colours(explanation: Explanation) -> dict[str, str]:
     return {element: COLOURS[k % len(COLOURS)] for k, element in enumerate(elements)}
 
 
-def _keys(colours: dict[str, str]) -> list[Line2D]:
-    """Legend of the colours and sizes of the dots."""
+def _keys(colours: dict[str, str], site: str) -> list[Line2D]:
+    """Legend of colours, sizes and lines."""
     dots = [(element, colour, 6.0) for element, colour in colours.items()]
     dots += [
         (text, style.GREY, float(np.sqrt(_area(atoms))))
         for text, atoms in (("1 atom", 1), ("12 atoms", 12))
     ]
-    return [
+    keys = [
         Line2D([], [], marker="o", linestyle="", markeredgewidth=0, color=c, markersize=s, label=t)
         for t, c, s in dots
     ]
+    keys.append(Line2D([], [], marker="o", linestyle="", markersize=7, label=site,
+                       markerfacecolor="white", markeredgecolor=style.BLACK))  # fmt: skip
+    half = "atoms that hold half of the attention"
+    return [*keys, Line2D([], [], color=style.GREY, linewidth=WIDEST * 0.7, label=half)]
 
 
 def _area(atoms: Any) -> Any:
@@ -128,7 +134,7 @@ def _structure(
     _scale_bar(axes, seen)
     axes.set(aspect="equal")
     axes.axis("off")
-    axes.set_title(f"head {head['head']}")
+    axes.set_title(f"block {head['block']}, head {head['head']}")
 
 
 def _scale_bar(axes: Axes, seen: style.Float) -> None:
@@ -160,19 +166,31 @@ def _weights(
         clip_on=False,
         zorder=3,
     )
-    even = 1 / rows.atoms.sum()
-    axes.axhline(even, color=style.GREY, linestyle=":", linewidth=0.8)
-    axes.axvline(FAR, color=style.GREY, linestyle="--", linewidth=0.7)
-    axes.text(1, even, "even ", transform=axes.get_yaxis_transform(), fontsize=6, ha="right",
-              va="bottom", color=style.GREY)  # fmt: skip
+    atoms = rows.atoms.sum()
+    style.marked(axes, 1 / atoms, f"even: 1/{atoms}")
+    style.marked(axes, FAR, f"{FAR:g} Å", upright=True)
     shares = (
         ("itself", "self_share"), (f"up to {FAR:g} Å", "near_share"), ("beyond", "far_share")
     )  # fmt: skip
     axes.set_title(", ".join(f"{name} {head[key]:.0%}" for name, key in shares))
-    axes.set(yscale="log", ylim=(LOWEST, 1), ylabel="attention of one atom")
-    axes.yaxis.set_major_locator(LogLocator(base=100, numticks=9))
+    axes.set_ylabel(f"attention of {site} to one atom")
+
+
+def _weight_axis(axes: Axes, heads: Sequence[pd.DataFrame]) -> None:
+    """Limits and ticks that show the attention of all heads (tables of `_rows`)."""
+    rows = pd.concat(heads)
+    weights = np.append(rows.weight.clip(LOWEST, 1.0), 1 / heads[0].atoms.sum())
+    low, high = 10 ** floor(log10(weights.min())), weights.max()
+    room = (high / low) ** 0.12
+    axes.set(yscale="log", ylim=(low / room**0.3, high * room))
+    powers = range(floor(log10(low)), floor(log10(high)) + 1)
+    powers = powers[:: max(1, ceil(len(powers) / 4))]
+    below = (rows.weight < LOWEST).any()
+    names = [("≤" if below and k == powers[0] else "") + f"$10^{{{k}}}$" for k in powers]
+    axes.set_yticks([10.0**k for k in powers], names)
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_xlim(left=-0.02 * rows.distance.max())
+    reach = max(rows.distance.max(), FAR)
+    axes.set_xlim(-0.03 * reach, 1.04 * reach)
 
 
 def _rows(explanation: Explanation, site: str, head: dict) -> pd.DataFrame:

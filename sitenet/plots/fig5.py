@@ -3,30 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from sitenet.evaluate.rounding import readable
 from sitenet.files import read_json
-from sitenet.plots import style
+from sitenet.plots import fitting, style
+from sitenet.plots.clouds import Clouds
 from sitenet.tables import read_table, write_table
 
-BINS = 60
 ROW_HEIGHT = 6.6  # cm
 WIDE = 5  # errors that differ by more than this factor are shown on a log axis
 
 
 @dataclass(frozen=True)
 class Fig5Run:
-    """One trained model: name and unit of its label, and its files."""
+    """One trained model: heading, name and unit of its label, and its files."""
 
     title: str
+    label: str
     unit: str
     history: Path
     predictions: Path
@@ -37,73 +37,139 @@ class Fig5Run:
 def draw_fig5(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
     """Draw the learning curve and the parity plot of the test crystals, with a row for each run.
 
-    Writes `pdf`, a PNG next to it, and `data` (Parquet): run, panel, and either epoch, train_mae,
-    val_mae or id, target, prediction.
+    Runs of one label have the same axes, and all errors the same kind of scale. Writes `pdf`, a PNG
+    next to it, and `data` (Parquet): run, panel, and either epoch, train_mae, val_mae or id,
+    target, prediction.
     """
-    figure = style.new_figure(style.DOUBLE, ROW_HEIGHT * len(runs))
+    histories = [pd.read_csv(run.history) for run in runs]
+    predictions = [read_table(run.predictions).query("split == 'test'") for run in runs]
+    metrics = [read_json(run.metrics) for run in runs]
+    height = style.row_height(len(runs), ROW_HEIGHT, 5.4)
+    figure = style.new_figure(style.DOUBLE, height * len(runs) + 0.8)
     axes = figure.subplots(len(runs), 2, squeeze=False, width_ratios=[1.15, 1])
-    shown = []
-    for row, run in enumerate(runs):
-        history = pd.read_csv(run.history)
-        predictions = read_table(run.predictions).query("split == 'test'")
-        metrics = read_json(run.metrics)
-        _learning_curve(axes[row, 0], history, metrics, run)
-        _parity(figure, axes[row, 1], predictions, metrics["splits"]["test"], run)
-        curve = history[["epoch", "train_mae", "val_mae"]]
-        points = predictions[["id", "target", "prediction"]]
-        shown += [curve.assign(run=run.title, panel="learning_curve")]
-        shown += [points.assign(run=run.title, panel="parity")]
-    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
-        style.letter(axis, name)
+    wide = any(_is_wide(history) for history in histories)
+    clouds = Clouds([len(points) for points in predictions])
+    beyond = 0
+    for (left, right), run, history, points, scores in zip(
+        axes, runs, histories, predictions, metrics, strict=True
+    ):
+        alike = [k for k, other in enumerate(runs) if other.label == run.label]
+        _learning_curve(left, history, scores["best_epoch"], run)
+        _error_axis(left, [histories[k] for k in alike], wide)
+        limits = parity_limits(pd.concat([predictions[k] for k in alike]))
+        beyond += _parity(right, clouds, points, limits, scores["splits"].get("test"), run)
+    last = max(history.epoch.max() for history in histories)
+    for axis in axes[:, 0]:
+        axis.set_xlim(0, last + 1)
+    style.letter(axes.flat)
+    fitting.legend(figure, [*_keys(beyond), *clouds.explain(figure, axes[:, 1], "test crystal")])
     style.save(figure, pdf)
+    shown = []
+    for run, history, points in zip(runs, histories, predictions, strict=True):
+        curve = history[["epoch", "train_mae", "val_mae"]]
+        shown += [curve.assign(run=run.title, panel="learning_curve")]
+        part = points[["id", "target", "prediction"]]
+        shown += [part.assign(run=run.title, panel="parity")]
     table = pd.concat(shown, ignore_index=True)
     columns = ["run", "panel", "epoch", "train_mae", "val_mae", "id", "target", "prediction"]
     write_table(data, table[columns].astype({"epoch": "Int64"}))
 
 
-def _learning_curve(
-    axes: Axes, history: pd.DataFrame, metrics: dict[str, Any], run: Fig5Run
-) -> None:
+def parity_limits(points: pd.DataFrame) -> tuple[float, float]:
+    """Limits of both axes: those of the labels, and of predictions less than half as far outside.
+
+    `points`: table of target and prediction. Around labels that are all equal, errors of 10 % fit.
+    """
+    target, prediction = points.target.to_numpy(), points.prediction.to_numpy()
+    if not len(target):
+        return 0.0, 1.0
+    low, high = target.min(), target.max()
+    span = (high - low) or 0.1 * abs(low) or 1.0
+    near = prediction[(prediction > low - span / 2) & (prediction < high + span / 2)]
+    both = np.concatenate([target, near])
+    margin = 0.04 * span
+    return float(both.min() - margin), float(both.max() + margin)
+
+
+def _errors(histories: Sequence[pd.DataFrame]) -> style.Float:
+    """Finite training and validation errors (n,)."""
+    errors = pd.concat(histories)[["train_mae", "val_mae"]].to_numpy().ravel()
+    return errors[np.isfinite(errors)]
+
+
+def _is_wide(history: pd.DataFrame) -> bool:
+    errors = _errors([history])
+    return bool(len(errors) and errors.min() > 0 and errors.max() > WIDE * errors.min())
+
+
+def _error_axis(axes: Axes, histories: Sequence[pd.DataFrame], log: bool) -> None:
+    """Limits of the errors of all runs of a label, with room for the note above them."""
+    errors = _errors(histories)
+    errors = errors[errors > 0] if log else errors
+    low, high = (errors.min(), errors.max()) if len(errors) else (0.1, 1.0)
+    if log:
+        room = (high / low) ** 0.05 if high > low else 1.1
+        axes.set(yscale="log", ylim=(low / room, high * room**3))
+        style.plain_ticks(axes.yaxis)
+    else:
+        room = 0.05 * ((high - low) or abs(high) or 1.0)
+        axes.set_ylim(low - room, high + 3 * room)
+
+
+def _learning_curve(axes: Axes, history: pd.DataFrame, best: int, run: Fig5Run) -> None:
     """Training and validation MAE against epochs; the epoch whose weights are kept is marked."""
-    axes.plot(history.epoch, history.train_mae, color=style.BLUE, label="training")
-    axes.plot(history.epoch, history.val_mae, color=style.VERMILLION, label="validation")
-    best = history.loc[history.epoch == metrics["best_epoch"]].iloc[0]
-    axes.plot(
-        best.epoch,
-        best.val_mae,
-        "o",
-        color=style.BLACK,
-        markersize=4,
-        label=f"best: {readable(best.val_mae)} {run.unit} at epoch {best.epoch:.0f}",
-        zorder=3,
+    marker = "." if len(history) == 1 else None
+    axes.plot(history.epoch, history.train_mae, color=style.BLUE, marker=marker)
+    axes.plot(history.epoch, history.val_mae, color=style.VERMILLION, marker=marker)
+    kept = history.loc[history.epoch == best].iloc[0]
+    axes.plot(kept.epoch, kept.val_mae, "o", color=style.BLACK, markersize=4, zorder=3)
+    style.note(
+        axes, f"best: {readable(kept.val_mae)} {run.unit} at epoch {kept.epoch:.0f}", "upper right"
     )
-    errors = history[["train_mae", "val_mae"]].to_numpy()
-    if errors.min() > 0 and errors.max() > WIDE * errors.min():
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel(f"MAE ({run.unit})")
-    axes.set_title(run.title)
-    axes.legend(loc="upper right")
+    axes.set(xlabel="epoch", ylabel=f"MAE ({run.unit})", title=run.title)
 
 
 def _parity(
-    figure: Figure, axes: Axes, predictions: pd.DataFrame, scores: dict[str, Any], run: Fig5Run
-) -> None:
-    """Density of predictions against targets on equal axes, with the diagonal."""
-    target, prediction = predictions.target.to_numpy(), predictions.prediction.to_numpy()
-    both = np.concatenate([target, prediction])
-    margin = 0.02 * max(float(np.ptp(both)), 1e-6)
-    edges = np.linspace(both.min() - margin, both.max() + margin, BINS + 1)
-    mesh = style.density(axes, target, prediction, edges, edges)
-    axes.axline((edges[0], edges[0]), slope=1, color=style.GREY, linewidth=0.7, zorder=0)
-    axes.set(xlim=edges[[0, -1]], ylim=edges[[0, -1]], aspect="equal")
-    axes.set_xlabel(f"target ({run.unit})")
-    axes.set_ylabel(f"prediction ({run.unit})")
-    axes.set_title(run.title)
+    axes: Axes,
+    clouds: Clouds,
+    points: pd.DataFrame,
+    limits: tuple[float, float],
+    scores: dict[str, Any] | None,
+    run: Fig5Run,
+) -> int:
+    """Predictions against labels on equal axes, with the diagonal; returns how many are beyond."""
+    target, prediction = points.target.to_numpy(), points.prediction.to_numpy()
+    axes.set(xlim=limits, ylim=limits, aspect="equal", title=run.title)
+    axes.set(xlabel=f"target ({run.unit})", ylabel=f"prediction ({run.unit})")
+    if not len(points) or scores is None:
+        style.empty(axes, "no test crystals")
+        return 0
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.axline((limits[0], limits[0]), slope=1, color=style.GREY, linewidth=0.7, zorder=0)
+    inside = (prediction >= limits[0]) & (prediction <= limits[1])
+    clouds.draw(axes, target[inside], prediction[inside])
     r2 = "" if scores["r2"] is None else f"\nR² = {scores['r2']:.3f}"
-    style.note(axes, f"MAE = {readable(scores['mae'])} {run.unit}{r2}\n{scores['n']:,} crystals")
-    style.count_bar(figure, mesh, axes, "test crystals per cell")
+    crystals = f"{scores['n']:,} crystals"
+    if not inside.all():
+        edge = np.where(prediction > limits[1], limits[1], limits[0])
+        axes.plot(target[~inside], edge[~inside], "D", color=style.BLACK, markersize=3,
+                  markeredgewidth=0, clip_on=False)  # fmt: skip
+        crystals += f", {(~inside).sum():,} outside"
+    style.note(axes, f"MAE = {readable(scores['mae'])} {run.unit}{r2}\n{crystals}")
+    return int((~inside).sum())
+
+
+def _keys(beyond: int) -> list[Line2D]:
+    """Legend of lines and marks; `beyond`: number of predictions outside the axes."""
+    dot: dict[str, Any] = {"linestyle": "", "color": style.BLACK, "markeredgewidth": 0}
+    keys = [
+        Line2D([], [], color=style.BLUE, label="training"),
+        Line2D([], [], color=style.VERMILLION, label="validation"),
+        Line2D([], [], marker="o", markersize=4, label="weights kept", **dot),
+        Line2D([], [], color=style.GREY, linewidth=0.7, label="prediction = target"),
+    ]
+    if beyond:
+        keys.append(Line2D([], [], marker="D", markersize=3, label="outside the axes", **dot))
+    return keys

@@ -1,45 +1,56 @@
 """Figure 7 of doi:10.1039/d3dd00005b: range of the attention against complexity and size."""
 
 from collections.abc import Sequence
-from itertools import combinations
+from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_lowercase
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import LogNorm
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from sitenet.analysis.correlation import Line, Spearman, least_squares, spearman
-from sitenet.analysis.paired_tests import signed_rank
-from sitenet.plots import style
+from sitenet.analysis.task_ranges import (
+    ALL,
+    EVEN,
+    REACH,
+    compare_tasks,
+    correlations,
+    lines,
+    trainings_of,
+)
+from sitenet.plots import fitting, style
+from sitenet.plots.clouds import Clouds
 from sitenet.progress import log
 from sitenet.tables import read_table, write_table
 
-BINS = 60
-PANEL_HEIGHT = 6.0  # cm
+ROW_HEIGHT = 6.0  # cm
 LABEL = {
     "i_conf": "configurational complexity $I_{conf}$ (bits)",
     "primitive_length": "cube root of primitive volume (Å)",
 }
-RESAMPLES = 2000
+DASHES = (0, (3, 2))  # of the median of even attention
 
 
-class Fit(NamedTuple):
-    """Correlation and linear fit of one panel."""
+@dataclass(frozen=True)
+class Training:
+    """One training in figure 7.
 
-    correlation: Spearman
-    line: Line
-    even: Spearman
-    """Correlation of the coefficient of even attention."""
+    task: title, the same for all trainings of a setting. long_range: table of coefficients (id,
+    split, long_range_coefficient and even_coefficient in A). complexity: table of the same
+    crystals (id, i_conf, primitive_length in A).
+    """
+
+    task: str
+    dataset: str
+    seed: int
+    long_range: Path
+    complexity: Path
 
 
 @style.styled
 def draw_fig7(
-    tasks: Sequence[tuple[str, Path, Path]],
+    trainings: Sequence[Training],
     pdf: Path,
     data: Path,
     table: Path,
@@ -48,155 +59,113 @@ def draw_fig7(
 ) -> None:
     """Draw long-range coefficients against complexity and size on common axes, a row for each task.
 
+    Crystals are shown with their mean over the trainings of the task, trainings with a line each,
+    and in a last column with the median and quartiles of their crystals.
+
     Args:
-        tasks: title, table of long-range coefficients (id, long_range_coefficient and
-            even_coefficient in A), and table of the same crystals' complexity (id, i_conf,
-            primitive_length in A).
+        trainings: all trainings of all tasks.
         pdf: figure to write, with a PNG next to it.
-        data: Parquet file to write: the points.
-        table: CSV file to write: for each panel, Spearman's rho with its interval, the linear fit,
-            and the values for even attention.
-        tasks_table: CSV file to write: comparison of tasks, see `compare_tasks`.
+        data: Parquet file to write: the points of all trainings.
+        table: CSV file to write: `analysis.task_ranges.correlations` of each panel.
+        tasks_table: CSV file to write: `analysis.task_ranges.compare_tasks`.
         seed: of the bootstrap.
     """
-    points = [_points(*task) for task in tasks]
-    edges = {name: _common_edges(points, name) for name in LABEL}
-    y_edges = _common_edges(points, "long_range_coefficient", room=0.2)
-    norm = _common_norm(points, edges, y_edges)
+    tasks = list(dict.fromkeys(training.task for training in trainings))
+    points = [pd.concat([_points(t) for t in trainings if t.task == task]) for task in tasks]
+    means = [_mean_over_trainings(own) for own in points]
+    tables = {
+        name: [correlations(task, own, name, seed) for task, own in zip(tasks, points, strict=True)]
+        for name in LABEL
+    }
+    limits = {name: style.from_zero([m[name].to_numpy() for m in means]) for name in LABEL}
+    reach = style.from_zero([m[REACH].to_numpy() for m in means], room=0.3)
 
-    figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(tasks))
-    axes = figure.subplots(len(tasks), 2, squeeze=False, sharex="col", sharey=True)
-    rows = []
-    for row, (title, *_) in enumerate(tasks):
-        for column, name in enumerate(LABEL):
-            fit = _fit(points[row], name, seed)
-            rows.append(_table_row(points[row], name, fit))
-            mesh = _panel(axes[row, column], points[row], name, (edges[name], y_edges), norm, fit)
-            axes[row, column].set_title(title)
+    height = style.row_height(len(tasks), ROW_HEIGHT, 4.0)
+    figure = style.new_figure(style.DOUBLE, height * len(tasks) + 0.8)
+    axes = figure.subplots(len(tasks), 3, squeeze=False, sharex="col", sharey=True,
+                           width_ratios=[3, 3, 1.2])  # fmt: skip
+    clouds = Clouds([len(m) for m in means])
+    for row, task in enumerate(tasks):
+        for panel, name in zip(axes[row], LABEL, strict=False):
+            panel.set(xlim=limits[name], ylim=reach, title=task)
+            _panel(panel, clouds, points[row], means[row], name, tables[name][row])
         axes[row, 0].set_ylabel("long-range coefficient (Å)")
-    for axis, name in zip(axes.flat, ascii_lowercase, strict=False):
-        style.letter(axis, name)
-    for axis, label in zip(axes[-1], LABEL.values(), strict=True):
+        _medians(axes[row, 2], points[row])
+    style.letter(axes.flat)
+    for axis, label in zip(axes[-1], LABEL.values(), strict=False):
         axis.set_xlabel(label)
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    style.count_bar(figure, mesh, axes, "crystals per cell")
+    axes[-1, 2].set_xlabel("seed")
+    crystal = "test crystal" if len(trainings) == len(tasks) else "test crystal, mean of trainings"
+    fitting.legend(figure, [*clouds.explain(figure, axes[:, :2], crystal), *_keys()])
     style.save(figure, pdf)
     write_table(data, pd.concat(points, ignore_index=True))
-    write_table(table, pd.DataFrame(rows))
+    write_table(table, pd.concat([part for own in zip(*tables.values(), strict=True)
+                                  for part in own], ignore_index=True))  # fmt: skip
     write_table(tasks_table, compare_tasks(points))
 
 
-def compare_tasks(points: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Paired comparison of the long-range coefficients of tasks, on the crystals that they share.
-
-    `points`: tables of task, id, long_range_coefficient and even_coefficient. A row for each two
-    tasks with common crystals: task, other_task, crystals, median, other_median, even_median and
-    other_even_median (of even attention with each task's N; all in A), median_difference (A),
-    larger (fraction of crystals with the larger coefficient in `task`), p (two-sided Wilcoxon
-    signed-rank test).
-    """
-    rows = []
-    for first, second in combinations(points, 2):
-        both = first.merge(second, on="id", suffixes=("", "_other"))
-        if len(both) == 0:
-            continue
-        mine, other = both.long_range_coefficient, both.long_range_coefficient_other
-        rows.append(
-            {
-                "task": first.task.iloc[0],
-                "other_task": second.task.iloc[0],
-                "crystals": len(both),
-                "median": mine.median(),
-                "other_median": other.median(),
-                "even_median": both.even_coefficient.median(),
-                "other_even_median": both.even_coefficient_other.median(),
-                "median_difference": (mine - other).median(),
-                "larger": (mine > other).mean(),
-                "p": signed_rank(mine - other),
-            }
-        )
-    columns = ["task", "other_task", "crystals", "median", "other_median", "even_median",
-               "other_even_median", "median_difference", "larger", "p"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _points(title: str, long_range: Path, complexity: Path) -> pd.DataFrame:
-    """The crystals of one task.
-
-    Columns: task, id, long_range_coefficient, even_coefficient, i_conf, primitive_length.
-    """
-    columns = ["id", "long_range_coefficient", "even_coefficient"]
-    reach = read_table(long_range, columns=columns, filters=[("split", "==", "test")])
-    measures = read_table(complexity, columns=["id", *LABEL])
+def _points(training: Training) -> pd.DataFrame:
+    """The test crystals of one training, as `analysis.task_ranges` describes."""
+    columns = ["id", REACH, EVEN]
+    reach = read_table(training.long_range, columns=columns, filters=[("split", "==", "test")])
+    measures = read_table(training.complexity, columns=["id", *LABEL])
     points = reach.merge(measures, on="id", validate="one_to_one")
     if len(points) < len(reach):
-        missing = len(reach) - len(points)
-        log.info(f"{title}: {missing:,} of {len(reach):,} crystals have no complexity; left out")
-    return points.assign(task=title)
+        missing = f"{len(reach) - len(points):,} of {len(reach):,} crystals"
+        log.info(f"{training.task}, seed {training.seed}: {missing} have no complexity; left out")
+    return points.assign(task=training.task, dataset=training.dataset, seed=training.seed)
 
 
-def _common_edges(points: Sequence[pd.DataFrame], name: str, room: float = 0) -> style.Float:
-    """Bin edges of a column, common to all tasks."""
-    return np.linspace(*style.from_zero([p[name].to_numpy() for p in points], room), BINS + 1)
-
-
-def _common_norm(
-    points: Sequence[pd.DataFrame], edges: dict[str, style.Float], y_edges: style.Float
-) -> LogNorm:
-    """Colour scale that is common to all panels."""
-    most = max(
-        np.histogram2d(p[name], p.long_range_coefficient, bins=[edges[name], y_edges])[0].max()
-        for p in points
-        for name in LABEL
-    )
-    return LogNorm(1, max(2.0, most))
-
-
-def _fit(points: pd.DataFrame, name: str, seed: int) -> Fit:
-    x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
-    even = spearman(x, points.even_coefficient.to_numpy(), seed, RESAMPLES)
-    return Fit(spearman(x, y, seed, RESAMPLES), least_squares(x, y), even)
+def _mean_over_trainings(points: pd.DataFrame) -> pd.DataFrame:
+    return points.groupby("id", sort=False)[[REACH, EVEN, *LABEL]].mean()
 
 
 def _panel(
     axes: Axes,
+    clouds: Clouds,
     points: pd.DataFrame,
+    means: pd.DataFrame,
     name: str,
-    edges: tuple[style.Float, style.Float],
-    norm: LogNorm,
-    fit: Fit,
-) -> QuadMesh:
-    """Density, linear fit over the range of the data, and rho."""
-    x, y = points[name].to_numpy(), points.long_range_coefficient.to_numpy()
-    mesh = style.density(axes, x, y, *edges, norm=norm)
-    ends = np.array([x.min(), x.max()])
-    axes.plot(ends, fit.line.slope * ends + fit.line.intercept, color=style.VERMILLION)
-    axes.set(xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]])
-    found = fit.correlation
-    style.note(
-        axes,
-        f"Spearman ρ = {found.rho:.2f} [{found.low:.2f}, {found.high:.2f}]\n{found.n:,} crystals",
-        "upper right",
+    table: pd.DataFrame,
+) -> None:
+    """Crystals, the fitted line of each training over their range, and rho over trainings."""
+    if means.empty:
+        style.empty(axes, "no test crystals")
+        return
+    clouds.draw(axes, means[name].to_numpy(), means[REACH].to_numpy())
+    ends = np.array([means[name].min(), means[name].max()])
+    for line in lines(points, name):
+        axes.plot(ends, line.slope * ends + line.intercept, color=style.VERMILLION, linewidth=0.9)
+    axes.axhline(means[EVEN].median(), color=style.BLACK, linestyle=DASHES, linewidth=0.8)
+    found = table[table.seed == ALL].iloc[0]
+    rho = (
+        f"Spearman ρ = {found.spearman:.2f} [{found.spearman_low:.2f}, {found.spearman_high:.2f}]"
+        if np.isfinite(found.spearman)
+        else "ρ is not defined"
     )
-    return mesh
+    count = "one training" if found.trainings == 1 else f"{found.trainings} trainings"
+    style.note(axes, f"{rho}\n{found.crystals:,} crystals, {count}", "upper right")
 
 
-def _table_row(points: pd.DataFrame, name: str, fit: Fit) -> dict[str, object]:
-    reach, even = points.long_range_coefficient, points.even_coefficient
-    return {
-        "task": points.task.iloc[0],
-        "against": name,
-        "spearman": fit.correlation.rho,
-        "spearman_low": fit.correlation.low,
-        "spearman_high": fit.correlation.high,
-        "slope": fit.line.slope,
-        "intercept": fit.line.intercept,
-        "even_spearman": fit.even.rho,
-        "even_spearman_low": fit.even.low,
-        "even_spearman_high": fit.even.high,
-        "median": reach.median(),
-        "even_median": even.median(),
-        "above_even": (reach > even).mean(),
-        "crystals": fit.correlation.n,
-        "resamples": RESAMPLES,
-    }
+def _medians(axes: Axes, points: pd.DataFrame) -> None:
+    """Median and quartiles of the crystals of each training."""
+    own = trainings_of(points)
+    for place, training in enumerate(own):
+        low, middle, high = np.percentile(training[REACH], [25, 50, 75])
+        axes.plot([place, place], [low, high], color=style.VERMILLION, linewidth=0.9)
+        axes.plot(place, middle, "o", color=style.VERMILLION, markersize=3.5)
+    if own:
+        axes.axhline(points[EVEN].median(), color=style.BLACK, linestyle=DASHES, linewidth=0.8)
+    axes.set(xlim=(-0.6, max(1, len(own)) - 0.4))
+    axes.set_xticks(range(len(own)), [str(training.seed.iloc[0]) for training in own])
+
+
+def _keys() -> list[Line2D]:
+    return [
+        Line2D([], [], color=style.VERMILLION, linewidth=0.9, label="one training"),
+        Line2D([], [], color=style.VERMILLION, linewidth=0.9, marker="o", markersize=3.5,
+               label="its median and quartiles"),
+        Line2D([], [], color=style.BLACK, linestyle=DASHES, linewidth=0.8,
+               label="median of even attention"),
+    ]  # fmt: skip

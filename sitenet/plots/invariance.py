@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,10 @@ from matplotlib.ticker import NullLocator
 
 from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES, TOLERANCE, summarise_invariance
-from sitenet.plots import style
+from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
-PANEL_HEIGHT = 6.0  # cm
+ROW_HEIGHT = 6.0  # cm
 LOWEST = 1e-8
 SPREAD = 0.13  # half width of a group of points, in units of the spacing of the changes
 
@@ -33,23 +32,28 @@ def draw_invariance(
         table: CSV file to write: largest and mean changes, with a column `run`.
     """
     changes = [read_table(path) for *_, path in runs]
-    figure = style.new_figure(style.DOUBLE, PANEL_HEIGHT * len(runs) + 0.8)
-    axes = figure.subplots(len(runs), 1, squeeze=False, sharex=True)[:, 0]
+    height = style.row_height(len(runs), ROW_HEIGHT, 3.4)
+    figure = style.new_figure(style.DOUBLE, height * len(runs) + 1.0)
+    axes = figure.subplots(len(runs), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     for axis, (title, unit, _), points in zip(axes, runs, changes, strict=True):
         _panel(axis, points)
+        style.marked(axis, TOLERANCE, f"10$^{{{np.log10(TOLERANCE):.0f}}}$ {unit}")
         axis.set_title(f"{title}, {points.id.nunique():,} test crystals")
-        axis.set_ylabel(f"|change of prediction| ({unit})")
+        axis.set_ylabel(f"|change of prediction|\n({unit})")
+    _size_axis(axes[0], pd.concat(changes).delta.abs())
     if len(runs) > 1:
-        for axis, name in zip(axes, ascii_lowercase, strict=False):
-            style.letter(axis, name)
+        style.letter(axes)
     axes[-1].set_xticks(range(len(CHANGES)), list(CHANGES))
+    axes[-1].set_xlim(-0.5, len(CHANGES) - 0.5)
     axes[-1].set_xlabel("change of the description of the crystal")
     handles = [
-        Line2D([], [], marker="o", linestyle="", color=colour, markersize=4, label=f"{label}")
+        Line2D(
+            [], [], marker="o", linestyle="", color=colour, markersize=3, label=f"crystal, {label}"
+        )
         for colour, label in style.RULE_STYLES.values()
     ]
-    handles.append(Line2D([], [], color=style.BLACK, label="largest"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    handles.append(Line2D([], [], color=style.BLACK, label="largest change"))
+    fitting.legend(figure, handles, "upper center")
     style.save(figure, pdf)
     titles = [title for title, *_ in runs]
     tables = [summarise_invariance(points) for points in changes]
@@ -63,13 +67,20 @@ def _panel(axes: Axes, points: pd.DataFrame) -> None:
         for rule, side in zip(RULES, (-1, 1), strict=True):
             chosen = (points["change"] == change) & (points.supercell == rule)
             size = points.delta[chosen].abs().clip(lower=LOWEST).to_numpy()
+            if not len(size):
+                continue
             middle = k + 0.2 * side
             x = middle + random.uniform(-SPREAD, SPREAD, len(size))
             axes.scatter(x, size, s=5, color=style.RULE_STYLES[rule][0], alpha=0.5, linewidths=0)
             axes.plot([middle - SPREAD, middle + SPREAD], [size.max()] * 2, color=style.BLACK)
-    axes.axhline(TOLERANCE, color=style.GREY, linestyle="--", linewidth=0.8)
-    top = max(1.0, 2 * points.delta.abs().max())
+
+
+def _size_axis(axes: Axes, sizes: "pd.Series[float]") -> None:
+    """Logarithmic axis of all changes, whose lowest tick stands for all smaller ones."""
+    top = max(100 * TOLERANCE, 3 * float(sizes.max() if len(sizes) else 0.0))
     axes.set(yscale="log", ylim=(LOWEST / 2, top))
-    ticks = [10.0**power for power in range(-8, 9, 2) if 10.0**power <= top]
-    axes.set_yticks(ticks, [r"$\leq 10^{-8}$", *(f"$10^{{{np.log10(t):.0f}}}$" for t in ticks[1:])])
+    low, high = round(np.log10(LOWEST)), int(np.floor(np.log10(top)))
+    powers = range(low, high + 1, max(2, 2 * ((high - low) // 12)))
+    names = [f"≤10$^{{{low}}}$", *(f"10$^{{{power}}}$" for power in powers[1:])]
+    axes.set_yticks([10.0**power for power in powers], names)
     axes.yaxis.set_minor_locator(NullLocator())

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from sitenet.options.search import RANGES
-from sitenet.plots import style
+from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 from sitenet.tune.ranges import LOGARITHMIC
 
@@ -37,7 +37,8 @@ def draw_search(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) ->
         _parameter(axis, table, name)
     for axis in panels[:, 0]:
         axis.set_ylabel(f"MAE ({unit})")
-    figure.legend(handles=_legend(), loc="outside lower center", ncols=3)
+    style.letter([left, right, *panels.flat])
+    fitting.legend(figure, _legend())
     style.save(figure, pdf)
     write_table(data, table)
 
@@ -52,9 +53,9 @@ def _curves(axis: Axes, curves: pd.DataFrame, table: pd.DataFrame, unit: str) ->
                   linewidth=1.4 if chosen else 0.7, zorder=3 if chosen else 2,
                   marker="o" if len(curve) == 1 else None, markersize=2)  # fmt: skip
     axis.set(xlabel="epoch", ylabel=f"validation MAE ({unit})", yscale="log")
+    axis.set_xlim(0, curves.epoch.max() + 1)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(axis)
-    style.letter(axis, "a")
 
 
 def _progress(axis: Axes, table: pd.DataFrame, unit: str) -> None:
@@ -64,7 +65,6 @@ def _progress(axis: Axes, table: pd.DataFrame, unit: str) -> None:
     axis.set(xlabel="trial", ylabel=f"lowest validation MAE ({unit})", yscale="log")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(axis)
-    style.letter(axis, "b")
 
 
 def _parameter(axis: Axes, table: pd.DataFrame, name: str) -> None:
@@ -92,8 +92,8 @@ def _plain(axis: Axes) -> None:
 
 
 def _legend() -> list[Line2D]:
-    entries = {"best": BEST, "finished": COLOURS["finished"],
-               "stopped early": COLOURS["stopped"]}  # fmt: skip
+    entries = {"best trial, lowest so far": BEST, "finished trial": COLOURS["finished"],
+               "trial stopped early": COLOURS["stopped"]}  # fmt: skip
     return [
         Line2D([], [], color=colour, marker="o", markersize=3, label=label)
         for label, colour in entries.items()

@@ -1,7 +1,9 @@
 """Common style of all figures, and how they are written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count, product
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import matplotlib as mpl
@@ -10,27 +12,34 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.collections import QuadMesh
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
+from matplotlib.transforms import blended_transform_factory
 from numpy.typing import NDArray
 
 from sitenet.files import atomic_path
+from sitenet.plots.fitting import LETTER, NOTE, fit_texts
 
 Float = NDArray[np.float64]
 
 SINGLE, DOUBLE = 8.3, 17.0
 """Widths of one and two columns of a journal page in cm."""
 
+PAGE = 23.0  # cm, height of a page; figures of many panels grow beyond it
+
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GREY = "#CC79A7", "#56B4E9", "#000000", "#7F7F7F"
+DARK = "#555555"  # grey that is dark enough for text
 """Colours that colour-blind readers can distinguish (M. Okabe, K. Ito 2008)."""
 
 RULE_STYLES = {"optimal": (BLUE, "optimal (here)"), "greedy": (VERMILLION, "published code")}
 """Colour and legend of each supercell rule."""
-
-DENSITY = "viridis"
 
 styled = mpl.rc_context(
     {
@@ -48,7 +57,7 @@ styled = mpl.rc_context(
         "ytick.major.width": 0.6,
         "lines.linewidth": 1.2,
         "axes.prop_cycle": cycler(color=[BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK]),
-        "image.cmap": DENSITY,
+        "image.cmap": "viridis",
         "pdf.fonttype": 42,  # TrueType: text stays text
         "savefig.dpi": 300,
     }
@@ -61,11 +70,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width / 2.54, height / 2.54), layout="constrained")
 
 
+def row_height(rows: int, best: float, least: float) -> float:
+    """Height in cm of each of `rows` rows of panels: `best`, or less where they fill a page."""
+    return min(best, max(least, (PAGE - 1.5) / max(1, rows)))
+
+
 def save(figure: Figure, pdf: Path) -> None:
     """Write `figure` as vector PDF and, next to it, as PNG with 300 dpi.
 
-    Files are written atomically, and their bytes are reproducible.
+    Texts that are too long are fitted. Files are written atomically, and their bytes are
+    reproducible.
     """
+    fit_texts(figure)
     with atomic_path(pdf) as temporary:
         figure.savefig(temporary, format="pdf", metadata={"CreationDate": None})
     with atomic_path(Path(pdf).with_suffix(".png")) as temporary:
@@ -79,25 +95,16 @@ def of_runs(titles: Sequence[str], tables: Sequence[pd.DataFrame]) -> pd.DataFra
     return joined[["run", *joined.columns.drop("run")]]
 
 
-def density(
-    axes: Axes, x: Float, y: Float, x_edges: Float, y_edges: Float, norm: LogNorm | None = None
-) -> QuadMesh:
-    """Draw a 2-d histogram of (x, y) with counts as colours on a log scale; returns the mesh."""
-    counts = np.histogram2d(x, y, bins=[x_edges, y_edges])[0].T
-    norm = norm or LogNorm(1, max(2.0, counts.max()))
-    shown = np.ma.masked_equal(counts, 0)
-    return axes.pcolormesh(x_edges, y_edges, shown, norm=norm, rasterized=True)
-
-
-def count_bar(figure: Figure, mesh: QuadMesh, axes: Any, label: str) -> None:
-    """Draw the colour bar of a density next to `axes` (one or several)."""
-    bar = figure.colorbar(mesh, ax=axes, label=label, pad=0.015)
-    plain_ticks(bar.ax.yaxis)
-
-
 def plain_ticks(axis: Axis) -> None:
-    """Set ticks of a logarithmic axis at 1, 2, 5, 10, ..., without exponents."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Set ticks of a logarithmic axis, whose limits are final, at 1, 2, 5, 10, ..., no exponents.
+
+    Axes too short for two of these have evenly spaced ticks.
+    """
+    low, high = sorted(axis.get_view_interval())
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.log10(high) + 1)
+    round_numbers = np.outer(decades, (1, 2, 5)).ravel()
+    few = ((low <= round_numbers) & (round_numbers <= high)).sum() < 2
+    axis.set_major_locator(MaxNLocator(5) if few else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
@@ -108,15 +115,45 @@ def from_zero(values: Sequence[Float], room: float = 0) -> tuple[float, float]:
 
     `room`: fraction of the range that is added above the values, for a note.
     """
-    everything = np.concatenate(values)
-    return float(min(0, np.floor(everything.min()))), float(
-        max(1, np.ceil((1 + room) * everything.max()))
-    )
+    everything = np.concatenate([*values, [0.0]])
+    return float(np.floor(everything.min())), float(max(1, np.ceil((1 + room) * everything.max())))
 
 
-def letter(axes: Axes, text: str) -> None:
-    """Label a panel (a), (b), ... above its left edge."""
-    axes.set_title(f"({text})", loc="left", fontweight="bold")
+def letter(panels: Iterable[Axes]) -> None:
+    """Label panels (a), (b), ..., (z), (aa), ... above their left edges."""
+    names = ("".join(name) for size in count(1) for name in product(ascii_lowercase, repeat=size))
+    for axes, name in zip(panels, names, strict=False):
+        axes.set_title(f"({name})", loc="left", fontweight="bold").set_gid(LETTER)
+
+
+def empty(axes: Axes, reason: str) -> None:
+    """Say in a panel why it shows nothing."""
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=GREY)
+    axes.set(xticks=[], yticks=[])
+
+
+def marked(axes: Axes, place: float, text: str, upright: bool = False, top: float = 1.0) -> None:
+    """Draw a dashed line at `place`, which must be within the axis, and write `text` beside it.
+
+    Horizontal, with the text at its right end; `upright`: up to the fraction `top` of the height,
+    with the text at its upper end, on the side with more room.
+    """
+    look: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 0.8, "zorder": 1.5}
+    if upright:
+        axes.axvline(place, ymax=top, **look)
+        right = place > np.mean(axes.get_xlim())
+        at: dict[str, Any] = {"ha": "right" if right else "left", "va": "top"}
+        x, y = place, top - 0.03
+        text = "\n".join(f"{line} " if right else f" {line}" for line in text.split("\n"))
+        transform = blended_transform_factory(axes.transData, axes.transAxes)
+    else:
+        axes.axhline(place, **look)
+        at = {"ha": "right", "va": "bottom"}
+        x, y = 0.985, place
+        transform = blended_transform_factory(axes.transAxes, axes.transData)
+    pale = {"boxstyle": "square,pad=0", "facecolor": "white", "edgecolor": "none", "alpha": 0.6}
+    axes.annotate(text, (x, y), (0, 0 if upright else 2), transform, "offset points",
+                  fontsize=7, color=DARK, bbox=pale, **at)  # fmt: skip
 
 
 def note(axes: Axes, text: str, corner: str = "upper left") -> None:
@@ -133,4 +170,5 @@ def note(axes: Axes, text: str, corner: str = "upper left") -> None:
         linespacing=1.3,
         bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none",
               "alpha": 0.8},
+        gid=NOTE,
     )  # fmt: skip

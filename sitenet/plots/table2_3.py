@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pandas as pd
 
-from sitenet.evaluate.metrics_table import setting_of
 from sitenet.evaluate.rounding import readable, with_error
+from sitenet.evaluate.run_paths import setting_of
 from sitenet.files import read_json, write_text
 from sitenet.tables import write_table
 

@@ -5,16 +5,18 @@ The 288 crystals of the AFLOW library of prototypes (M. J. Mehl et al., Comput. 
 other crystals are derived from them by charge-balanced ionic substitution at a predicted volume
 (`sitenet.sources.substitution`): they are plausible, but not known to exist and not relaxed.
 
-Both labels are computed from the geometry and the formal charges; they are neither measured nor
+The labels are computed from the geometry and the formal charges; they are neither measured nor
 calculated from first principles:
 
 ewald_energy         eV/atom  electrostatic energy of the formal charges as point charges, without
                               cutoff: long-ranged
 nearest_distance     A        distance to the nearest neighbour, averaged over the atoms: determined
                               by the first shell, short-ranged
+shell_3, shell_6, shell_9     correlation of the charges of ions 3, 6 or 9 A apart
+                              (`sitenet.sources.shell_sums`): of known range
 
 The formal charge of an element is the result of `guess_oxidation` for the composition (the mean
-over the element's sites). Both labels are therefore functions of a CIF without charges. The CIF
+over the element's sites). All labels are therefore functions of a CIF without charges. The CIF
 text gives the same charges.
 
 A crystal is omitted if
@@ -42,11 +44,15 @@ from sitenet.sources.cif_writer import write_cif
 from sitenet.sources.ewald import ewald_energy
 from sitenet.sources.neighbours import nearest_distance
 from sitenet.sources.records import RawRecord, Rejection
+from sitenet.sources.shell_sums import shell_sums
 from sitenet.sources.substitution import IonicCrystal, Substitution, assignments
 from sitenet.structure.oxidation import guess_oxidation
 
 LARGEST_MISFIT = 0.5
 """Largest accepted instability index, relative to the root mean square formal charge."""
+
+SHELLS = (3.0, 6.0, 9.0)
+"""Distances in A of the labels of known range."""
 
 ATTEMPTS = 200
 """Largest number of substitutions tried for one prototype."""
@@ -96,7 +102,7 @@ def formula(crystal: IonicCrystal) -> str:
 
 
 def labels(crystal: IonicCrystal) -> dict[str, float] | None:
-    """Both labels, or None if the distances are inconsistent with the charges.
+    """All labels, or None if the distances are inconsistent with the charges.
 
     That is the case if the instability index exceeds `LARGEST_MISFIT` times the root mean square
     charge.
@@ -107,7 +113,9 @@ def labels(crystal: IonicCrystal) -> dict[str, float] | None:
         return None
     energy = ewald_energy(crystal.lattice, crystal.frac, crystal.charges)
     nearest = nearest_distance(crystal.lattice, crystal.frac)
-    return {"ewald_energy": energy, "nearest_distance": nearest}
+    sums = shell_sums(crystal.lattice, crystal.frac, crystal.charges, SHELLS)
+    shells = {f"shell_{radius:g}": value for radius, value in zip(SHELLS, sums, strict=True)}
+    return {"ewald_energy": energy, "nearest_distance": nearest, **shells}
 
 
 def _prototype(number: int, entry: dict[str, Any]) -> Prototype:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sitenet.structure.atom_types import is_guess, symbol_of_label, symbol_of_type
 from sitenet.structure.cif_syntax import MISSING, Block
+from sitenet.structure.limits import check_sites
 from sitenet.structure.plain_number import measured_number
 from sitenet.structure.rejection import RejectedCrystal
 
@@ -88,6 +89,7 @@ def _rows(block: Block, notes: list[str]) -> dict[str, list[str]]:
                 tag: [value for value, left_out in zip(values, none, strict=True) if not left_out]
                 for tag, values in columns.items()
             }
+    check_sites(len(columns[FRACT[0]]))
     if not columns[FRACT[0]]:
         raise RejectedCrystal("the CIF lists no atom sites")
     return columns

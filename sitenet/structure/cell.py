@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sitenet.structure.limits import check_edges
 from sitenet.structure.rejection import RejectedCrystal
 
 CELL = (
@@ -18,13 +19,14 @@ CELL = (
 
 
 def check_parameters(*cell: float) -> None:
-    """Raise RejectedCrystal unless a, b, c are positive and the angles lie between 0 and 180."""
+    """Raise RejectedCrystal unless a, b, c and the angles (below 180) are positive and possible."""
     for key, value in zip(CELL, cell, strict=True):
         name = key.removeprefix("_cell_").replace("_", " ")
         if not isfinite(value):
             raise RejectedCrystal(f"the cell's {name} is not a finite number")
         if value <= 0 or ("angle" in key and value >= 180):
             raise RejectedCrystal(f"the cell's {name} is {value:g}")
+    check_edges(*cell[:3])
 
 
 def lattice_from_parameters(

@@ -11,6 +11,7 @@ from sitenet.structure.atom_sites import has_sites, read_sites
 from sitenet.structure.cell import CELL, lattice_from_parameters
 from sitenet.structure.cif_syntax import Block, parse_blocks
 from sitenet.structure.elements import ISOTOPES, elements
+from sitenet.structure.limits import check_density
 from sitenet.structure.overlapping_atoms import heights, overlapping_pair
 from sitenet.structure.plain_number import measured_number
 from sitenet.structure.rejection import RejectedCrystal
@@ -61,8 +62,9 @@ def read_cif(text: str | bytes) -> Crystal:
     Raises:
         RejectedCrystal: the text is empty, too large or malformed; it holds no or several
             structures; partial occupancy; unknown or too heavy elements; atoms without positions;
-            symmetry operators that are none; a cell that is not finite or has no volume; atoms
-            closer than 0.5 A, periodic images included.
+            symmetry operators that are none; a cell that is not finite, has no volume or exceeds
+            the limits of `sitenet.structure.limits`; atoms closer than 0.5 A, periodic images
+            included.
     """
     block = _structure(parse_blocks(_lines(text)))
     lattice = _lattice(block)
@@ -75,6 +77,7 @@ def read_cif(text: str | bytes) -> Crystal:
     if not height.min() >= THINNEST:
         raise RejectedCrystal(f"the cell has no volume (it is {height.min():.2g} A thick)")
     frac, origin = with_images(sites.frac, operators)
+    check_density(len(frac), abs(float(np.linalg.det(lattice))))
     order = _in_order(sites.symbols, sites.charges, origin)
     frac, origin = frac[order], origin[order]
     if pair := overlapping_pair(lattice, frac, height, CLOSEST):

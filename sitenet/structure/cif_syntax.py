@@ -24,6 +24,8 @@ _TOKEN = re.compile(
       | (?P<word>[^ \t\n]+)""",
     re.VERBOSE | re.MULTILINE,
 )
+_WORD = re.compile(r"[^ \t\n]+")
+_SPECIAL = re.compile(r"['\"#;_]")
 _KEYWORD = re.compile(r"(?:data_|save_)\S*|(?:loop_|stop_|global_)\Z", re.IGNORECASE)
 _FIRST_BLOCK = re.compile(r"^[ \t]*data_", re.MULTILINE | re.IGNORECASE)
 
@@ -71,11 +73,15 @@ def parse_blocks(text: str) -> list[Block]:
     if start is None:
         raise RejectedCrystal("this is not a CIF (it has no data_ block)")
     reader = _Reader(text)
-    for token in _TOKEN.finditer(text, start.start()):
+    position = start.start()
+    while token := _TOKEN.search(text, position):
+        position = token.end()
         if token.lastgroup == "word":
             reader.word(token)
         elif token.lastgroup:  # else a comment
             reader.value(token)
+        if reader.values:
+            position = reader.rows(position)
     reader.end_loop()
     return reader.blocks
 
@@ -142,10 +148,23 @@ class _Reader:
         else:
             raise self.error(f"{value.strip()[:40]!r} belongs to no tag", token)
 
+    def rows(self, start: int) -> int:
+        """Take words of the present loop from `start` on, as long as they can only be values.
+
+        Returns where the others begin. This is most of a CIF, and faster than token by token.
+        """
+        special = _SPECIAL.search(self.text, start)
+        end = special.start() if special else len(self.text)
+        end = max(self.text.rfind(space, start, end) for space in " \t\n")
+        if end <= start:
+            return start
+        self.values += _WORD.findall(self.text, start, end)
+        return end
+
     def end_loop(self) -> None:
         """Add the columns of the present loop, if there is one, to its block."""
         tags, values, block = self.tags, self.values, self.blocks[-1] if self.blocks else Block()
-        self.tags = None
+        self.tags, self.values = None, []
         if tags is None:
             return
         for k, tag in enumerate(tags):

@@ -3,11 +3,11 @@
 from sitenet.structure.rejection import RejectedCrystal
 
 LONGEST_EDGE = 1000.0
-"""Largest edge of a cell, in A: slabs with vacuum have tens to hundreds, and the longest polytypes of
-SiC some hundreds."""
+"""Largest edge of a cell, in A: slabs with vacuum and long polytypes have tens to hundreds."""
 
-MOST_SITES = 5000
-"""Largest number of sites of a cell. Networks read cells of some hundred sites."""
+MOST_SITES = 2000
+"""Largest number of sites of a cell: four times the largest N of the papers, for face-centred cells
+of four primitive ones."""
 
 DENSEST = 0.5
 """Smallest volume per atom, in A^3: solid hydrogen at 500 GPa has more than 1."""
@@ -25,7 +25,7 @@ def check_edges(*edges: float) -> None:
 def check_sites(sites: int) -> None:
     """Raise RejectedCrystal for too many sites; called before anything that takes long."""
     if sites > MOST_SITES:
-        raise RejectedCrystal(f"the cell has {sites:,} sites (at most {MOST_SITES:,})")
+        raise RejectedCrystal(f"the cell has {sites:,} or more sites (at most {MOST_SITES:,})")
 
 
 def check_density(sites: int, volume: float) -> None:

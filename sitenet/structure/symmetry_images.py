@@ -4,13 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from sitenet.structure.rejection import RejectedCrystal
+from sitenet.structure.limits import check_sites
 from sitenet.structure.symmetry_operators import Operators
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-LARGEST_CELL = 10_000
-"""Most atoms of a cell."""
 
 SAME_SITE = 1e-4
 """Images of an atom that differ less in each fraction are one, as in pymatgen."""
@@ -26,9 +23,9 @@ def with_images(frac: Array, operators: Operators) -> tuple[Array, Array]:
         operators: of the space group.
 
     Raises:
-        RejectedCrystal: there are more than LARGEST_CELL.
+        RejectedCrystal: there are too many, which is told before they are all made.
     """
-    _check_number(len(frac))
+    check_sites(len(frac))
     if len(operators.rotations) == 1:
         return wrapped(frac), np.arange(len(frac))
     positions, origin, found = [], [], 0
@@ -41,13 +38,8 @@ def with_images(frac: Array, operators: Operators) -> tuple[Array, Array]:
         positions.append(kept)
         origin.append(np.full(len(kept), k))
         found += len(kept)
-        _check_number(found)
+        check_sites(found)
     return np.concatenate(positions), np.concatenate(origin)
-
-
-def _check_number(atoms: int) -> None:
-    if atoms > LARGEST_CELL:
-        raise RejectedCrystal(f"the cell has more than {LARGEST_CELL:,} atoms")
 
 
 def wrapped(frac: Array) -> Array:

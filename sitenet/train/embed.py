@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sitenet.files import read_json
+from sitenet.model.description import memory_limit
 from sitenet.model.inference import embed_in_batches
-from sitenet.model.saving import load_model, memory_limit
+from sitenet.model.saving import load_model
 from sitenet.options.model import ModelSettings
 from sitenet.progress import log
 from sitenet.shards.open_store import open_store

@@ -1,10 +1,12 @@
 """Running a training: in this process, in several of this machine, or on several machines."""
 
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 import torch.distributed as dist
 
 from sitenet.progress import log_file
@@ -16,6 +18,9 @@ from sitenet.train.nodes import start_nodes
 from sitenet.train.task import Task
 from sitenet.train.training import Training
 from sitenet.train.workers import Rendezvous, start_workers
+
+FEW = 4
+"""CPU processes that may share the batches even on a machine with fewer processors, for tests."""
 
 
 def train_here(training: Training, task: Task, on_epoch: Sequence[OnEpoch] = ()) -> Trained:
@@ -44,6 +49,7 @@ def train_task(training: Training, task: Task) -> Trained:
     settings, folder = training.settings, training.checkpoints
     if settings.processes == 1:
         return train_here(training, task)
+    _require_devices(settings.devices, training.accelerator)
     host = "localhost" if settings.nodes == 1 else socket.gethostname()
     # Opened here, it finds a free port without a race.
     store = dist.TCPStore(host, 0, is_master=True, wait_for_workers=False)
@@ -54,6 +60,16 @@ def train_task(training: Training, task: Task) -> Trained:
         start_nodes(training, rendezvous)
     content = read_checkpoint(folder / LAST)
     return Trained(History(task.judged, content["rows"]), content["best"])
+
+
+def _require_devices(wanted: int, accelerator: str) -> None:
+    """Raise RuntimeError if this machine has fewer GPUs, or processors, than `devices` asks for."""
+    if torch_device(accelerator).type == "cuda":
+        present, kind = torch.cuda.device_count(), "GPUs"
+    else:
+        present, kind = max(os.cpu_count() or 1, FEW), "processors"
+    if wanted > present:
+        raise RuntimeError(f"devices: {wanted}, but there are {present} {kind}: lower `devices`")
 
 
 def training_record(trained: Trained, task: Task, accelerator: str) -> dict[str, Any]:

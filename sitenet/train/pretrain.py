@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.shards.open_store import open_both
+from sitenet.splits.held_out import HeldOut
 from sitenet.splits.parts import read_parts
-from sitenet.tables import read_ids
 from sitenet.train.history import Report
 from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
 from sitenet.train.launch import train_task, training_record
@@ -32,12 +31,12 @@ from sitenet.train.training import Training
 class PretrainInputs:
     """Crystals of a pre-training: the parts train and val of `split` (id, split).
 
-    `shards` were made with `features`; ids in the tables `held_out` are left out.
+    `shards` were made with `features`; crystals that are `held_out` are left out.
     """
 
     shards: tuple[Path, ...]
     split: Path
-    held_out: tuple[Path, ...]
+    held_out: HeldOut
     features: FeatureSettings
 
 
@@ -145,18 +144,10 @@ def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:
     Raises:
         ValueError: there are none in one of the parts.
     """
-    parts, out = read_parts(inputs.split), held_out_ids(inputs.held_out)
-    left = parts.without(out)
-    if out:
-        dropped = len(parts.of) - len(left.of)
-        log.info(f"{label}: {dropped:,} of {len(parts.of):,} crystals held out")
-    crystals = read_featurised(inputs.shards, left)
+    crystals = read_featurised(
+        inputs.shards, inputs.held_out.without(read_parts(inputs.split), label)
+    )
     fits = crystals.n_sites <= inputs.features.n_atoms
     crystals = crystals.take(fits & (crystals.parts != "test"))
     crystals.require("train", "val")
     return crystals
-
-
-def held_out_ids(tables: Sequence[Path]) -> set[str]:
-    """Ids of all crystals in some tables of structures; no other column is read."""
-    return {name for table in tables for name in read_ids(table)}

@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from sitenet.evaluate.baselines import baselines
 from sitenet.evaluate.metrics import regression_metrics
 from sitenet.files import write_json
 from sitenet.model.inference import predict
@@ -23,6 +22,7 @@ from sitenet.options.training import TrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, read_featurised
 from sitenet.splits.draws import drawn
+from sitenet.splits.held_out import NOTHING, HeldOut
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
 from sitenet.tables import read_by_id, write_table
 from sitenet.train.batches import Batches
@@ -38,7 +38,10 @@ from sitenet.train.training import Training
 
 @dataclass(frozen=True)
 class RunInputs:
-    """Data of a run: `column` of `structures` is the label in `unit`; `shards` were made so."""
+    """Data of a run: `column` of `structures` is the label in `unit`; `shards` were made so.
+
+    held_out: what the run must not see, since it is tested on it in another task.
+    """
 
     structures: Path
     shards: tuple[Path, ...]
@@ -46,6 +49,7 @@ class RunInputs:
     column: str
     unit: str
     features: FeatureSettings
+    held_out: HeldOut = NOTHING
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ class SupervisedTraining(Training):
 
     def _load_data(self) -> TaskData:
         inputs, settings = self.inputs, self.settings
-        crystals = read_featurised(inputs.shards, read_parts(inputs.split))
+        parts = inputs.held_out.without(read_parts(inputs.split), self.label)
+        crystals = read_featurised(inputs.shards, parts)
         crystals.require(*PARTS)
         crystals = _limit_training(crystals, inputs.features.n_atoms, settings)
         return load_labelled(
@@ -135,9 +140,11 @@ def train(
     )
     write_json(outputs.metrics, record)
     shutil.rmtree(outputs.checkpoints, ignore_errors=True)
+    found = record["splits"]["test"]
+    r2 = "" if found["r2"] is None else f", R² {found['r2']:.2f}"
     log.info(
-        f"{label}: test MAE {record['splits']['test']['mae']:.4g} {inputs.unit} (mean of the "
-        f"training labels: {record['baselines']['mean']:.4g}) after {record['epochs']} epochs, "
+        f"{label}: test MAE {found['mae']:.4g} {inputs.unit}{r2} (median of the training "
+        f"labels: {record['baselines']['median']:.4g}) after {record['epochs']} epochs, "
         f"{duration(time.monotonic() - start)}"
     )
 
@@ -197,7 +204,7 @@ def _evaluation(training: SupervisedTraining, task: LabelTask, table: Path) -> d
     write_table(table, predictions)
     return {
         "splits": _split_metrics(predictions, settings.seed),
-        "baselines": _baselines(predictions),
+        "baselines": _constants(predictions),
         "unit": inputs.unit,
         "model": training.model.to_dict(),
         "training": settings.to_dict(),
@@ -222,16 +229,20 @@ def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) 
 
 def _split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:
     return {
-        str(part): regression_metrics(rows.target.to_numpy(), rows.prediction.to_numpy(), seed)
+        str(part): regression_metrics(
+            rows.target.to_numpy(),
+            rows.prediction.to_numpy(),
+            seed,
+            groups=rows.formula.to_numpy(),
+        )
         for part, rows in predictions.groupby("split")
     }
 
 
-def _baselines(predictions: pd.DataFrame) -> dict[str, float]:
-    train, test = (predictions[predictions.split == part] for part in ("train", "test"))
-    return baselines(
-        train.formula.tolist(),
-        train.target.to_numpy(),
-        test.formula.tolist(),
-        test.target.to_numpy(),
-    )
+def _constants(predictions: pd.DataFrame) -> dict[str, float]:
+    """Test MAE of the mean and of the median of the training labels, in the label's unit."""
+    train, test = (predictions.target[predictions.split == part] for part in ("train", "test"))
+    return {
+        name: float((test - value).abs().mean())
+        for name, value in (("mean", train.mean()), ("median", train.median()))
+    }

@@ -1,5 +1,6 @@
 """Attention over many crystals: merged pairs count as the atoms they stand for."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from sitenet.analysis.attention import (
 )
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.supercell import optimal_supercell
-from sitenet.plots.fig6 import draw_fig6
+from sitenet.plots.fig6 import Training, draw_fig6
 
 
 def test_measures_of_a_site_worked_out_by_hand() -> None:
@@ -144,14 +145,27 @@ def test_a_model_with_cutoff_attends_to_nothing_beyond_it(trained: dict[str, Pat
 def test_the_histogram_counts_every_pair_of_site_and_atom(trained: dict[str, Path]) -> None:
     """Rutile has classes of two and of four sites: against the distances of all six."""
     _write(trained, ["rutile", "triclinic"])
-    pairs = 0
-    for name in ("rutile", "triclinic"):
-        cell = primitive(EXAMPLES[name])
-        matrix = optimal_supercell(cell, 60).matrix
-        distances = atom_distances(cell.lattice, cell.frac, matrix)
-        pairs += ((distances > 0) & (distances < 15)).sum()
+    pairs = sum(((d > 0) & (d < 15)).sum() for d in map(all_distances, ("rutile", "triclinic")))
     histogram = pd.read_parquet(trained["histogram"])
     assert (histogram.groupby(["block", "head"]).pairs.sum() == pairs).all()
+
+
+def test_the_table_has_means_over_all_sites(trained: dict[str, Path]) -> None:
+    """Even attention to the atoms of rutile: against the distances of all six sites."""
+    _write(trained, ["rutile"])
+    even = pd.read_csv(trained["table"]).query("block == 0").iloc[0]
+    distance = all_distances("rutile")
+    assert even.sites == len(distance) == 6
+    assert even.far_share == pytest.approx((distance > 5).mean(), rel=1e-5)
+    assert even.mean_distance == pytest.approx(distance.sum(1).mean() / (len(distance[0]) - 1))
+    shares = (distance > 5).mean(1)
+    assert shares.std() > 1e-3  # titanium and oxygen see different surroundings
+
+
+def all_distances(name: str) -> np.ndarray:
+    """Distances (A) from each site of an example to all atoms of its supercell."""
+    cell = primitive(EXAMPLES[name])
+    return atom_distances(cell.lattice, cell.frac, optimal_supercell(cell, 60).matrix)
 
 
 def test_batches_and_memory_do_not_change_the_sums(trained: dict[str, Path]) -> None:
@@ -169,14 +183,29 @@ def test_fig6_has_a_normalised_panel_for_every_head(
     trained: dict[str, Path], tmp_path: Path, drawn: list[Figure]
 ) -> None:
     _write(trained, ["rutile", "triclinic", "perovskite"])
-    runs = [(title, trained["histogram"], trained["table"]) for title in ("gap", "energy")]
-    draw_fig6(runs, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
-    titles = [axes.get_title() for axes in drawn[0].axes if axes.get_title()]
-    assert titles == [f"block {b}, head {h}\n0% beyond 5 Å" for b in (1, 2) for h in (1, 2)] * 2
+    trainings = [
+        Training(task, seed, trained["histogram"], trained["table"])
+        for task, seed in (("gap", 0), ("gap", 1), ("energy", 0))
+    ]
+    draw_fig6(trainings, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
+    panels = [axes for axes in drawn[0].axes if axes.get_title()]
+    expected = [f"block {b}, {rank} head by range" for b in (1, 2) for rank in ("1st", "2nd")] * 2
+    assert [axes.get_title() for axes in panels] == expected
+    for axes, share, count in zip(
+        panels, ["0, 0%"] * 4 + ["0%"] * 4, ["2 trainings"] * 4 + ["one training"] * 4, strict=True
+    ):
+        (told,) = (text.get_text() for text in axes.texts)
+        assert re.fullmatch(rf" ?{share} beyond 5 Å ?\n ?in {count} ?\n ?even: \d+% ?", told)
     data = pd.read_parquet(tmp_path / "f.parquet")
-    columns = data.groupby(["run", "block", "head", "distance_low"])
+    columns = data.groupby(["run", "block", "rank", "distance_low"])
     assert columns.share.sum().to_numpy() == pytest.approx(1)
-    assert set(pd.read_csv(tmp_path / "f.csv").run) == {"gap", "energy"}
-    panel = drawn[0].axes[0]
-    assert panel.get_xlim() == (0, 15)
-    assert panel.get_ylim() == (1e-6, 1)
+    heads = pd.read_csv(tmp_path / "f.csv")
+    assert heads.groupby(["run", "seed"]).size().to_dict() == {
+        ("gap", 0): 5, ("gap", 1): 5, ("energy", 0): 5}  # fmt: skip
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
+    filled = data[data.pairs > 0]
+    low, high = panels[0].get_ylim()
+    assert low == pytest.approx(filled.attention_low.min())
+    assert filled.attention_high.max() < high < 1e3 * filled.attention_high.max()
+    assert panels[0].get_xlim()[1] == max(5, filled.distance_high.max())
+    assert len({mesh.norm for axes in panels for mesh in axes.collections}) == 1

@@ -161,4 +161,4 @@ def test_command_writes_tables_and_figure(
     assert main(["explain", str(weights), str(cif), "--out", str(out), "--site", "K1"]) == 1
     assert "there is no site K1; the crystal has Na1, Cl1" in capsys.readouterr().err
     cif.write_text("data_nothing\n")
-    assert main(["explain", str(weights), str(cif), "--out", str(out)]) == 1
+    assert main(["explain", str(weights), str(cif), "--out", str(out)]) == 2

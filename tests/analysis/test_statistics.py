@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from sitenet.analysis.correlation import _weighted_rho, least_squares, spearman
+from sitenet.analysis.correlation import least_squares, spearman, weighted_rho
 
 
 def test_rho_with_ties_is_scipys() -> None:
@@ -20,7 +20,7 @@ def test_resamples_equal_sorting_each_of_them() -> None:
     drawn = rng.integers(30, size=(20, 30))
     counts = np.stack([np.bincount(row, minlength=30) for row in drawn])
     expected = [spearmanr(x[row], y[row]).statistic for row in drawn]
-    assert _weighted_rho(x, y, counts) == pytest.approx(expected, abs=1e-12)
+    assert weighted_rho(x, y, counts) == pytest.approx(expected, abs=1e-12)
 
 
 def test_interval() -> None:

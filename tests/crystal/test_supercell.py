@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from example_crystals import EXAMPLES, bench_crystals, crystal, primitive
 
+from sitenet.crystal import supercell
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive
 from sitenet.crystal.lattice_reduction import hermite, minkowski
@@ -60,6 +61,35 @@ def test_no_supercell_of_a_crystal_is_better(name):
     n_atoms = 9 * len(cell.numbers) + 1
     found = optimal_supercell(cell, n_atoms)
     assert score(found.matrix, cell, n_atoms) == pytest.approx(brute_force(cell, n_atoms), rel=3e-5)
+
+
+def long_cell(seed):
+    """One atom in a cell with edges from 1 to 300 A, upright or skewed."""
+    random = np.random.default_rng(seed)
+    skew = np.tril(random.uniform(-0.7, 0.7, (3, 3)), -1) * random.integers(2)
+    lattice = np.diag(10 ** random.uniform(0, 2.5, 3)) @ (np.eye(3) + skew)
+    return primitive(crystal(lattice, [6], [[0, 0, 0]]))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_supercell_of_a_long_or_flat_cell_is_better(seed):
+    cell = long_cell(seed)
+    n_atoms = 5 + seed % 7
+    found = optimal_supercell(cell, n_atoms)
+    best = brute_force(cell, n_atoms)
+    assert score(found.matrix, cell, n_atoms) == pytest.approx(best, rel=3e-5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("cell_of", [random_cell, long_cell])
+def test_both_searches_find_supercells_of_one_score(cell_of, seed, monkeypatch):
+    cell = cell_of(seed)
+    one = optimal_supercell(cell, 20)
+    monkeypatch.setattr(supercell, "MOST_VECTORS", 0)
+    other = optimal_supercell(cell, 20)
+    scores = [score(found.matrix, cell, 20) for found in (one, other)]
+    assert scores[0] == pytest.approx(scores[1], rel=2e-5)
+    assert one.images == other.images
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from sitenet.files import read_json, write_json
 def run(folder: Path, values: list[float], val_mae: float) -> tuple[Path, Path]:
     folder.mkdir()
     table = pd.DataFrame(
-        {"id": ["a", "b", "c"], "split": ["train", "val", "test"], "target": [1.0, 2.0, 3.0]}
-    )
+        {"id": ["a", "b", "c"], "split": ["train", "val", "test"], "formula": ["A", "B", "C"],
+         "target": [1.0, 2.0, 3.0]}
+    )  # fmt: skip
     table.assign(prediction=values).to_parquet(folder / "p.parquet")
     write_json(
         folder / "m.json",
@@ -32,6 +33,25 @@ def test_better_runs_weigh_more(tmp_path: Path):
     record = read_json(tmp_path / "out.json")
     assert record["weights"] == pytest.approx([0.25, 0.75])
     assert record["splits"]["test"]["mae"] == pytest.approx(1.0)
+
+
+def test_folds_are_pooled(tmp_path: Path):
+    """Each crystal is predicted by the runs that were tested on it; val was tested by none."""
+    runs = [
+        run(tmp_path / "0", [9, 2, 5], 0.3),
+        run(tmp_path / "1", [0.5, 9, 9], 0.1),
+        run(tmp_path / "2", [9, 2, 2], 0.1),
+    ]
+    second = pd.read_parquet(runs[1][0]).assign(split=["test", "train", "val"])
+    second.to_parquet(runs[1][0])
+    predictions, metrics = zip(*runs, strict=True)
+    write_ensemble(predictions, metrics, tmp_path / "out.parquet", tmp_path / "out.json")
+    table = pd.read_parquet(tmp_path / "out.parquet").set_index("id")
+    assert table.split.to_dict() == {"a": "test", "c": "test"}
+    assert table.prediction.to_dict() == pytest.approx({"a": 0.5, "c": 0.25 * 5 + 0.75 * 2})
+    record = read_json(tmp_path / "out.json")
+    assert record["pooled_folds"]
+    assert record["splits"]["test"]["mae"] == pytest.approx((0.5 + 0.25) / 2)
 
 
 def test_runs_over_other_crystals_are_refused(tmp_path: Path):

@@ -10,6 +10,7 @@ from random_shards import write_shard
 
 from sitenet.evaluate import representation
 from sitenet.evaluate.representation import (
+    PENALTIES,
     Labelled,
     Probe,
     evaluate,
@@ -44,10 +45,11 @@ def linear() -> Probe:
 
 def test_a_linear_label_is_found_without_error(linear: Probe) -> None:
     found = evaluate(linear, SETTINGS)
-    assert len(found) == 2 * 3 * 2
+    assert len(found) == 2 * 3 * 3
     assert found[found.model == "linear"].test_mae.max() < 1e-9
     spread = np.abs(linear.test.target - linear.test.target.mean()).mean()
     assert found[found.model == "mlp"].test_mae.max() < spread
+    assert found[found.model == "ridge"].test_mae.max() < 0.05 * spread  # needs no penalty
     assert found.test_mae.min() >= 0
 
 
@@ -56,7 +58,51 @@ def test_an_uninformative_representation_does_not_beat_the_mean(linear: Probe) -
     noise = replace(linear, pool_vectors=rng.normal(size=(80, 7)),
                     test_vectors=rng.normal(size=(30, 7)))  # fmt: skip
     found = evaluate(noise, SETTINGS).groupby("model").test_mae.median()
-    assert (found > np.abs(linear.test.target - linear.pool.target.mean()).mean()).all()
+    mean = np.abs(linear.test.target - linear.pool.target.mean()).mean()
+    assert (found.drop("ridge") > mean).all()
+    assert 0.95 * mean < found["ridge"] < found["linear"]  # shrinks towards the mean
+
+
+def test_ridge_has_the_penalty_that_predicts_labels_left_out_best(linear: Probe) -> None:
+    rng = np.random.default_rng(2)
+    noisy = replace(linear.pool, target=linear.pool.target + rng.normal(0, 3, 80))
+    found = evaluate(replace(linear, pool=noisy), SETTINGS)
+    chosen = label_mask(noisy.ids, 20, 1)
+    train, test = standardised(linear.pool_vectors[chosen], linear.test_vectors)
+    label = noisy.target[chosen]
+
+    def predicted(
+        rows: np.ndarray, labels: np.ndarray, new: np.ndarray, penalty: float
+    ) -> np.ndarray:
+        middle, mean = rows.mean(axis=0), labels.mean()
+        gram = (rows - middle).T @ (rows - middle) + penalty * np.eye(rows.shape[1])
+        slope = np.linalg.solve(gram, (rows - middle).T @ (labels - mean))
+        return (new - middle) @ slope + mean
+
+    def left_out(penalty: float) -> float:
+        others = ~np.eye(20, dtype=bool)
+        return sum(
+            float(predicted(train[o], label[o], train[k], penalty) - label[k]) ** 2
+            for k, o in enumerate(others)
+        )
+
+    best = min(PENALTIES, key=left_out)
+    assert PENALTIES[0] < best < PENALTIES[-1]
+    expected = np.abs(predicted(train, label, test, best) - linear.test.target).mean()
+    one = found[(found.model == "ridge") & (found.labels == 20) & (found["mask"] == 1)]
+    assert one.test_mae.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_ridge_does_not_fail_where_columns_are_as_many_as_labels() -> None:
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(130, 20))
+    noisy = probe(vectors, vectors[:, 0] + rng.normal(size=130), pool=80)
+    found = (
+        evaluate(noisy, replace(SETTINGS, masks=6)).groupby(["model", "labels"]).test_mae.median()
+    )
+    spread = np.abs(noisy.test.target - noisy.pool.target.mean()).mean()
+    assert found["linear", 20] > 2 * spread
+    assert found["ridge", 20] < 1.2 * spread
 
 
 def test_errors_of_one_mask_by_hand(linear: Probe) -> None:
@@ -198,6 +244,7 @@ def test_written_table(files: Path) -> None:
     assert set(found.representation) == {"infomax"}
     assert found.groupby(["model", "labels"]).size().to_dict() == {
         ("linear", 10): 2,
+        ("ridge", 10): 2,
         ("mlp", 10): 2,
     }
     assert found[found.model == "linear"].test_mae.max() < 1e-4

@@ -5,6 +5,11 @@ import os
 import signal
 import time
 
+from sitenet.crystal.featurise import MergedCrystal, featurise
+from sitenet.options.features import FeatureSettings
+from sitenet.sources.record_checks import CheckedRecords, NumberedRecord, check_record
+from sitenet.structure.cif import Crystal
+
 
 class Refused(Exception):
     """An expected failure."""
@@ -41,3 +46,19 @@ def do(item: str) -> str:
     if item == "unpicklable":
         return lambda: 0
     return item.upper()
+
+
+def featurise_or_die(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
+    """Ends the process at crystals with helium, and fails unexpectedly at those with neon."""
+    if 2 in crystal.numbers:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if 10 in crystal.numbers:
+        raise LookupError("neon")
+    return featurise(crystal, settings)
+
+
+def check_or_die(record: NumberedRecord) -> CheckedRecords:
+    """Ends the process at records called "deadly"."""
+    if record.record.id == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return check_record(record)

@@ -6,6 +6,7 @@ The tests share one finished run and ask Snakemake what it would do after a chan
 import base64
 import csv
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -247,12 +248,64 @@ AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_TRANSFER, *AFTER_RE
         ),
         ("infomax={representation: {map_points: 10}}", AFTER_MAP),
         ("variants={other: {model: {heads: 9}}}", set()),
+        ("datasets={mine: {max_rejected_fraction: 0.9}}", set()),
+        ("datasets={mine: {tasks: {other: {column: value, unit: eV}}}}", set()),
+        ("training={memory_gib: 3}", AFTER_TRAINING),
+        (
+            "datasets={mine: {tasks: {volume: {unit: nm^3}}}}",
+            AFTER_TRAINING | AFTER_TRANSFER | {"dim_fig8", "dim_fig10", "dim_fig11"},
+        ),
     ],
 )
 def test_a_change_re_runs_what_depends_on_it(
     finished: Path, change: str, expected: set[str]
 ) -> None:
     assert planned(finished, "--config", change) == expected
+
+
+@pytest.fixture
+def own_files(finished: Path, tmp_path: Path) -> Path:
+    """The finished run in another folder, where files may be changed."""
+    return Path(shutil.copytree(finished, tmp_path / "own"))
+
+
+def overwrite(path: Path, old: str, new: str) -> None:
+    """Change a file in place; its time and that of its folder stay as they were."""
+    times = [(place, place.stat().st_mtime_ns) for place in (path, path.parent)]
+    edit(path, old, new)
+    for place, time in times:
+        os.utime(place, ns=(time, time))
+
+
+def test_files_of_the_user_are_noticed_by_their_content(own_files: Path) -> None:
+    """A crystal that was overwritten, a label, a task that others are added to."""
+    cifs = own_files / "cifs"
+    for path in (*cifs.iterdir(), cifs):
+        path.touch()
+    assert planned(own_files) == set()
+    overwrite(cifs / "id_prop.csv", "BaAl4,", "BaAl4,9")
+    relabelled = planned(own_files)
+    assert {"labels", "split", "train", "transfer", "representation", "metrics"} <= relabelled
+    assert not relabelled & {"collect", "featurise", "complexity", "supercells"}
+    overwrite(cifs / "id_prop.csv", "BaAl4,9", "BaAl4,")
+    overwrite(cifs / "NaCl.cif", "data_", "data_Na")
+    assert {"collect", "labels", "featurise", "complexity", "train"} <= planned(own_files)
+
+
+def test_another_configuration_in_the_folder_is_told(finished: Path) -> None:
+    """What it replaces, and what it leaves; not if it only adds to it."""
+    told = snakemake(finished, "--configfile", "own.yaml", "--dry-run", "--config",
+                     "runs=[{dataset: mine, n: 12, tasks: [volume], variant: small}]",
+                     "infomax={experiments: []}")  # fmt: skip
+    warning = next(line for line in told.stderr.splitlines() if "another configuration" in line)
+    assert "show another configuration: experiment volume, mine N=16 volume small seed 1" in warning
+    assert "dim_fig10" in warning
+    assert "--directory" in warning
+    more = {"dataset": "mine", "n": 12, "tasks": ["volume"], "variant": "small"}
+    told = snakemake(finished, "--configfile", "own.yaml", "--dry-run", "--config",
+                     f"runs={json.dumps([*CONFIG['runs'], more])}")  # fmt: skip
+    assert told.returncode == 0
+    assert "another configuration" not in told.stderr
 
 
 @pytest.fixture
@@ -329,7 +382,7 @@ def test_a_change_of_a_figure_re_draws_it_alone(finished: Path, checkout: Path) 
 
 def test_one_figure_needs_only_its_own_steps(finished: Path) -> None:
     assert planned(finished, "--forceall", "results/figures/fig5.pdf") == {
-        "collect", "split", "featurise", "train", "fig5"
+        "collect", "labels", "split", "featurise", "train", "fig5"
     }  # fmt: skip
 
 

@@ -86,6 +86,8 @@ def test_each_setting_is_trained_once_with_all_its_seeds() -> None:
     assert runs == [(50, 3), (50, 1), (50, 2), (100, 0)]
     assert [one.setting.crystals.n for one in plan.ensembles] == [50]
     assert [(one.setting.crystals.n, one.seed) for one in plan.shown] == [(50, 3), (100, 0)]
+    repeated = [(one.setting.crystals.n, one.seed) for one in plan.repeated]
+    assert repeated == [(50, 3), (50, 1), (100, 0)]
     ensemble = plan.ensemble("prototypes", "50", "ewald_energy", "sitenet")
     assert ensemble.predictions == [
         f"results/prototypes/n50/ewald_energy/sitenet/seed{seed}/predictions.parquet"
@@ -208,7 +210,7 @@ def test_vectors_are_of_the_crystals_of_the_experiment(plan: Plan) -> None:
 
 def test_rejections_are_those_of_everything_that_is_used_each_once(plan: Plan) -> None:
     lists = plan.rejections
-    assert len(lists) == len(set(lists)) == 1 + 2 + 2 * 2 + 1 + 2 * 2
+    assert len(lists) == len(set(lists)) == 1 + 3 + 2 * 2 + 1 + 2 * 2
     assert {"results/prototypes/rejected.csv", "results/prototypes/complexity.rejected.csv",
             "results/prototypes/n100/shards/part-001.rejected.csv",
             "results/prototypes/descriptors/ofm/part-000.rejected.csv"} <= set(lists)  # fmt: skip
@@ -244,3 +246,49 @@ def test_entries_are_equal_if_their_names_are(plan: Plan) -> None:
     assert plan.run(*names) == other.run(*names)
     assert len({plan.run(*names), other.run(*names)}) == 1
     assert plan.run(*names) != plan.run("prototypes", 100, *names[2:])
+
+
+def test_runs_of_a_cross_validation_have_splits_of_their_own() -> None:
+    """By seed; everything else takes the first fold."""
+    plan = planned(datasets={"prototypes": {"split": {"folds": 3}}}, runs=[run(seeds=[0, 1, 4])])
+    assert [one.split for one in plan.runs] == [
+        f"results/prototypes/splits/ewald_energy.fold{fold}.csv" for fold in (0, 1, 1)
+    ]
+    assert plan.runs.split_reports == [
+        f"results/prototypes/splits/ewald_energy.fold{fold}.json" for fold in (0, 1)
+    ]
+    first = "results/prototypes/splits/ewald_energy.fold0.csv"
+    assert plan.pretraining("crystals").split == first
+    assert plan.experiment("ewald_energy").split == first
+    whole = planned(runs=[run(seeds=[0, 4])])
+    assert {one.split for one in whole.runs} == {"results/prototypes/splits/ewald_energy.csv"}
+
+
+def test_an_encoder_knows_the_tests_that_it_is_used_for() -> None:
+    """Also those of another data set, and those of an ablation."""
+    label = {"column": "ewald_energy", "unit": "eV"}
+    other = {"source": {"kind": "prototypes", "seed": 1}, "tasks": {"energy": label}}
+    elsewhere = {**EXPERIMENT, "name": "there", "dataset": "other", "task": "energy",
+                 "ablation": "only_other_crystals",
+                 "supervised": {"dataset": "prototypes", "task": "ewald_energy"}}  # fmt: skip
+    plan = planned(datasets={"other": other}, infomax={"experiments": [EXPERIMENT, elsewhere]})
+    tables = [f"results/{name}/structures.parquet" for name in ("prototypes", "other")]
+    splits = ["results/prototypes/splits/ewald_energy.csv", "results/other/splits/energy.csv"]
+    both = plan.pretraining_tested("crystals")
+    assert (both.structures, both.splits) == (tables, splits)
+    assert plan.pretraining_tested("only_other_crystals").splits == splits[1:]
+    encoder = plan.run_tested("prototypes", "50", "ewald_energy", "encoder")
+    assert (encoder.structures, encoder.splits) == (tables[1:], splits[1:])
+    assert not plan.run_tested("prototypes", "50", "ewald_energy", "sitenet").experiments
+    assert not plan.run_tested("prototypes", "100", "ewald_energy", "encoder").experiments
+
+
+def test_baselines_are_those_of_the_runs_of_a_task(plan: Plan) -> None:
+    assert plan.runs.baselines == [
+        "results/prototypes/baselines/ewald_energy.csv",
+        "results/prototypes/baselines/nearest_distance.csv",
+        "results/prototypes/baselines/shell_6.csv",
+    ]
+    found = plan.runs_of("prototypes", "nearest_distance").predictions
+    assert found == [f"results/prototypes/n50/nearest_distance/sitenet/seed{k}/predictions.parquet"
+                     for k in (0, 1, 2)]  # fmt: skip

@@ -1,7 +1,7 @@
 """Figures: what they print and save equals numbers known beforehand; files fit for a journal."""
 
 import csv
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,9 @@ from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.plots import style
-from sitenet.plots.fig5 import Fig5Run, draw_fig5
-from sitenet.plots.fig7 import compare_tasks, draw_fig7
+from sitenet.plots.clouds import CELLS, FEW, Clouds
+from sitenet.plots.fig5 import Fig5Run, draw_fig5, parity_limits
+from sitenet.plots.fig7 import Training, draw_fig7
 from sitenet.plots.table1 import OPTIONS, write_table1
 
 
@@ -50,7 +51,7 @@ def _fig5_run(folder: Path) -> Fig5Run:
     scores = regression_metrics(target[test], prediction[test], 0, resamples=10)
     write_json(folder / "metrics.json", {"splits": {"test": scores}, "best_epoch": 2})
     names = ("history.csv", "predictions.parquet", "metrics.json")
-    return Fig5Run("gap", "eV", *(folder / name for name in names))
+    return Fig5Run("gap, N = 50", "gap", "eV", *(folder / name for name in names))
 
 
 def test_fig5_shows_the_best_epoch_and_the_test_error(tmp_path: Path, texts: list[str]) -> None:
@@ -104,10 +105,16 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
         "even_coefficient": [*np.linspace(0, 4, 40), 1.0, 1.0],
     }
     pd.DataFrame(reaches).to_parquet(folder / "reach.parquet")
+    reaches["long_range_coefficient"] = 1 + np.array(reaches["long_range_coefficient"])
+    pd.DataFrame(reaches).to_parquet(folder / "farther.parquet")
     draw_fig7(
         [
-            (task, folder / "reach.parquet", folder / "complexity.parquet")
-            for task in ("gap", "energy")
+            Training(task, "salts", seed, folder / table, folder / "complexity.parquet")
+            for task, seed, table in (
+                ("gap", 0, "reach.parquet"),
+                ("gap", 1, "farther.parquet"),
+                ("energy", 0, "reach.parquet"),
+            )
         ],
         folder / "fig7.pdf",
         folder / "fig7.parquet",
@@ -118,7 +125,11 @@ def _fig7(folder: Path, reach: np.ndarray) -> pd.DataFrame:
 
 
 def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> None:
-    table = _fig7(tmp_path, 2 + 3 * np.arange(40) / 10)
+    everything = _fig7(tmp_path, 2 + 3 * np.arange(40) / 10)
+    assert everything.seed.tolist() == (["all", "0", "1"] * 2) + (["all", "0"] * 2)
+    medians = everything[everything.against == "i_conf"]["median"].tolist()
+    assert medians == pytest.approx([8.35, 7.85, 8.85, 7.85, 7.85])
+    table = everything[everything.seed == "0"]
     assert table["task"].tolist() == ["gap", "gap", "energy", "energy"]
     assert table["against"].tolist() == ["i_conf", "primitive_length"] * 2
     assert table["spearman"].tolist() == pytest.approx([1, -1, 1, -1])
@@ -130,38 +141,105 @@ def test_fig7_prints_correlation_and_line(tmp_path: Path, texts: list[str]) -> N
     assert table["even_median"].tolist() == pytest.approx([2] * 4)
     # 2 + 0.3 i against 4 - 4 i / 39: larger from i = 5 on
     assert table["above_even"].tolist() == pytest.approx([35 / 40] * 4)
-    assert texts.count("Spearman ρ = −1.00 [−1.00, −1.00]\n40 crystals") == 2
+    notes = [text for text in texts if text.startswith("Spearman ρ = −1.00 [−1.00, −1.00]\n")]
+    assert [note.partition("\n")[2] for note in notes] == [
+        "40 crystals, 2 trainings", "40 crystals, one training"]  # fmt: skip
     data = pd.read_parquet(tmp_path / "fig7.parquet")
-    assert data.groupby("task").size().to_dict() == {"energy": 40, "gap": 40}
-
-
-def test_two_tasks_are_compared_crystal_by_crystal() -> None:
-    names = [f"c{i}" for i in range(10)]
-
-    def points(task: str, ids: list[str], reach: np.ndarray) -> pd.DataFrame:
-        reaches = {"long_range_coefficient": reach, "even_coefficient": np.arange(len(ids)) / 2}
-        return pd.DataFrame({"task": task, "id": ids, **reaches})
-
-    far = points("far", names, np.arange(10) + 3.0)
-    near = points("near", names[2:][::-1], np.arange(10)[2:][::-1] + 1.0)
-    elsewhere = points("elsewhere", ["x"], np.ones(1))
-    table = compare_tasks([far, near, elsewhere])
-    assert len(table) == 1  # the third shares no crystal
-    row = table.iloc[0]
-    assert (row.task, row.other_task, row.crystals) == ("far", "near", 8)
-    assert row.median_difference == pytest.approx(2)
-    assert (row.even_median, row.other_even_median) == (2.75, 1.75)  # of the shared crystals
-    assert row["larger"] == 1
-    assert row.p == pytest.approx(2 / 2**8)
+    assert data.groupby(["task", "seed"]).size().to_dict() == {
+        ("energy", 0): 40, ("gap", 0): 40, ("gap", 1): 40}  # fmt: skip
+    (row,) = pd.read_csv(tmp_path / "tasks.csv").itertuples()
+    assert (row.trainings, row.other_trainings, row.crystals) == (2, 1, 40)
+    assert row.difference == pytest.approx(0.5)
+    assert np.isnan(row.p)
 
 
 def test_fig7_has_the_same_axes_for_all_tasks(tmp_path: Path, drawn: list[Figure]) -> None:
     _fig7(tmp_path, np.linspace(1, 4.5, 40))
-    for row in (0, 2):
-        left, right = drawn[0].axes[row : row + 2]
+    for row, trainings in ((0, 2), (3, 1)):
+        left, right, medians = drawn[0].axes[row : row + 3]
         assert left.get_xlim() == (0, 4)
         assert right.get_xlim() == (0, 19)
-        assert left.get_ylim() == right.get_ylim() == (0, 6)
+        assert left.get_ylim() == right.get_ylim() == medians.get_ylim() == (0, 7)
+        lines = [line for line in left.lines if line.get_color() == style.VERMILLION]
+        points = [line for line in medians.lines if line.get_marker() == "o"]
+        assert len(lines) == len(points) == trainings
+        assert points[0].get_ydata()[0] == pytest.approx(2.75)
+        assert [len(c.get_offsets()) for a in (left, right) for c in a.collections] == [40, 40]
+        dashed = [line for line in left.lines if line.get_color() == style.BLACK]
+        assert dashed[0].get_ydata()[0] == pytest.approx(2)  # median of even attention
+
+
+def test_fig5_shows_labels_of_one_kind_on_the_same_axes(
+    tmp_path: Path, drawn: list[Figure]
+) -> None:
+    run = _fig5_run(tmp_path)
+    other = tmp_path / "other.parquet"
+    table = pd.read_parquet(run.predictions)
+    table["target"] *= 2
+    table["prediction"] *= 2
+    table.to_parquet(other)
+    wider = replace(run, title="gap, N = 100", predictions=other)
+    energy = replace(run, title="energy", label="energy")
+    draw_fig5([run, wider, energy], tmp_path / "f.pdf", tmp_path / "f.parquet")
+    panels = drawn[0].axes
+    for axes in panels[1::2]:
+        assert axes.get_xlim() == axes.get_ylim()
+        assert axes.get_xticks().tolist() == axes.get_yticks().tolist()
+    assert panels[1].get_xlim() == panels[3].get_xlim()
+    assert panels[5].get_xlim()[1] < panels[1].get_xlim()[1]
+    assert panels[0].get_ylim() == panels[2].get_ylim()
+    assert {axes.get_yscale() for axes in panels[::2]} == {"log"}  # all, since one of them is wide
+
+
+def test_parity_axes_are_those_of_the_labels() -> None:
+    target = np.linspace(0, 10, 50)
+    points = pd.DataFrame({"target": target, "prediction": target + 0.5})
+    low, high = parity_limits(points)
+    assert low < 0
+    assert 10.5 < high < 11.5
+    points.loc[0, "prediction"] = 1e6  # does not make the others a single dot
+    assert parity_limits(points) == pytest.approx((low, high), abs=0.5)
+    low, high = parity_limits(pd.DataFrame({"target": [2.0] * 3, "prediction": [2.05] * 3}))
+    assert low < 2 < 2.05 < high < 3
+    assert parity_limits(points.head(0)) == (0, 1)
+
+
+def test_a_prediction_far_outside_is_marked_and_counted(tmp_path: Path, texts: list[str]) -> None:
+    run = _fig5_run(tmp_path)
+    table = pd.read_parquet(run.predictions)
+    table.loc[:1, "prediction"] = [1e4, -1e4]
+    table.to_parquet(run.predictions)
+    draw_fig5([run], tmp_path / "f.pdf", tmp_path / "f.parquet")
+    assert any(text.endswith("150 crystals, 2 outside") for text in texts)
+    assert "outside the axes" in texts  # in the legend
+
+
+@pytest.mark.parametrize("crystals", [FEW - 1, FEW])
+def test_few_crystals_are_points_and_many_are_cells(crystals: int) -> None:
+    figure = style.new_figure(8, 6)
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    values = np.linspace(0, 1, crystals)
+    clouds = Clouds([crystals, 5])
+    drawn = clouds.draw(axes, values, values)
+    keys = clouds.explain(figure, axes, "crystal")
+    if crystals < FEW:
+        assert len(drawn.get_offsets()) == crystals
+        assert [key.get_label() for key in keys] == ["crystal"]
+        assert len(figure.axes) == 1
+    else:
+        assert drawn.get_array().sum() == crystals
+        assert keys == []
+        assert figure.axes[1].get_ylabel() == "crystals per cell"
+
+
+def test_fig7_without_crystals_that_differ_has_no_correlation(
+    tmp_path: Path, texts: list[str]
+) -> None:
+    table = _fig7(tmp_path, np.full(40, 2.0))
+    assert table.spearman.isna().all()
+    assert table[table.seed == "0"]["median"].tolist() == [2.0] * 4
+    assert any(text.startswith("ρ is not defined") for text in texts)
 
 
 def test_limits_start_at_zero() -> None:
@@ -171,12 +249,14 @@ def test_limits_start_at_zero() -> None:
     assert style.from_zero([np.array([1.0]), np.array([-0.5, 12.2])]) == (-1, 13)
 
 
-def test_density_counts_every_crystal() -> None:
+def test_cells_count_every_crystal() -> None:
     axes = Figure().subplots()
-    edges = np.array([0.0, 1.0, 2.0])
-    mesh = style.density(axes, np.array([0.5, 0.5, 1.5]), np.array([1.5, 1.2, 2.0]), edges, edges)
-    counts = np.ma.filled(mesh.get_array().reshape(2, 2), 0)
-    assert counts.tolist() == [[0, 0], [2, 1]]  # rows are y
+    axes.set(xlim=(0, CELLS), ylim=(0, CELLS))
+    x = np.concatenate([np.full(FEW, 0.5), [1.5]])
+    drawn = Clouds([len(x)]).draw(axes, x, np.concatenate([np.full(FEW, 1.5), [CELLS]]))
+    counts = np.ma.filled(drawn.get_array().reshape(CELLS, CELLS), 0)
+    assert counts.sum() == FEW + 1
+    assert (counts[1, 0], counts[CELLS - 1, 1]) == (FEW, 1)  # rows are y
 
 
 def test_table1_has_every_setting_of_a_run(tmp_path: Path) -> None:
@@ -200,3 +280,16 @@ def test_table1_has_every_setting_of_a_run(tmp_path: Path) -> None:
     lines = (tmp_path / "t.md").read_text().splitlines()
     assert len(lines) == len(OPTIONS) + 2
     assert {line.count("|") for line in lines} == {5}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.7, 30, ["1", "2", "5", "10", "20"]), (0.99, 1.11, ["1", "1.025", "1.05", "1.075", "1.1"])],
+)
+def test_ticks_of_a_log_axis_are_plain_numbers(low: float, high: float, ticks: list[str]) -> None:
+    axes = style.new_figure(8, 6).subplots()
+    axes.set(yscale="log", ylim=(low, high))
+    style.plain_ticks(axes.yaxis)
+    axes.figure.draw_without_rendering()
+    shown = [t.get_text() for t in axes.get_yticklabels() if low <= t.get_position()[1] <= high]
+    assert shown == ticks

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hostile import featurise_or_die
 from structure_tables import write_structures
 
 from sitenet.crystal.featurise import featurise
 from sitenet.options.features import FeatureSettings
+from sitenet.shards import featurise_shard
 from sitenet.shards.batch import ragged_batch
 from sitenet.shards.featurise_shard import build_shard
 from sitenet.shards.packing import pack
@@ -139,3 +141,19 @@ def test_epochs_are_packed_differently():
     sizes = np.random.default_rng(1).integers(1, 60, 100)
     first, second = (np.concatenate(pack(sizes, 300, (0, epoch))) for epoch in (0, 1))
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_crystal_that_crashes_its_process_is_listed(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(featurise_shard, "featurise", featurise_or_die)
+    gases = {"He": crystal([2], 3.0, [[0, 0, 0]]), "Ne": crystal([10], 3.0, [[0, 0, 0]])}
+    structures = write_structures(tmp_path / "structures.parquet", {**gases, **CRYSTALS})
+    shard, rejected = tmp_path / "part.parquet", tmp_path / "rejected.csv"
+    build_shard(structures, 0, 1, SETTINGS, shard, rejected, workers)
+    assert CrystalStore.from_shards([shard]).ids == list(CRYSTALS)
+    rows = {row["id"]: row["reason"] for row in csv.DictReader(rejected.open())}
+    assert list(rows) == ["He", "Ne"]
+    assert "signal 11 (SIGSEGV)" in rows["He"]
+    assert rows["Ne"].startswith("LookupError: neon (hostile.py, line")

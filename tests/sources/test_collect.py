@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hostile import check_or_die
 
 from sitenet.options.datasets import LabelSettings, SourceSettings
 from sitenet.parallel import ordered_map
@@ -93,6 +94,15 @@ def test_columns(tmp_path, offer):
     assert table.note.tolist() == ["", "1 D read as H"]
     schema = pq.read_schema(tmp_path / "structures.parquet")
     assert schema.field("numbers").type == pa.list_(pa.int16())
+
+
+def test_a_crystal_that_ends_its_process_is_listed(tmp_path, offer, monkeypatch):
+    monkeypatch.setattr("sitenet.sources.collect.check_record", check_or_die)
+    offer(record("a"), record("deadly"), record("b"))
+    table, rejected = run(tmp_path, settings(OFFERED, tasks={}))
+    assert table.id.tolist() == ["a", "b"]
+    assert [(r["id"], r["where"]) for r in rejected] == [("deadly", "row deadly")]
+    assert "signal 9 (SIGKILL)" in rejected[0]["reason"]
 
 
 def test_what_is_unusable_is_listed_and_the_run_goes_on(tmp_path, offer):

@@ -1,5 +1,7 @@
 """Parts of a data set: shares, leakage, the official folds."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -21,6 +23,11 @@ def write(path, n=1000, offered=None, rows=None, **columns):
             "formula": formulas,
             "row": rows if rows is not None else list(range(n)),
             "gap": rng.random(n),
+            "lattice": (np.eye(3) * (4 + np.arange(n)[:, None, None] / 30)).reshape(n, 9).tolist(),
+            "n_sites": [1] * n,
+            "numbers": [[1]] * n,
+            "frac": [[0.0, 0.0, 0.0]] * n,
+            "oxidation_given": [[0.0]] * n,
             **columns,
         }
     )
@@ -30,10 +37,11 @@ def write(path, n=1000, offered=None, rows=None, **columns):
     return table.to_pandas()
 
 
-def split(tmp_path, task="gap", **section):
+def split(tmp_path, task="gap", *, run_fold=0, output="linear", **section):
     settings = SplitSettings.from_dict(section)
     out = tmp_path / "split.csv", tmp_path / "split.json"
-    make_split(tmp_path / "s.parquet", task, settings, *out)
+    table = tmp_path / "s.parquet"
+    make_split(table, table, task, settings, *out, fold=run_fold, output=output)
     return pd.read_csv(out[0]), read_json(out[1])
 
 
@@ -151,7 +159,7 @@ def test_small_sets(tmp_path):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"kind": "time"}, "kind must be one of grouped, random, matbench, column, not 'time'"),
+        ({"kind": "time"}, "kind must be one of grouped, prototype, random, matbench, column, not"),
         ({"test": 0}, "test must be more than 0, not 0"),
         ({"validation": 1.0}, "validation must be less than 1, not 1.0"),
         ({"kind": "matbench", "fold": 5}, "fold must be at most 4, not 5"),
@@ -160,3 +168,99 @@ def test_small_sets(tmp_path):
 def test_impossible_settings_are_refused(section, message):
     with pytest.raises(ValueError, match=message):
         SplitSettings.from_dict(section)
+
+
+def test_tasks_with_missing_labels_put_a_formula_on_the_same_side(tmp_path):
+    """Whatever labels are missing, and however many tasks there are."""
+    rng = np.random.default_rng(0)
+    half = pa.array(np.where(rng.random(1000) < 0.5, 1.0, np.nan), from_pandas=True)
+    few = pa.array(np.where(rng.random(1000) < 0.95, 1.0, np.nan), from_pandas=True)
+    table = write(tmp_path / "s.parquet", half=half, few=few).set_index("id")
+    side = {}
+    for task, count in (("gap", 1000), ("half", half.drop_null()), ("few", few.drop_null())):
+        parts, report = split(tmp_path, task)
+        assert len(parts) == (count if task == "gap" else len(count))
+        assert report["fractions"]["test"] == pytest.approx(0.2, abs=0.04)
+        by_formula = parts.assign(formula=table.formula[parts.id].to_numpy())
+        for formula, part in set(zip(by_formula.formula, by_formula.split, strict=True)):
+            assert side.setdefault(formula, part) == part
+
+
+@pytest.mark.parametrize("kind", ["random", "matbench"])
+def test_a_crystal_is_in_one_part_for_all_tasks(tmp_path, kind):
+    values = np.arange(1000.0)
+    values[::7] = np.nan
+    write(tmp_path / "s.parquet", other=pa.array(values, from_pandas=True))
+    first, _ = split(tmp_path, kind=kind)
+    second, _ = split(tmp_path, "other", kind=kind)
+    both = first.merge(second, on="id")
+    assert len(both) == len(second)
+    assert (both.split_x == both.split_y).all()
+
+
+def test_a_part_without_labels_is_refused_with_a_remedy(tmp_path):
+    values = np.full(1000, np.nan)
+    values[:3] = 1.0
+    write(tmp_path / "s.parquet", rare=pa.array(values, from_pandas=True))
+    with pytest.raises(SplitError, match=r"of 3 with a label\): change the shares or the seed"):
+        split(tmp_path, "rare")
+
+
+@pytest.mark.parametrize("kind", ["grouped", "random"])
+def test_every_crystal_is_tested_once_and_validated_once(tmp_path, kind):
+    table = write(tmp_path / "s.parquet", formula=[f"F{k // 3}" for k in range(1000)])
+    folds = [split(tmp_path, kind=kind, folds=5, run_fold=k)[0] for k in range(5)]
+    for part in ("test", "val"):
+        tested = [set(parts.id[parts.split == part]) for parts in folds]
+        assert sum(map(len, tested)) == 1000
+        assert set.union(*tested) == set(table.id)
+        assert all(abs(len(one) - 200) <= 3 for one in tested)
+    assert set(folds[0].id[folds[0].split == "val"]) == set(folds[1].id[folds[1].split == "test"])
+    if kind == "grouped":
+        for parts in folds:
+            assert parts.merge(table, on="id").groupby("formula").split.nunique().max() == 1
+    again, report = split(tmp_path, kind=kind, folds=5, run_fold=7)
+    assert again.equals(folds[2])
+    assert report["folds"] == 5
+
+
+def test_structure_types_stay_together(tmp_path):
+    """Whatever the order of the table that has them."""
+    table = write(tmp_path / "s.parquet", n=30, formula=[f"F{k}" for k in range(30)])
+    types = table[["id"]].assign(structure_type=[f"AB, {k % 3}, 2" for k in range(30)])
+    types.sample(frac=1, random_state=0).to_parquet(tmp_path / "features.parquet")
+    out = tmp_path / "split.csv", tmp_path / "split.json"
+    for settings in (SplitSettings("prototype", folds=3), SplitSettings("prototype", test=0.4)):
+        if settings.folds is None:
+            settings = dataclasses.replace(settings, validation=0.5)
+        make_split(tmp_path / "s.parquet", tmp_path / "s.parquet", "gap", settings, *out,
+                   features=tmp_path / "features.parquet")  # fmt: skip
+        parts = pd.read_csv(out[0])
+        assert parts.groupby(np.arange(30) % 3).split.nunique().tolist() == [1, 1, 1]
+        assert parts.split.value_counts().to_dict() == {"train": 10, "val": 10, "test": 10}
+
+
+def test_warnings_are_logged_and_reported(tmp_path, caplog):
+    values = np.random.default_rng(0).random(300) * 100
+    values[7], values[8] = 1e6, -2.0
+    lattices = (np.eye(3) * (4 + np.arange(300)[:, None, None] / 30)).reshape(300, 9)
+    lattices[20] = lattices[21]
+    values[20], values[21] = 10.0, 90.0
+    write(
+        tmp_path / "s.parquet",
+        n=300,
+        formula=["Fe" if k in (20, 21) else f"F{k}" for k in range(300)],
+        modulus=values,
+        lattice=lattices.tolist(),
+    )
+    _, report = split(tmp_path, "modulus", output="nonnegative", validation=0.1)
+    outlying, negative, alike = report["warnings"]
+    assert outlying.startswith("1 of 300 labels are far from the others")
+    assert "id-7 (1e+06)" in outlying
+    assert negative.startswith("1 of 300 labels are negative: id-8 (-2)")
+    assert "id-20 (10) and id-21 (90)" in alike
+    assert "only 24 validation crystals (fewer than 50)" in caplog.text
+    assert "set split.folds to 5" in caplog.text
+    assert "training crystals" not in caplog.text
+    for warning in report["warnings"]:
+        assert f"split of modulus: {warning}" in caplog.text

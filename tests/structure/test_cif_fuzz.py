@@ -11,6 +11,7 @@ from pymatgen.core.operations import SymmOp
 from sitenet.structure.cif import LARGEST_Z, read_cif
 from sitenet.structure.elements import symbols
 from sitenet.structure.rejection import RejectedCrystal
+from sitenet.structure.space_group import OPERATORS
 
 CRYSTALS = Path(__file__).parents[1] / "data" / "crystals"
 
@@ -106,7 +107,7 @@ def plain_reading(text):
     try:
         cell = [number(scalars[f"_cell_{name}"]) for name in CELL]
         operators = [SymmOp.from_xyz_str(one) for one in next(
-            cells for tag, cells in columns.items() if tag.endswith("_xyz"))]  # fmt: skip
+            cells for tag, cells in columns.items() if tag in OPERATORS)]  # fmt: skip
         symbols = [re.match("[A-Za-z]+", kind)[0] for kind in columns["_atom_site_type_symbol"]]
         places = np.array([[number(w) for w in columns[f"_atom_site_fract_{x}"]] for x in "xyz"]).T
         full = [number(share) != 0 for share in columns["_atom_site_occupancy"]]
@@ -115,7 +116,7 @@ def plain_reading(text):
     for ideal in (1 / 3, 2 / 3):
         places[np.abs(places / ideal - 1) <= 1e-4] = ideal
     sites = {
-        (symbol.title().replace("D", "H"), *rounded(operator.operate(place)))
+        (re.sub("^[DT]$", "H", symbol.title()), *rounded(operator.operate(place)))
         for symbol, place, there in zip(symbols, places, full, strict=True)
         if there
         for operator in operators

@@ -28,6 +28,7 @@ from sitenet.options.training import PretrainingSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.packing import shared_out
 from sitenet.shards.store import CrystalStore
+from sitenet.splits.held_out import Evaluation, HeldOut
 from sitenet.train.batches import Packs
 from sitenet.train.nodes import from_plain
 from sitenet.train.pretrain import Pretraining, PretrainInputs, pretrain
@@ -173,7 +174,8 @@ def test_workers_end_with_their_parent(labelled, tmp_path: Path):
 
 
 def test_the_error_of_a_worker_is_that_of_the_training(labelled, tmp_path: Path):
-    given = PretrainInputs(labelled.shards, labelled.split, (), labelled.features)
+    none = HeldOut(labelled.structures)
+    given = PretrainInputs(labelled.shards, labelled.split, none, labelled.features)
     settings = replace(TRAINING, batch_sites=1, max_epochs=1, devices=2)
     message = "a process of the training failed: ValueError: no batch of the train part .* now 1$"
     with pytest.raises(RuntimeError, match=message):
@@ -182,12 +184,14 @@ def test_the_error_of_a_worker_is_that_of_the_training(labelled, tmp_path: Path)
 
 def test_trainings_are_described_as_json(labelled, tmp_path: Path):
     """What machines are told: the same values, and nothing that would be run."""
-    unlabelled = PretrainInputs(labelled.shards, labelled.split, (tmp_path,), labelled.features)
+    tested = (Evaluation(labelled.structures, labelled.split),)
+    held_out = HeldOut(labelled.structures, (tmp_path,), tested)
+    unlabelled = PretrainInputs(labelled.shards, labelled.split, held_out, labelled.features)
     common = (tmp_path / "history.csv", tmp_path / "checkpoints", "cpu", "label")
     without_labels = PretrainingSettings(precision="64-true", nodes=3)
     model = replace(MODEL, cutoff=4.5, attention_layers=())
     for described in (
-        SupervisedTraining(EXACT, *common, labelled, model),
+        SupervisedTraining(EXACT, *common, replace(labelled, held_out=held_out), model),
         Pretraining(without_labels, *common, unlabelled, ENCODER, LOSS),
         Rendezvous("host", 1234, tmp_path / "last.ckpt", None),
     ):
@@ -209,7 +213,8 @@ def test_several_machines_without_slurm_are_refused(
 
 def test_two_processes_share_a_pre_training(labelled, tmp_path: Path):
     """Validation is that of one process; training draws are of the parts, so only alike."""
-    given = PretrainInputs(labelled.shards, labelled.split, (), labelled.features)
+    none = HeldOut(labelled.structures)
+    given = PretrainInputs(labelled.shards, labelled.split, none, labelled.features)
     for devices in (1, 2):
         settings = replace(TRAINING, learning_rate=1e-12, max_epochs=1, devices=devices)
         pretrain(given, pretraining_outputs(tmp_path / str(devices)), ENCODER, LOSS, settings)

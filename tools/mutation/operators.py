@@ -162,10 +162,6 @@ class _Finder(ast.NodeVisitor):
             self._add(node.test, f"not ({self._text(node.test)})", "condition")
             self.generic_visit(node)
 
-    def visit_While(self, node: ast.While) -> None:
-        # `while True`, negated, would leave the function without a value: found by any test
-        self.generic_visit(node)
-
     def visit_Continue(self, node: ast.Continue) -> None:
         self._add(node, "break", "loop")
 
@@ -212,6 +208,10 @@ class _Finder(ast.NodeVisitor):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         if node.value is not None:
+            self.visit(node.value)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        if node.arg != "strict":  # of zip: a check that never fails
             self.visit(node.value)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:

@@ -45,7 +45,7 @@ def direct(test: Path) -> frozenset[Path]:
     return imported(test).union(*map(imported, helpers))
 
 
-def tests_of(module: str) -> tuple[str, ...]:
+def covering(module: str) -> tuple[str, ...]:
     """Test files for a module of the package, those that import it directly first.
 
     Raises ValueError if there are none.

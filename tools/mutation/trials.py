@@ -15,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from tests_of import ROOT
@@ -51,22 +52,25 @@ def outcomes(trials: Sequence[Trial], workers: int) -> Iterator[Outcome]:
 
     Raises RuntimeError if a worker dies.
     """
-    workers = min(workers, len(trials))
     context = multiprocessing.get_context("spawn")
     tasks, done = context.Queue(), context.Queue()
+    tasks.cancel_join_thread()  # else the end would wait for workers that are no more
     for trial in trials:
         tasks.put(trial)
-    for _ in range(workers):
-        tasks.put(None)
-    crew = [context.Process(target=_work, args=(tasks, done)) for _ in range(workers)]
-    for process in crew:
-        process.start()
-    try:
-        for _ in trials:
-            yield _next(done, crew)
-    finally:
+    with tempfile.TemporaryDirectory(prefix="mutants-") as root:
+        crew = [
+            context.Process(target=_work, args=(tasks, done, Path(root, str(k))))
+            for k in range(min(workers, len(trials)))
+        ]
         for process in crew:
-            process.terminate()
+            process.start()
+        try:
+            for _ in trials:
+                yield _next(done, crew)
+        finally:
+            for process in crew:
+                process.kill()
+                process.join()
 
 
 def _next(done: Any, crew: Sequence[Any]) -> Outcome:
@@ -79,27 +83,26 @@ def _next(done: Any, crew: Sequence[Any]) -> Outcome:
                 raise RuntimeError("a worker has died; its message is above") from None
 
 
-def _work(tasks: Any, done: Any) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    with copied() as folder:
-        _load_libraries()
-        while (trial := tasks.get()) is not None:
-            done.put(attempt(folder, trial))
+def _work(tasks: Any, done: Any, folder: Path) -> None:
+    """One worker, with a copy of the project in `folder`, until it is killed or its parent ends."""
+    parent = os.getppid()
+    copy_project(folder)
+    _load_libraries()
+    while os.getppid() == parent:
+        with suppress(queue.Empty):
+            done.put(attempt(folder, tasks.get(timeout=5)))
 
 
-@contextmanager
-def copied() -> Iterator[Path]:
-    """A copy of the repository's files, tracked or not, without those that git ignores."""
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT, capture_output=True, check=True, text=True,
-        )  # fmt: skip
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
-                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, Path(folder) / name)
-        yield Path(folder)
+def copy_project(folder: Path) -> None:
+    """Copy the repository's files, tracked or not, without those that git ignores."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
 
 
 def _load_libraries() -> None:
@@ -130,7 +133,7 @@ def attempt(folder: Path, trial: Trial) -> Outcome:
     try:
         in_time = _wait(child, start + trial.limit)
     finally:
-        with_group(child, signal.SIGKILL)
+        _end(child)
         file.write_bytes(original)
     seconds = time.monotonic() - start
     if not in_time:
@@ -139,10 +142,17 @@ def attempt(folder: Path, trial: Trial) -> Outcome:
     return Outcome(trial.key, by, seconds)
 
 
-def with_group(leader: int, number: int) -> None:
-    """Send a signal to the process group of a trial, if it is still there."""
+def _end(leader: int) -> None:
+    """End the process group of a trial, if it is still there."""
     with suppress(ProcessLookupError):
-        os.killpg(leader, number)
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _end_with(parent: int) -> None:
+    """End this process with its parent."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _wait(child: int, deadline: float) -> bool:
@@ -151,15 +161,15 @@ def _wait(child: int, deadline: float) -> bool:
         if os.waitpid(child, os.WNOHANG)[0]:
             return True
         time.sleep(0.02)
-    with_group(child, signal.SIGKILL)
+    _end(child)
     os.waitpid(child, 0)
     return False
 
 
 def _run_tests(folder: Path, tests: Sequence[str], report: Path) -> None:
     """In the fork: run pytest until the first failure, write its name to `report`, and end."""
+    Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     os.chdir(folder)
     silence = os.open(os.devnull, os.O_RDWR)

@@ -10,9 +10,10 @@ with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     given = snakemake.input
     draw_fig5(
         [
-            Fig5Run(title, unit, Path(history), Path(predictions), Path(metrics))
-            for title, unit, history, predictions, metrics in zip(
+            Fig5Run(title, label, unit, Path(history), Path(predictions), Path(metrics))
+            for title, label, unit, history, predictions, metrics in zip(
                 snakemake.params.titles,
+                snakemake.params.labels,
                 snakemake.params.units,
                 given.history,
                 given.predictions,

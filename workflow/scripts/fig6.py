@@ -4,14 +4,15 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.fig6 import draw_fig6
+from sitenet.plots.fig6 import Training, draw_fig6
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     draw_fig6(
         [
-            (title, Path(histogram), Path(table))
-            for title, histogram, table in zip(
+            Training(task, seed, Path(histogram), Path(heads))
+            for task, seed, histogram, heads in zip(
                 snakemake.params.titles,
+                snakemake.params.seeds,
                 snakemake.input.histograms,
                 snakemake.input.tables,
                 strict=True,

@@ -4,14 +4,16 @@ from pathlib import Path
 
 from job import job
 
-from sitenet.plots.fig7 import draw_fig7
+from sitenet.plots.fig7 import Training, draw_fig7
 
 with job(snakemake, done=f"written: {snakemake.output.pdf}"):
     draw_fig7(
         [
-            (title, Path(long_range), Path(complexity))
-            for title, long_range, complexity in zip(
+            Training(task, dataset, seed, Path(long_range), Path(complexity))
+            for task, dataset, seed, long_range, complexity in zip(
                 snakemake.params.titles,
+                snakemake.params.datasets,
+                snakemake.params.seeds,
                 snakemake.input.long_range,
                 snakemake.input.complexity,
                 strict=True,

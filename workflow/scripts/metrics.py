@@ -8,8 +8,10 @@ from sitenet.evaluate.metrics_table import write_metrics_table
 
 with job(snakemake, done=f"written: {snakemake.output.csv}"):
     write_metrics_table(
-        [Path(path) for path in snakemake.input.metrics],
-        [Path(path) for path in snakemake.input.get("ensembles", [])],
+        *(
+            [Path(path) for path in snakemake.input.get(name, [])]
+            for name in ("metrics", "ensembles", "baselines", "splits")
+        ),
         csv=Path(snakemake.output.csv),
         markdown=Path(snakemake.output.markdown),
     )

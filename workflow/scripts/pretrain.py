@@ -8,15 +8,21 @@ from sitenet.options.features import FeatureSettings
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
+from sitenet.splits.held_out import HeldOut, evaluations
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, pretrain
 
 with job(snakemake):
     inputs, outputs, section = snakemake.input, snakemake.output, snakemake.params.section
+    held_out = HeldOut(
+        Path(inputs.structures),
+        datasets=tuple(map(Path, inputs.held_out)),
+        tested=evaluations(inputs.tested_structures, inputs.tested_splits),
+    )
     pretrain(
         PretrainInputs(
             shards=tuple(map(Path, inputs.shards)),
             split=Path(inputs.split),
-            held_out=tuple(map(Path, inputs.held_out)),
+            held_out=held_out,
             features=FeatureSettings(**snakemake.params.features),
         ),
         PretrainOutputs(
@@ -26,7 +32,7 @@ with job(snakemake):
             history=Path(outputs.history),
             checkpoints=checkpoints(
                 Path(outputs.weights).with_name(".checkpoints"),
-                files=[*inputs.shards, inputs.split, *inputs.held_out],
+                files=[*inputs.shards, inputs.split, *map(str, held_out.files)],
                 settings=dict(snakemake.params.items()),
             ),
         ),

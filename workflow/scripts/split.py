@@ -8,10 +8,16 @@ from sitenet.options.split import SplitSettings
 from sitenet.splits.split import make_split
 
 with job(snakemake):
+    names = snakemake.wildcards
+    features = [Path(path) for path in snakemake.input.features]
     make_split(
         Path(snakemake.input.labels),
-        snakemake.wildcards.task,
+        Path(snakemake.input.structures),
+        names.task,
         SplitSettings.from_dict(snakemake.params.section),
         out_csv=Path(snakemake.output.split),
         out_report=Path(snakemake.output.report),
+        features=features[0] if features else None,
+        fold=int(names.fold.removeprefix(".fold") or 0),
+        output=snakemake.params.output,
     )

@@ -7,10 +7,15 @@ from job import accelerator, checkpoints, job
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
+from sitenet.splits.held_out import HeldOut, evaluations
 from sitenet.train.supervised import RunInputs, RunOutputs, train
 
 with job(snakemake):
     names = snakemake.wildcards
+    held_out = HeldOut(
+        Path(snakemake.input.structures),
+        tested=evaluations(snakemake.input.tested_structures, snakemake.input.tested_splits),
+    )
     train(
         RunInputs(
             structures=Path(snakemake.input.labels),
@@ -19,6 +24,7 @@ with job(snakemake):
             column=names.task,
             unit=snakemake.params.task["unit"],
             features=FeatureSettings(**snakemake.params.features),
+            held_out=held_out,
         ),
         RunOutputs(
             weights=Path(snakemake.output.weights),
@@ -28,7 +34,7 @@ with job(snakemake):
             history=Path(snakemake.output.history),
             checkpoints=checkpoints(
                 Path(snakemake.output.weights).with_name(".checkpoints"),
-                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.labels],
+                files=snakemake.input,
                 settings=dict(snakemake.params.items()),
             ),
         ),
