@@ -13,16 +13,13 @@ from typing import Any, TypeVar
 from sitenet.files import read_json
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
-from sitenet.options.option import Options
+from sitenet.options.option import LARGEST_N, Options
 from sitenet.options.training import TrainingSettings
 
 Group = TypeVar("Group", bound=Options)
 
 MOST_BYTES = 2**20
 """Largest size of a description; usual ones have 2 kB."""
-
-MOST_ATOMS = 100_000
-"""Largest N of a model; each crystal would have as many pairs for every site."""
 
 
 class UnusableModel(ValueError):
@@ -40,9 +37,9 @@ class Description:
     def features(self) -> FeatureSettings:
         """How its training data were featurised. Raises UnusableModel."""
         features = _settings(FeatureSettings, self.content, "features", self.path)
-        if not 1 <= features.n_atoms <= MOST_ATOMS:
+        if not 1 <= features.n_atoms <= LARGEST_N:
             raise UnusableModel(
-                f"{self.path}: features.n_atoms must be from 1 to {MOST_ATOMS:,}, not "
+                f"{self.path}: features.n_atoms must be from 1 to {LARGEST_N:,}, not "
                 f"{features.n_atoms}"
             )
         return features

@@ -76,7 +76,7 @@ def draw_fig5(runs: Sequence[Fig5Run], pdf: Path, data: Path) -> None:
 
 
 def parity_limits(points: pd.DataFrame) -> tuple[float, float]:
-    """Limits of both axes: those of the labels, and of predictions less than half as far outside.
+    """Limits of both axes: those of labels, and of predictions no further out than their range.
 
     `points`: table of target and prediction. Around labels that are all equal, errors of 10 % fit.
     """
@@ -85,7 +85,7 @@ def parity_limits(points: pd.DataFrame) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = target.min(), target.max()
     span = (high - low) or 0.1 * abs(low) or 1.0
-    near = prediction[(prediction > low - span / 2) & (prediction < high + span / 2)]
+    near = prediction[(prediction >= low - span) & (prediction <= high + span)]
     both = np.concatenate([target, near])
     margin = 0.04 * span
     return float(both.min() - margin), float(both.max() + margin)
@@ -157,7 +157,10 @@ def _parity(
         axes.plot(target[~inside], edge[~inside], "D", color=style.BLACK, markersize=3,
                   markeredgewidth=0, clip_on=False)  # fmt: skip
         crystals += f", {(~inside).sum():,} outside"
-    style.note(axes, f"MAE = {readable(scores['mae'])} {run.unit}{r2}\n{crystals}")
+    x, y = ((v - limits[0]) / (limits[1] - limits[0]) for v in (target, prediction))
+    above, below = ((x < 0.6) & (y > 0.75)).sum(), ((x > 0.4) & (y < 0.25)).sum()
+    corner = "lower right" if above > below else "upper left"
+    style.note(axes, f"MAE = {readable(scores['mae'])} {run.unit}{r2}\n{crystals}", corner)
     return int((~inside).sum())
 
 

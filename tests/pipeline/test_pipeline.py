@@ -213,7 +213,8 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
 
 
 LAST = {"jobs", "pages"}
-AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "table1", "fig5",
+AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "baselines",
+                  "table1", "fig5",
                   "fig6", "fig7", "invariance_figure", "table2",
                   "table3", *LAST}  # fmt: skip
 
