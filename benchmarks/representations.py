@@ -19,7 +19,7 @@ import yaml
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
-from sitenet.evaluate.representation import standardised
+from sitenet.evaluate.representation import PENALTIES, standardised
 from sitenet.files import read_json
 from sitenet.model.inference import infer
 from sitenet.model.layers import segment_mean
@@ -39,9 +39,6 @@ from sitenet.tables import read_by_id
 from sitenet.train.pretrain import initial_encoder
 
 ROOT = Path(__file__).resolve().parents[1]
-PENALTIES = np.logspace(-2, 6, 17)
-"""Of which leave-one-out takes one."""
-
 Float = NDArray[np.float64]
 
 

@@ -30,7 +30,7 @@ def measure(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(options.threads)
     run = planned(options.configfile, options.dataset, options.task)
-    split = options.split or Path(run.setting.crystals.dataset.split(options.task))
+    split = options.split or Path(run.setting.crystals.dataset.split(options.task, run.seed))
     crystals = Crystals.of(run, split)
     if options.model == "cgcnn":
         import cgcnn
