@@ -79,7 +79,7 @@ class Tally:
         count = self.reasons.total()
         if self.others:
             log.info(
-                f"{settings.dataset}: {self.others.total():,} are no crystals and not counted "
+                f"{settings.dataset}: not counted as crystals: {self.others.total():,} "
                 f"({most_common(self.others)}; see {rejected})"
             )
         if self.offered == 0:

@@ -2,13 +2,15 @@
 
 import importlib
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
-from tiny_pipeline import CONFIG, ROOT, snakemake
+from tiny_pipeline import CONFIG, CRYSTALS, ROOT, snakemake
 
 
 def test_every_rule_has_the_fingerprint_of_its_script() -> None:
@@ -58,9 +60,13 @@ def test_a_mistake_in_the_configuration_is_told_plainly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["table", "own_cifs", "matbench", "original", "dim_original_code"])
 def test_ready_configurations_have_a_plan(name: str, tmp_path: Path) -> None:
-    (tmp_path / "data" / "cifs").mkdir(parents=True)
-    for path in ("data/crystals.parquet", "data/cifs/id_prop.csv"):
-        (tmp_path / path).touch()
+    data = tmp_path / "data"
+    (data / "cifs").mkdir(parents=True)
+    shutil.copy(CRYSTALS / "NaCl.cif", data / "cifs")
+    (data / "cifs" / "id_prop.csv").write_text("NaCl,1.0\n")
+    salt = {"id": "NaCl", "cif": (CRYSTALS / "NaCl.cif").read_text()}
+    labels = {"band_gap_eV": 5.0, "e_form_eV_per_atom": -2.0}
+    pd.DataFrame([salt | labels]).to_parquet(data / "crystals.parquet")
     files = [str(ROOT / "config.yaml"), str(ROOT / f"config/{name}.yaml")]
     process = snakemake(tmp_path, "--dry-run", "--configfile", *files)
     assert process.returncode == 0, process.stdout + process.stderr

@@ -17,7 +17,8 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from sitenet.plots import fig7, fitting, style
+from sitenet.analysis import task_ranges
+from sitenet.plots import fitting, style
 
 LONG = "formation energy of a data set whose name nobody thought of as a heading"
 USUAL = Case()
@@ -63,7 +64,7 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         found.append(figure)
 
     monkeypatch.setattr(style, "save", keep)
-    monkeypatch.setattr(fig7, "RESAMPLES", 20)
+    monkeypatch.setattr(task_ranges, "RESAMPLES", 20)
     return found
 
 

@@ -183,7 +183,7 @@ def test_what_is_no_crystal_does_not_count_as_rejected(tmp_path, caplog):
     values, told = read(tmp_path, in_folder(folder), allowed=0.0)
     assert values == {"a": 1, "b": 2}
     assert len(told) == 59
-    assert "59 are no crystals and not counted (50 x listed in id_prop.csv" in caplog.text
+    assert "not counted as crystals: 59 (50 x listed in id_prop.csv" in caplog.text
     assert "entries that are no crystals: mine 59" in caplog.text
     assert "crystals rejected: none" in caplog.text
     (folder / "c.cif").write_text("")

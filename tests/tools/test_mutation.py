@@ -80,4 +80,4 @@ def test_named_mutations_are_of_the_present_code() -> None:
 def test_every_module_has_tests_of_its_own_room_or_that_import_it() -> None:
     for module in run.MODULES:
         assert covering(f"sitenet/{module}")
-    assert covering("sitenet/crystal/merging.py")[0] == "tests/crystal/test_merging.py"
+    assert "tests/crystal/test_merging.py" in covering("sitenet/crystal/merging.py")[:3]
