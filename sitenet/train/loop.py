@@ -66,6 +66,9 @@ def train_epochs(
         stepper.load_state_dict(kept["stepper"])
         history, best = History(task.judged, kept["rows"]), kept["best"]
     group.copy_weights(task.model)
+    if history.finished(settings.max_epochs, settings.patience) and group.rank == 0:
+        for report in on_epoch:  # of a training that was killed at its end; its table may be gone
+            report(history)
     while not history.finished(settings.max_epochs, settings.patience):
         history.rows.append(_epoch(task, stepper, len(history.rows), device))
         if history.best() is history.rows[-1]:

@@ -178,6 +178,14 @@ def test_a_training_killed_in_a_report_repeats_the_epoch(tmp_path: Path, precisi
     assert errors[0] == errors[1]
 
 
+def test_a_training_killed_at_its_end_is_reported_again(tmp_path: Path):
+    """Between its last epoch and its results: Snakemake deletes the table of a failed job."""
+    told: list[int] = []
+    for _ in range(2):
+        train(Line(), tmp_path, on_epoch=[lambda history: told.append(len(history.rows))])
+    assert told == [1, 2, 3, 4, 5, 5]
+
+
 def stepper(model: nn.Module, scaler: torch.amp.GradScaler | None = None) -> Stepper:
     precision = Precision("32-true", CPU)
     precision.scaler = scaler or precision.scaler
