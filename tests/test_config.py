@@ -130,7 +130,7 @@ def source(**values: object) -> dict:
                 "datasets": {
                     "tables": {
                         "source": {"kind": "prototypes"},
-                        "tasks": {"a": {"column": "a", "unit": "eV"}},
+                        "tasks": {"a": {"column": "shell_3", "unit": "eV"}},
                     }
                 }
             },

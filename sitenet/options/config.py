@@ -8,7 +8,12 @@ from itertools import chain
 from typing import Any
 
 from sitenet.options.configuration import Configuration
-from sitenet.options.datasets import CifFolderSource, PrototypesSource, TableSource
+from sitenet.options.datasets import (
+    PROTOTYPE_LABELS,
+    CifFolderSource,
+    PrototypesSource,
+    TableSource,
+)
 from sitenet.options.infomax import InfoMaxSection
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
@@ -86,6 +91,13 @@ def _in_datasets(config: Configuration) -> Iterator[str]:
                 f"datasets.{name}.split.train_size must be less than source.crystals, "
                 f"{source.crystals}, not {split.train_size}"
             )
+        if isinstance(source, PrototypesSource):
+            for task, label in section.tasks.items():
+                if label.column not in PROTOTYPE_LABELS:
+                    yield (
+                        f"datasets.{name}.tasks.{task}.column: a source of kind prototypes has no "
+                        f"{label.column!r}; it has {', '.join(PROTOTYPE_LABELS)}"
+                    )
         if split.kind == "column" and not listed and split.column not in extra:
             yield (
                 f"datasets.{name}.split.column: {split.column!r} must be among the `extra` "

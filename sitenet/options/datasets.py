@@ -8,13 +8,17 @@ from sitenet.options.model import Output
 from sitenet.options.option import LARGEST_SEED, Options, option, required
 from sitenet.options.split import SplitSettings
 
+PROTOTYPE_LABELS = ("ewald_energy", "nearest_distance", "shell_3", "shell_6", "shell_9")
+"""Columns of the crystals that come with the package."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrototypesSource(Options):
     """Crystals that come with the package, with computed labels.
 
     They are the AFLOW prototypes of pymatgen and ionic substitutions of them. The labels are
-    `ewald_energy` (eV/atom) and `nearest_distance` (Å).
+    `ewald_energy` (eV/atom), `nearest_distance` (Å), and `shell_3`, `shell_6` and `shell_9`, the
+    correlation of the charges of ions 3, 6 and 9 Å apart.
     """
 
     kind: Literal["prototypes"] = "prototypes"

@@ -31,6 +31,7 @@ class FeatureSettings(Options):
         "Largest distance (Å) of a site from a symmetric position that still counts as that "
         "position (spglib's `symprec`).",
         more_than=0,
+        at_most=1,
     )
     merge_tolerance: float = option(
         1e-5,

@@ -186,6 +186,8 @@ GAP = {"tasks": {"gap": {"column": "gap", "unit": "eV"}}}
          "mine.split.column: 'split' must be among the `extra` columns"),
         ("kind: table, path: t.parquet", {"split": {"train_size": 2}},
          "mine.split.train_size must be less than the number of crystals, 2, not 2"),
+        ("kind: prototypes", {"tasks": {"e": {"column": "ewald", "unit": "eV"}}},
+         "mine.tasks.e.column: a source of kind prototypes has no 'ewald'; it has ewald_energy,"),
         ("kind: cif_folder, path: gone", {}, "mine.source.path: there is no folder gone"),
         ("kind: cif_folder, path: t.csv", {}, "mine.source.path: there is no folder t.csv"),
         ("kind: cif_folder, path: none", {}, "mine.source.path: none holds no .cif files"),

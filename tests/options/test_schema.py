@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "workflow" / "schemas" / "config.schema.json"
 WHOLE = ["config.yaml", "config/matbench.yaml", "config/own_cifs.yaml", "config/table.yaml"]
 
-TASKS = {"e": {"column": "e", "unit": "eV"}}
+TASKS = {"e": {"column": "ewald_energy", "unit": "eV"}}
 SHORT = {
     "datasets": {
         "a": {"source": {"kind": "prototypes"}, "tasks": TASKS},

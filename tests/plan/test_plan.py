@@ -136,7 +136,7 @@ def test_a_data_set_is_made_from_the_files_of_its_source(
 ) -> None:
     (tmp_path / "cifs").mkdir()
     for name in ("a.csv", "ids.csv", "b.csv", "cifs/id_prop.csv", "cifs/a.cif"):
-        (tmp_path / name).write_text("id,cif,e\na,b,1\n")
+        (tmp_path / name).write_text("id,cif,shell_3\na,b,1\n")
     monkeypatch.chdir(tmp_path)
     dataset = of_source(source)
     assert dataset.source_files == files
@@ -144,7 +144,7 @@ def test_a_data_set_is_made_from_the_files_of_its_source(
 
 
 def of_source(source: dict) -> DataSet:
-    tasks = {"e": {"column": "e", "unit": "eV"}}
+    tasks = {"e": {"column": "shell_3", "unit": "eV"}}
     return planned(datasets={"mine": {"source": source, "tasks": tasks}}).dataset("mine")
 
 

@@ -9,7 +9,7 @@ from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Composition, Element, Lattice, Structure
 from pymatgen.core.structure_prediction.volume_predictor import DLSVolumePredictor
 
-from sitenet.options.datasets import PrototypesSource
+from sitenet.options.datasets import PROTOTYPE_LABELS, PrototypesSource
 from sitenet.sources import prototypes
 from sitenet.sources.bond_valence import (
     WEAKEST_BOND,
@@ -248,6 +248,13 @@ def test_labels_follow_from_the_cif_text(yielded: list[RawRecord | Rejection]) -
         formula = Composition(record.id.split("-")[1]).reduced_formula
         numbers = [Element.from_Z(int(z)).symbol for z in crystal.numbers]
         assert Composition("".join(numbers)).reduced_formula == formula
+
+
+def test_all_labels_are_those_that_a_configuration_may_name(
+    yielded: list[RawRecord | Rejection],
+) -> None:
+    for record in yielded:
+        assert isinstance(record, Rejection) or tuple(record.labels) == PROTOTYPE_LABELS
 
 
 def test_rock_salt_label(yielded: list[RawRecord | Rejection]) -> None:
