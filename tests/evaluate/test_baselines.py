@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from structure_tables import write_structures
 
 from sitenet.crystal.structure_type import anonymous_formula, structure_type
 from sitenet.evaluate.baseline_features import write_baseline_features
 from sitenet.evaluate.baselines import NAMES, predicted, write_baselines
 from sitenet.structure.cif import Crystal, read_cif
-from tests.helpers.structure_tables import write_structures
 
 CRYSTALS = Path(__file__).resolve().parents[1] / "data" / "crystals"
 
