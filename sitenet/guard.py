@@ -8,7 +8,6 @@ time and says which; a thread of this process feeds it, watches it, and replaces
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -117,7 +116,6 @@ class _Pool:
         self._window = 0
         self._stopped = Event()
         self._threads: list[Thread] = []
-        self._numbers = count(1)
 
     def put(self, tasks: list[Task]) -> None:
         """Add a chunk; processes are started as they are needed."""

@@ -1,4 +1,4 @@
-"""Rank correlation with a confidence interval, and linear fits."""
+"""Rank correlation of resamples, and linear fits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,39 +13,11 @@ BLOCK = 2**19  # resampled values in memory at a time; more do not fit the cache
 
 
 @dataclass(frozen=True)
-class Spearman:
-    """Spearman's rho of n pairs, and the limits of its 95 % percentile bootstrap interval."""
-
-    rho: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True)
 class Line:
     """y = slope x + intercept."""
 
     slope: float
     intercept: float
-
-
-def spearman(x: Float, y: Float, seed: int, resamples: int = 2000) -> Spearman:
-    """Rank correlation of x (n,) and y (n,) with a bootstrap interval over pairs.
-
-    Ties have their mean rank. Resamples in which x or y is constant are ignored. Raises ValueError
-    if x or y is constant or not finite.
-    """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if x.shape != y.shape or x.ndim != 1 or not np.isfinite([x, y]).all():
-        raise ValueError("a correlation needs pairs of finite numbers")
-    if len(x) == 0 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        raise ValueError("a correlation needs numbers that vary")
-    whole = weighted_rho(x, y, np.ones((1, len(x)), dtype=np.int64))[0]
-    samples = bootstrap_samples(np.random.default_rng(seed), resamples, len(x))
-    drawn = [weighted_rho(x, y, counts) for counts in samples]
-    low, high = np.nanpercentile(np.concatenate(drawn), [2.5, 97.5])
-    return Spearman(float(whole), float(low), float(high), len(x))
 
 
 def least_squares(x: Float, y: Float) -> Line:

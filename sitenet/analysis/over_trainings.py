@@ -80,8 +80,20 @@ def estimate(
 
 
 def rho_with(x: str, y: str) -> Measure:
-    """Spearman's rank correlation of two columns; NaN where one of them does not vary."""
-    return lambda table, counts: weighted_rho(table[x].to_numpy(), table[y].to_numpy(), counts)
+    """Spearman's rank correlation of two columns; NaN for resamples in which one does not vary.
+
+    The measure raises ValueError if a column of the table is constant or not finite.
+    """
+
+    def measure(table: pd.DataFrame, counts: Int) -> Float:
+        pair = table[[x, y]].to_numpy(dtype=np.float64)
+        if not len(pair) or not np.isfinite(pair).all():
+            raise ValueError("a correlation needs pairs of finite numbers")
+        if (np.ptp(pair, axis=0) == 0).any():
+            raise ValueError("the correlation is undefined: it needs numbers that vary")
+        return weighted_rho(pair[:, 0], pair[:, 1], counts)
+
+    return measure
 
 
 def median_of(column: str) -> Measure:

@@ -6,7 +6,6 @@ fields come the checks of every instance, the JSON schema (`sitenet.options.sche
 reference of the documentation (`sitenet.options.reference`).
 """
 
-import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
@@ -215,7 +214,7 @@ def _problems(value: Any, allowed: tuple[str, ...], limits: Limits) -> Iterator[
     for one in value if isinstance(value, tuple) else (value,):
         if allowed and one not in allowed:
             yield f"one of {', '.join(allowed)}, not {one!r}"
-        if isinstance(one, float) and not math.isfinite(one):
+        if isinstance(one, float) and not isfinite(one):
             yield f"a finite number, not {one!r}"
         for name, limit in limits.items():
             if name in COMPARISONS and not COMPARISONS[name](one, limit):
