@@ -9,6 +9,7 @@ rule long_range:
         predictions=rules.train.output.predictions,
     output:
         table=f"{paths.RUN}/long_range.parquet",
+        reach=f"{paths.RUN}/reach.parquet",
     log:
         paths.log(f"{paths.RUN}/long_range"),
     conda:

@@ -129,6 +129,32 @@ rule fig7:
         "../workflow/scripts/fig7.py"
 
 
+rule range:
+    input:
+        long_range=plan.repeated.files("long_range.parquet"),
+        reach=plan.repeated.files("reach.parquet"),
+        heads=plan.repeated.files("attention.csv"),
+        metrics=plan.repeated.files("metrics.json"),
+        restricted=[one.run.file("metrics.json") for one in plan.restricted],
+    output:
+        **figure("range", "range of networks and of labels"),
+        table=table("range", "range of networks, all measures", "range_table"),
+        readings=table("range_measures", "range, which measure reads it", "range_measures"),
+    log:
+        "logs/figures/range.log",
+    conda:
+        "../envs/cpu.yaml"
+    params:
+        code=code("range"),
+        titles=plan.repeated.titles,
+        seeds=plan.repeated.seeds,
+        known_ranges=plan.repeated.known_ranges,
+        cutoffs=[one.cutoff for one in plan.restricted],
+        unrestricted=[one.unrestricted for one in plan.restricted],
+    script:
+        "../workflow/scripts/range.py"
+
+
 rule invariance_figure:
     input:
         changes=plan.shown.files("invariance.parquet"),
@@ -174,6 +200,8 @@ rule tables:
         rules.fig7.output.table,
         rules.fig7.output.tasks,
         rules.fig6.output.table,
+        rules.range.output.table,
+        rules.range.output.readings,
         rules.invariance_figure.output.table,
         rules.supercells_figure.output.table,
 
@@ -183,5 +211,6 @@ rule figures:
         rules.fig5.output,
         rules.fig7.output,
         rules.fig6.output,
+        rules.range.output,
         rules.invariance_figure.output,
         rules.supercells_figure.output,

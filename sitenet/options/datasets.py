@@ -8,7 +8,10 @@ from sitenet.options.model import Output
 from sitenet.options.option import LARGEST_SEED, Options, option, required
 from sitenet.options.split import SplitSettings
 
-PROTOTYPE_LABELS = ("ewald_energy", "nearest_distance", "shell_3", "shell_6", "shell_9")
+PROTOTYPE_LABELS = (
+    *("ewald_energy", "nearest_distance"),
+    *("shell_3", "shell_4.5", "shell_6", "shell_9"),
+)
 """Columns of the crystals that come with the package."""
 
 
@@ -17,8 +20,8 @@ class PrototypesSource(Options):
     """Crystals that come with the package, with computed labels.
 
     They are the AFLOW prototypes of pymatgen and ionic substitutions of them. The labels are
-    `ewald_energy` (eV/atom), `nearest_distance` (Å), and `shell_3`, `shell_6` and `shell_9`, the
-    correlation of the charges of ions 3, 6 and 9 Å apart.
+    `ewald_energy` (eV/atom), `nearest_distance` (Å), and `shell_3`, `shell_4.5`, `shell_6` and
+    `shell_9`, the correlation of the charges of ions 3, 4.5, 6 and 9 Å apart.
     """
 
     kind: Literal["prototypes"] = "prototypes"
@@ -93,6 +96,12 @@ class TaskSection(Options):
         "linear",
         "`linear`: any number. `nonnegative`: predictions are clamped at zero, for labels that are "
         "never negative, such as band gaps.",
+    )
+    known_range: float | None = option(
+        None,
+        "Distance in Å that the label is known to depend on, which the figure of range compares "
+        "measures with; null: not known.",
+        more_than=0,
     )
 
 

@@ -11,7 +11,7 @@ from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.experiments import Experiment, Experiments, Representation, Tested, Transfer
 from sitenet.plan.names import Options, entry
 from sitenet.plan.pretraining import Pretraining
-from sitenet.plan.runs import Ensemble, Run, Runs, Setting, Variant
+from sitenet.plan.runs import Ensemble, Restricted, Run, Runs, Setting, Variant
 from sitenet.plan.search import Search
 
 
@@ -125,6 +125,16 @@ class Plan:
     def repeated(self) -> Runs:
         """The runs that figures 6 and 7 show: all seeds of the same settings, one after another."""
         return Runs(run for ensemble in self._ensembles_shown for run in ensemble.runs)
+
+    @cached_property
+    def restricted(self) -> list[Restricted]:
+        """Configured runs that differ in a cutoff alone from one of `repeated`."""
+        return [
+            Restricted(run, cutoff, index)
+            for index, shown in enumerate(self.repeated)
+            for run in self.runs
+            if run.seed == shown.seed and (cutoff := shown.setting.with_cutoff(run.setting))
+        ]
 
     @cached_property
     def featurised_sets(self) -> list[FeaturisedSet]:

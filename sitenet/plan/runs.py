@@ -58,7 +58,26 @@ class Setting:
     @property
     def label(self) -> Options:
         """Column, unit and output of the label."""
-        return self.crystals.dataset.task(self.task)
+        task = self.crystals.dataset.task(self.task)
+        return {name: value for name, value in task.items() if name != "known_range"}
+
+    @property
+    def known_range(self) -> float | None:
+        """Of the label, in A."""
+        known: float | None = self.crystals.dataset.task(self.task)["known_range"]
+        return known
+
+    def with_cutoff(self, other: "Setting") -> float | None:
+        """The cutoff in A in which alone another setting differs from this one, which has none."""
+        ours, theirs = self.model, other.model
+        cutoff: float | None = theirs["cutoff"]
+        alike = (
+            (self.crystals, self.task, self.variant.training)
+            == (other.crystals, other.task, other.variant.training)
+            and ours["cutoff"] is None
+            and {**theirs, "cutoff": None} == ours
+        )
+        return cutoff if alike else None
 
     @property
     def model(self) -> dict[str, Any]:
@@ -124,6 +143,18 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Restricted:
+    """A run that differs from another one in a cutoff (A) alone.
+
+    unrestricted: the index of the other one among the runs that figures show.
+    """
+
+    run: Run
+    cutoff: float
+    unrestricted: int
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """The runs of a setting that the configuration asks for, by their seeds."""
 
@@ -179,6 +210,11 @@ class Runs(tuple[Run, ...]):
     @property
     def units(self) -> list[str]:
         return [run.unit for run in self]
+
+    @property
+    def known_ranges(self) -> list[float | None]:
+        """What is known of the ranges of their labels, in A."""
+        return [run.setting.known_range for run in self]
 
     @property
     def seeds(self) -> list[int]:

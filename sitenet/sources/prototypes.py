@@ -12,7 +12,7 @@ ewald_energy         eV/atom  electrostatic energy of the formal charges as poin
                               cutoff: long-ranged
 nearest_distance     A        distance to the nearest neighbour, averaged over the atoms: determined
                               by the first shell, short-ranged
-shell_3, shell_6, shell_9     correlation of the charges of ions 3, 6 or 9 A apart
+shell_3, shell_4.5, shell_6, shell_9  correlation of the charges of ions so many A apart
                               (`sitenet.sources.shell_sums`): of known range
 
 The formal charge of an element is the result of `guess_oxidation` for the composition (the mean
@@ -51,7 +51,7 @@ from sitenet.structure.oxidation import guess_oxidation
 LARGEST_MISFIT = 0.5
 """Largest accepted instability index, relative to the root mean square formal charge."""
 
-SHELLS = (3.0, 6.0, 9.0)
+SHELLS = (3.0, 4.5, 6.0, 9.0)
 """Distances in A of the labels of known range."""
 
 ATTEMPTS = 200
