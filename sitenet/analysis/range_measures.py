@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sitenet.analysis.correlation import weighted_rho
 from sitenet.analysis.distance_ranges import FAR
 
 Float = NDArray[np.float64]
@@ -28,12 +29,12 @@ class Measure:
 MEASURES = (
     Measure("coefficient", "long-range coefficient (Å)"),
     Measure("coefficient_over_even", "coefficient / even attention"),
-    Measure("mean_distance", "mean attended distance (Å)"),
+    Measure("mean_distance", "mean distance attended (Å)"),
     Measure("far_attention", f"attention beyond {FAR:g} Å"),
     Measure("gradient_distance", "half of |dy/dd| within (Å)"),
     Measure("far_gradient", f"|dy/dd| beyond {FAR:g} Å"),
-    Measure("masked_distance", "half of masking loss beyond (Å)"),
-    Measure("cutoff_rise", "rise of error by a cutoff (%)"),
+    Measure("masked_distance", "half of loss by masking (Å)"),
+    Measure("cutoff_rise", "rise by a cutoff (%)"),
 )
 """All measures, in the order of figures and tables.
 
@@ -50,13 +51,15 @@ by training with a cutoff, mean of the cutoffs that were trained.
 def measures_of_training(
     long_range: pd.DataFrame, heads: pd.DataFrame, reach: pd.DataFrame
 ) -> dict[str, float]:
-    """All measures of a training but `cutoff_rise`, by name.
+    """All measures of a training but `cutoff_rise`, by name; NaN without test crystals.
 
     Args:
         long_range: table of `analysis.long_range`, of which the test crystals count.
         heads: table of `analysis.attention.HeadSums`.
         reach: table of `analysis.reach`.
     """
+    if reach.empty:
+        return {measure.name: float("nan") for measure in MEASURES}
     tested = long_range[long_range.split == "test"]
     last = heads[heads.block == heads.block.max()]
     curves = curves_of_training(reach)
@@ -146,11 +149,10 @@ def readings(table: pd.DataFrame, seed: int, resamples: int = 2000) -> pd.DataFr
 
 
 def _rho(x: Float, y: Float) -> float:
-    """Spearman's rank correlation, equal values sharing their mean rank; NaN if one is constant."""
+    """Spearman's rank correlation; NaN if it is undefined."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    ranks = [pd.Series(values).rank().to_numpy() for values in (x, y)]
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(weighted_rho(x, y, np.ones((1, len(x)), dtype=np.int64))[0])
 
 
 def _rank_interval(
@@ -158,14 +160,13 @@ def _rank_interval(
 ) -> tuple[float, float]:
     """Limits of the rank correlation over resamples of the trainings of each task."""
     places = [np.flatnonzero(task == name) for name in np.unique(task)]
-    if len(places) < 2 or min(map(len, places)) < 2:
+    if len(places) < 2 or min(map(len, places)) < 2 or np.isnan(_rho(truth, value)):
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(resamples):
-        drawn = np.concatenate([rng.choice(own, len(own)) for own in places])
-        found.append(_rho(truth[drawn], value[drawn]))
-    low, high = np.nanpercentile(found, [2.5, 97.5])
+    counts = np.zeros((resamples, len(task)), dtype=np.int64)
+    for own in places:
+        counts[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), resamples)
+    low, high = np.nanpercentile(weighted_rho(truth, value, counts), [2.5, 97.5])
     return float(low), float(high)
 
 

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -23,8 +26,8 @@ from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
 COLUMNS = 3
-ROW_HEIGHT = 5.0  # cm
-COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.ORANGE, style.PURPLE, style.SKY)
+CURVES = 4
+ROW_HEIGHT = 5.2  # cm
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,16 @@ def draw_range(
     measured = pd.DataFrame([_measured(training) for training in ordered])
     read = readings(measured, seed)
     tasks = list(dict.fromkeys(training.task for training in ordered))
-    colours = {task: COLOURS[k % len(COLOURS)] for k, task in enumerate(tasks)}
-    rows = 1 + -(-len(MEASURES) // COLUMNS)
+    shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(tasks)))
+    colours = {task: to_hex(shade) for task, shade in zip(tasks, shades, strict=True)}
+    rows = (CURVES + len(MEASURES)) // COLUMNS
     figure = style.new_figure(style.DOUBLE, ROW_HEIGHT * rows + 1.0)
-    axes = figure.subplots(rows, COLUMNS)
-    _draw_curves(axes[0], curves, measured, colours)
-    for panel, measure in zip(axes[1:].flat, MEASURES, strict=False):
-        _draw_measure(
-            panel, measure, measured, read.set_index("measure").loc[measure.name], colours
-        )
-    style.letter(axes.flat)
+    axes = figure.subplots(rows, COLUMNS).ravel()
+    _draw_curves(axes[:CURVES], curves, measured, colours)
+    found = {str(row.measure): row for row in read.itertuples()}
+    for panel, measure in zip(axes[CURVES:], MEASURES, strict=True):
+        _draw_measure(panel, measure, measured, found[measure.name], colours)
+    style.letter(axes)
     fitting.legend(figure, _keys(measured, colours))
     style.save(figure, pdf)
     write_table(data, curves)
@@ -101,12 +104,12 @@ def _error(metrics: Path) -> float:
     return float(read_json(metrics)["splits"]["test"]["mae"])
 
 
-def _named(training: Training) -> dict[str, object]:
+def _named(training: Training) -> dict[str, Any]:
     known = np.nan if training.known_range is None else training.known_range
     return {"task": training.task, "known_range": known, "seed": training.seed}
 
 
-def _measured(training: Training) -> dict[str, object]:
+def _measured(training: Training) -> dict[str, Any]:
     """A row of the table: the measures of a training, and its errors with and without a cutoff."""
     error = _error(training.metrics)
     with_cutoff = {r: _error(path) for r, path in sorted(training.with_cutoff.items())}
@@ -142,13 +145,13 @@ def _draw_curves(
         ratio = training[names].to_numpy(dtype=np.float64) / training.mae
         colour = colours[str(training.task)]
         cutoff.plot(radii, ratio, "o-", color=colour, linewidth=0.8, markersize=2)
-    for panel, title, unit in (
-        (attention, "attention beyond r", "fraction"),
-        (gradient, "|dy/dd| beyond r", "fraction"),
-        (masked, "loss by masking beyond r", "fraction of the largest"),
-        (cutoff, "error with cutoff r", "relative to none"),
+    for panel, title in (
+        (attention, "attention beyond r"),
+        (gradient, "|dy/dd| beyond r"),
+        (masked, "loss by masking beyond r"),
+        (cutoff, "error, cutoff r / none"),
     ):
-        panel.set(title=title, ylabel=unit, xlabel="r (Å)")
+        panel.set(ylabel=title, xlabel="r (Å)")
     for panel in (attention, gradient, masked):
         panel.set(xlim=(2, 10), ylim=(min(0.0, panel.get_ylim()[0]), 1.03))
     if not names:
@@ -160,12 +163,14 @@ def _draw_measure(
     axes: Axes,
     measure: Measure,
     measured: pd.DataFrame,
-    read: pd.Series,
+    read: Any,
     colours: Mapping[str, str],
 ) -> None:
-    """A point for each training, labels in the order of their range, unknown ones last."""
-    axes.set_title(measure.title)
-    axes.set_ylabel(f"{measure.name.split('_')[0]} ({measure.unit})" if measure.unit else "")
+    """A point for each training, labels in the order of their range, unknown ones last.
+
+    `read` is the measure's row of `analysis.range_measures.readings`.
+    """
+    axes.set_ylabel(measure.title)
     if measured[measure.name].isna().all():
         style.empty(axes, "not measured")
         return
@@ -178,12 +183,12 @@ def _draw_measure(
     known = measured.drop_duplicates("task").known_range
     axes.set_xticks(range(len(known)), ["?" if np.isnan(r) else f"{r:g}" for r in known])
     axes.set_xlim(-0.6, len(known) - 0.4)
-    axes.set_xlabel("known range of the label (Å)")
+    axes.set_xlabel("known range of label (Å)")
     axes.yaxis.set_major_locator(MaxNLocator(5))
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))
     if np.isfinite(read.spearman):
-        order = f"{100 * read.false_order:.0f} % in false order"
+        order = f"{100 * read.false_order:.0f} % false order"
         style.note(axes, f"ρ = {read.spearman:.2f}, {order}", "upper left")
 
 

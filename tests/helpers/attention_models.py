@@ -19,7 +19,7 @@ from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
-from sitenet.shards.batch import RaggedBatch, dense_batch, ragged_batch
+from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_batch
 from sitenet.structure.cif import Crystal
 
 FEATURES = FeatureSettings(n_atoms=50)
@@ -79,16 +79,22 @@ def _tables(crystals: Sequence[Crystal], n_atoms: int) -> tuple[list, list]:
     return merged, full
 
 
+def both_models(
+    crystals: Sequence[Crystal], n_atoms: int, settings: ModelSettings = SETTINGS
+) -> tuple[tuple[SiteNet, RaggedBatch], tuple[DenseSiteNet, DenseBatch]]:
+    """The merged and the dense model with the same weights, each with a batch of the crystals."""
+    merged, full = _tables(crystals, n_atoms)
+    model = sharp_model(settings).double()
+    dense = DenseSiteNet(model.settings).double().eval()
+    dense.load_state_dict(model.state_dict())
+    return (model, ragged_batch(merged)), (dense, dense_batch(full))
+
+
 def merged_and_dense(
     crystals: Sequence[Crystal], n_atoms: int
 ) -> tuple[tuple[RaggedBatch, Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Batch, pairs and attention of the merged model; distances and attention of the dense one."""
-    merged, full = _tables(crystals, n_atoms)
-    model = sharp_model().double()
-    batch = ragged_batch(merged)
-    everything = dense_batch(full)
-    dense = DenseSiteNet(model.settings).double().eval()
-    dense.load_state_dict(model.state_dict())
+    (model, batch), (dense, everything) = both_models(crystals, n_atoms)
     trace: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         ours = atom_attention(model, batch)

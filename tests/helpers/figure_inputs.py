@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from sitenet.analysis.equivalent_descriptions import CHANGES
+from sitenet.analysis.reach import WITHIN
 from sitenet.analysis.supercell_rules import RULES
 from sitenet.files import write_json
 from sitenet.options.search import RANGES
 from sitenet.plots import fig6, fig7
+from sitenet.plots import range as range_figure
 from sitenet.plots.dim_fig6 import draw_dim_fig6
 from sitenet.plots.dim_fig7 import draw_dim_fig7
 from sitenet.plots.dim_fig8_11 import draw_dim_fig8_11
@@ -107,6 +109,41 @@ class Inputs:
             path = self._parquet(f"reach{len(trainings)}", reach)
             trainings.append(fig7.Training(name, "salts", seed, path, complexity))
         fig7.draw_fig7(trainings, *self._out(4))
+
+    def draw_range(self) -> None:
+        trainings = []
+        places = product(range(1, self.case.blocks + 1), range(1, self.case.heads + 1))
+        heads = [
+            {"block": b, "head": h, "far_share": 0.6, "mean_distance": 4.0}
+            for b, h in [*places, (0, 0)]
+        ]
+        shares = np.linspace(0.1, 1, len(WITHIN))
+        for k, (name, seed) in enumerate(product(self.case.names, self.case.seeds)):
+            target, n = self._values(), self.case.crystals
+            masked = np.repeat(target, len(WITHIN)) + self.case.failures * np.tile(shares, n)
+            curves = {"within": np.tile(WITHIN, n), "masked_prediction": masked}
+            curves |= {part: np.tile(shares, n) for part in ("attention", "even_attention")}
+            curves |= {"gradient": np.tile(shares**2, n)}
+            curves |= {part: np.repeat(target, len(WITHIN)) for part in ("target", "prediction")}
+            coefficients = {"split": "test", "long_range_coefficient": self._values(),
+                            "even_coefficient": 0.5}  # fmt: skip
+            errors = [self.folder / f"range{k}.json", self.folder / f"range{k}cut.json"]
+            for path in errors:
+                write_json(path, {"splits": {"test": {"mae": 0.1}}})
+            known = None if name == self.case.names[-1] else 3.0 + self.case.names.index(name)
+            trainings.append(
+                range_figure.Training(
+                    name,
+                    known,
+                    seed,
+                    self._parquet(f"coefficients{k}", pd.DataFrame(coefficients, range(n))),
+                    self._csv(f"heads{k}", pd.DataFrame(heads)),
+                    self._parquet(f"curves{k}", curves),
+                    errors[0],
+                    {5.0: errors[1]} if k == 0 else {},
+                )
+            )
+        range_figure.draw_range(trainings, *self._out(4))
 
     def draw_invariance(self) -> None:
         rows = [

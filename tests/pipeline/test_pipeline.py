@@ -43,13 +43,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_promised_file_is_there(finished: Path) -> None:
     promised = [
         *(f"results/figures/{name}.{kind}"
-          for name in ("fig5", "fig6", "fig7", "invariance", "supercells", "dim_fig6", "dim_fig7",
+          for name in ("fig5", "fig6", "fig7", "range", "invariance", "supercells", "dim_fig6", "dim_fig7",
                        "dim_fig8", "dim_fig9", "dim_fig10", "dim_fig11", "dim_figS1")
           for kind in ("pdf", "png", "parquet")),
         *(f"results/tables/{name}" for name in ("metrics.csv", "metrics.md", "table1.csv",
                                                 "table1.md", "table2.csv", "table2.md",
                                                 "table3.csv", "table3.md", "fig6.csv", "fig7.csv",
-                                                "fig7_tasks.csv",
+                                                "fig7_tasks.csv", "range.csv",
+                                                "range_measures.csv",
                                                 "invariance.csv", "supercells.csv",
                                                 "jobs.csv", "steps.csv", "versions.csv",
                                                 "rejections.csv",
@@ -215,7 +216,7 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
 LAST = {"jobs", "pages"}
 AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "baselines",
                   "table1", "fig5",
-                  "fig6", "fig7", "invariance_figure", "table2",
+                  "fig6", "fig7", "range", "invariance_figure", "table2",
                   "table3", *LAST}  # fmt: skip
 
 

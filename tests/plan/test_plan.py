@@ -292,3 +292,27 @@ def test_baselines_are_those_of_the_runs_of_a_task(plan: Plan) -> None:
     found = plan.runs_of("prototypes", "nearest_distance").predictions
     assert found == [f"results/prototypes/n50/nearest_distance/sitenet/seed{k}/predictions.parquet"
                      for k in (0, 1, 2)]  # fmt: skip
+
+
+def test_runs_that_differ_in_a_cutoff_alone_belong_to_those_of_the_figures() -> None:
+    variants = {
+        "near": {"model": {"cutoff": 4.0}},
+        "nearer": {"model": {"cutoff": 3.0}},
+        "near_small": {"model": {"cutoff": 4.0, "heads": 1}},
+        "near_short": {"model": {"cutoff": 4.0}, "training": {"max_epochs": 2}},
+    }
+    hidden = [run(variant=name, seeds=[1, 2], figures=False) for name in variants]
+    elsewhere = run(variant="near", n=100, seeds=[0, 1], figures=False)
+    found = planned(variants=variants, runs=[run(seeds=[0, 1]), *hidden, elsewhere]).restricted
+    assert [(one.cutoff, one.unrestricted, one.run.seed) for one in found] == [
+        (4.0, 1, 1),
+        (3.0, 1, 1),
+    ]
+
+
+def test_a_known_range_is_for_the_figure_and_not_for_the_training() -> None:
+    label = {"column": "shell_6", "unit": "σ", "known_range": 6.0}
+    plan = planned(datasets={"prototypes": {"tasks": {"far": label}}}, runs=[run(tasks=["far"])])
+    (far,) = plan.runs
+    assert plan.repeated.known_ranges == [6.0]
+    assert far.label == {"column": "shell_6", "unit": "σ", "output": "linear"}

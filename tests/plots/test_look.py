@@ -26,21 +26,21 @@ ALL = list(Inputs(USUAL, Path()).figures)
 CASES = {
     "one training": (
         replace(USUAL, names=("gap",), seeds=(0,), heads=1, blocks=1, epochs=1),
-        ["fig5", "fig6", "dim_fig6"],
+        ["fig5", "fig6", "range", "dim_fig6"],
     ),
     "eight tasks or heads": (
         replace(USUAL, names=tuple(f"task {k}" for k in range(8)), seeds=(0, 1, 2, 3, 4), heads=8),
-        ["fig5", "fig6", "fig7", "dim_fig6"],
+        ["fig5", "fig6", "fig7", "range", "dim_fig6"],
     ),
     "five crystals": (replace(USUAL, crystals=5), ["fig5", "fig7", "dim_fig10"]),
     "no test crystals": (
         replace(USUAL, crystals=0),
-        ["fig5", "fig7", "invariance", "supercells", "dim_fig9", "dim_fig10"],
+        ["fig5", "fig7", "range", "invariance", "supercells", "dim_fig9", "dim_fig10"],
     ),
     "thousands": (replace(USUAL, crystals=3000), ["fig7"]),
     "all equal": (
         replace(USUAL, spread=0.0, failures=0.0),
-        ["fig5", "fig6", "fig7", "dim_fig7", "dim_fig10"],
+        ["fig5", "fig6", "fig7", "range", "dim_fig7", "dim_fig10"],
     ),
     "long names": (
         replace(
