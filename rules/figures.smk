@@ -140,6 +140,7 @@ rule range:
         **figure("range", "range of networks and of labels"),
         table=table("range", "range of networks, all measures", "range_table"),
         readings=table("range_measures", "range, which measure reads it", "range_measures"),
+        tasks=table("range_tasks", "range, two tasks compared", "range_tasks"),
     log:
         "logs/figures/range.log",
     conda:
@@ -202,6 +203,7 @@ rule tables:
         rules.fig6.output.table,
         rules.range.output.table,
         rules.range.output.readings,
+        rules.range.output.tasks,
         rules.invariance_figure.output.table,
         rules.supercells_figure.output.table,
 

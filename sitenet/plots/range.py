@@ -19,8 +19,8 @@ from sitenet.analysis.range_measures import (
     curves_of_training,
     cutoff_rise,
     measures_of_training,
-    readings,
 )
+from sitenet.analysis.range_readings import compare_by_measures, readings
 from sitenet.files import read_json
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
@@ -57,6 +57,7 @@ def draw_range(
     data: Path,
     table: Path,
     readings_table: Path,
+    tasks_table: Path,
     seed: int = 0,
 ) -> None:
     """Draw curves by distance for every training, then each measure against the known range.
@@ -66,7 +67,8 @@ def draw_range(
         pdf: figure to write, with a PNG next to it.
         data: Parquet file to write: the curves (`analysis.range_measures.curves_of_training`).
         table: CSV file to write: all measures of each training.
-        readings_table: CSV file to write: `analysis.range_measures.readings`.
+        readings_table: CSV file to write: `analysis.range_readings.readings`.
+        tasks_table: CSV file to write: `analysis.range_readings.compare_by_measures`.
         seed: of the bootstrap.
     """
     ordered = _by_range(trainings)
@@ -89,6 +91,7 @@ def draw_range(
     write_table(data, curves)
     write_table(table, measured)
     write_table(readings_table, read)
+    write_table(tasks_table, compare_by_measures(measured))
 
 
 def _by_range(trainings: Sequence[Training]) -> list[Training]:
@@ -168,7 +171,7 @@ def _draw_measure(
 ) -> None:
     """A point for each training, labels in the order of their range, unknown ones last.
 
-    `read` is the measure's row of `analysis.range_measures.readings`.
+    `read` is the measure's row of `analysis.range_readings.readings`.
     """
     axes.set_ylabel(measure.title)
     if measured[measure.name].isna().all():

@@ -1,16 +1,14 @@
-"""Measures of range: by hand on curves and rankings that are known."""
+"""Measures of range: by hand on curves that are known."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from sitenet.analysis.range_measures import (
-    MEASURES,
     curves_of_training,
     cutoff_rise,
     falls_to_half,
     measures_of_training,
-    readings,
 )
 
 
@@ -75,42 +73,3 @@ def test_measures_of_a_training() -> None:
             "masked_distance": 5.0,
         }
     )
-
-
-def _trainings(values: dict[str, tuple[float, list[float]]]) -> pd.DataFrame:
-    rows = [
-        {"task": task, "known_range": known} | {measure.name: value for measure in MEASURES}
-        for task, (known, own) in values.items()
-        for value in own
-    ]
-    return pd.DataFrame(rows)
-
-
-def test_reading_of_known_ranges() -> None:
-    perfect = readings(_trainings({"a": (3, [1, 2]), "b": (6, [3, 4]), "?": (np.nan, [9])}), 0)
-    assert perfect.measure.tolist() == [measure.name for measure in MEASURES]
-    first = perfect.iloc[0]
-    assert (first.trainings, first.tasks, first.pairs) == (4, 2, 4)
-    assert first.false_order == first.false_neighbours == 0
-    assert first.spearman == pytest.approx(2 / np.sqrt(5))  # ranks 1.5, 1.5, 3.5, 3.5 and 1 to 4
-    assert first.spearman_low == pytest.approx(first.spearman)  # or 1 where a draw has ties
-    assert first.spearman_high == pytest.approx(1)
-
-    mixed = _trainings({"a": (3, [1, 4]), "b": (6, [2, 4]), "c": (9, [3, 5])})
-    found = readings(mixed, 0).iloc[0]
-    # Wrong: (a4, b2), (a4, c3), (b4, c3); tied: (a4, b4).
-    assert found.pairs == 12
-    assert found.false_order == pytest.approx(3.5 / 12)
-    assert found.false_neighbours == pytest.approx(2.5 / 8)
-    assert found.spearman_low < found.spearman < found.spearman_high
-
-
-def test_nothing_to_read() -> None:
-    single = readings(_trainings({"a": (3, [1]), "b": (6, [2])}), 0).iloc[0]
-    assert single.spearman == pytest.approx(1)
-    assert np.isnan(single.spearman_low)
-    unknown = readings(_trainings({"a": (np.nan, [1, 2])}), 0).iloc[0]
-    assert unknown.trainings == unknown.pairs == 0
-    assert np.isnan(unknown.false_order)
-    missing = _trainings({"a": (3, [1, 2]), "b": (6, [3, 4])}).assign(cutoff_rise=np.nan)
-    assert readings(missing, 0).set_index("measure").trainings["cutoff_rise"] == 0

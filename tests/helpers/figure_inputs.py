@@ -143,7 +143,7 @@ class Inputs:
                     {5.0: errors[1]} if k == 0 else {},
                 )
             )
-        range_figure.draw_range(trainings, *self._out(4))
+        range_figure.draw_range(trainings, *self._out(5))
 
     def draw_invariance(self) -> None:
         rows = [
@@ -251,5 +251,5 @@ class Inputs:
         return self.folder / f"{name}.csv"
 
     def _out(self, count: int) -> list[Path]:
-        names = ("figure.pdf", "figure.parquet", "table.csv", "tasks.csv")
+        names = ("figure.pdf", "figure.parquet", "table.csv", "tasks.csv", "compared.csv")
         return [self.folder / name for name in names[:count]]

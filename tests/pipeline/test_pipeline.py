@@ -43,14 +43,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_promised_file_is_there(finished: Path) -> None:
     promised = [
         *(f"results/figures/{name}.{kind}"
-          for name in ("fig5", "fig6", "fig7", "range", "invariance", "supercells", "dim_fig6", "dim_fig7",
-                       "dim_fig8", "dim_fig9", "dim_fig10", "dim_fig11", "dim_figS1")
+          for name in ("fig5", "fig6", "fig7", "range", "invariance", "supercells", "dim_fig6",
+                       "dim_fig7", "dim_fig8", "dim_fig9", "dim_fig10", "dim_fig11", "dim_figS1")
           for kind in ("pdf", "png", "parquet")),
         *(f"results/tables/{name}" for name in ("metrics.csv", "metrics.md", "table1.csv",
                                                 "table1.md", "table2.csv", "table2.md",
                                                 "table3.csv", "table3.md", "fig6.csv", "fig7.csv",
                                                 "fig7_tasks.csv", "range.csv",
-                                                "range_measures.csv",
+                                                "range_measures.csv", "range_tasks.csv",
                                                 "invariance.csv", "supercells.csv",
                                                 "jobs.csv", "steps.csv", "versions.csv",
                                                 "rejections.csv",

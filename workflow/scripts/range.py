@@ -32,4 +32,5 @@ with job(snakemake, done=f"written: {snakemake.output.pdf}"):
         data=Path(snakemake.output.data),
         table=Path(snakemake.output.table),
         readings_table=Path(snakemake.output.readings),
+        tasks_table=Path(snakemake.output.tasks),
     )
