@@ -58,7 +58,7 @@ class DenseInfoMax(DeepInfoMax):
         super().__init__(encoder, settings)
         for layer in self.modules():
             if isinstance(layer, LMN):
-                layer.activated_norm = None
+                layer.whole = None
 
     def _environments(
         self, batch: DenseBatch, share: Tensor, generator: torch.Generator

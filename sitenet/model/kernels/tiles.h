@@ -55,6 +55,19 @@ struct Layout : Sizes {
     for (int n = 0; n < 3; out += widths[n++])
       std::copy_n(in + first[n] * L, widths[n], out);
   }
+
+  // Rows of inputs for each channel as [vector][padded input][lane] and [padded channel][padded
+  // input], zero in the padding.
+  void pack(T* forward, T* backward, const T* weight) const {
+    const int64_t K = inputs, Kp = padded_inputs();
+    std::fill_n(backward, padded_channels() * Kp, T(0));
+    for (int n = 0; n < 3; ++n)
+      for (int64_t c = 0; c < widths[n]; ++c, weight += K)
+        std::copy_n(weight, K, backward + (first[n] * L + c) * Kp);
+    for (int64_t c = 0; c < padded_channels(); ++c)
+      for (int64_t k = 0; k < Kp; ++k)
+        forward[(c / L * Kp + k) * L + c % L] = backward[c * Kp + k];
+  }
 };
 
 template <class T>
@@ -76,7 +89,19 @@ struct Tile {
 
   Vec<T>* panel(int64_t vector) const { return z.vectors() + vector * tile_pairs; }
 
-  // Takes `count` evaluations from `start` on.
+  // Takes rows of inputs from `start` on.
+  void fill(int64_t start, int64_t end, const T* rows) {
+    const int64_t K = layout.inputs, Kp = layout.padded_inputs();
+    begin = start;
+    count = int(std::min<int64_t>(tile_pairs, end - start));
+    for (int p = 0; p < count; ++p) {
+      source[p] = begin + p;
+      copy(inputs.get() + p * Kp, rows + source[p] * K, K);
+    }
+    std::fill(inputs.get() + count * Kp, inputs.get() + tile_pairs * Kp, T(0));
+  }
+
+  // Takes evaluations from `start` on.
   void fill(int64_t start, int64_t end, const T* interactions, const Evaluations& of) {
     const int64_t K = layout.inputs, Kp = layout.padded_inputs();
     begin = start;
@@ -108,18 +133,16 @@ INLINE void in_blocks(int64_t count, F&& f) {
     if (count - start == 1) f.template operator()<1>(start);
 }
 
-// z = own[row] + other[column] + weight * inputs; weight [vector][input][lane].
-template <class T, int B>
-void project_block(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own,
-                   const Vec<T>* other, int64_t v) {
-  const int64_t K = tile.layout.inputs, Kp = tile.layout.padded_inputs(), N = tile.layout.total;
+// z = start(entry, vector) + weight * inputs; weight [vector][input][lane].
+template <class T, int B, class Start>
+void project_block(const Tile<T>& tile, const Vec<T>* weight, const Start& start, int64_t v) {
+  const int64_t K = tile.layout.inputs, Kp = tile.layout.padded_inputs();
   const Vec<T>* w = weight + v * Kp;
   for (int p = 0; p < tile_pairs; p += block_rows) {
     Vec<T> sum[block_rows][B];
     EACH(block_rows)
 #pragma GCC unroll 8
-      for (int b = 0; b < B; ++b)
-        sum[i][b] = own[tile.row[p + i] * N + v + b] + other[tile.column[p + i] * N + v + b];
+      for (int b = 0; b < B; ++b) sum[i][b] = start(p + i, v + b);
     const T* x = tile.inputs.get() + p * Kp;
     for (int64_t k = 0; k < K; ++k) {
       Vec<T> column[B];
@@ -137,10 +160,10 @@ void project_block(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own,
   }
 }
 
-template <class T>
-void project(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own, const Vec<T>* other) {
+template <class T, class Start>
+void project(const Tile<T>& tile, const Vec<T>* weight, const Start& start) {
   in_blocks<block_vectors>(tile.layout.total, [&]<int B>(int64_t v) {
-    project_block<T, B>(tile, weight, own, other, v);
+    project_block<T, B>(tile, weight, start, v);
   });
 }
 
