@@ -13,7 +13,7 @@ from torch import Tensor
 from sitenet.model.base import Block, SiteNetParameters
 from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.input_features import pair_features
-from sitenet.model.kernels import fast_path, use_compiled_layers
+from sitenet.model.kernels import fast_path, linear, use_compiled_layers
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.options.model import ModelSettings
@@ -124,8 +124,8 @@ class SiteNet(SiteNetParameters):
         )
         compute = fast_path(sites.device) or pair_block
         return compute(
-            F.linear(sites, own, bias),
-            F.linear(sites, other),
+            linear(sites, own, bias),
+            linear(sites, other),
             interactions,
             weights,
             pairs,

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from sitenet.model import kernels
-from sitenet.model.kernels.dense import LARGEST, dense
+from sitenet.model.kernels.dense import LARGEST, dense, linear
 from sitenet.model.layers import LMN
 
 
@@ -60,11 +60,20 @@ def test_results_are_those_of_pytorch(threads, shape, dtype, tolerance):
         torch.testing.assert_close(mine.double(), theirs, rtol=tolerance, atol=tolerance * scale)
 
 
-def test_same_bits_every_time(threads):
-    tensors = case(500, 31, 47, torch.float32)
-    first = evaluated(dense, tensors)
+@pytest.mark.parametrize("shape", [(100, 20, 48), (49, 37, 300), (0, 3, 5)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear_layers_are_those_of_pytorch(threads, shape, bias):
+    tensors = case(*shape)[: 2 + bias]
+    for mine, theirs in zip(evaluated(linear, tensors), evaluated(F.linear, tensors), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("function", "given"), [(dense, 5), (linear, 3)])
+def test_same_bits_every_time(threads, function, given):
+    tensors = case(500, 31, 47, torch.float32)[:given]
+    first = evaluated(function, tensors)
     for _ in range(3):
-        assert all(map(torch.equal, evaluated(dense, tensors), first))
+        assert all(map(torch.equal, evaluated(function, tensors), first))
 
 
 def test_tensors_that_lie_apart_in_memory():

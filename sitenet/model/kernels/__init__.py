@@ -43,6 +43,13 @@ def dense_layer(x: Tensor, linear: nn.Linear, norm: nn.LayerNorm) -> Tensor:
     return norm(F.mish(linear(x)))
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x @ weight.T + bias, compiled for tensors on the CPU."""
+    if weight.numel() <= dense.LARGEST and x.dtype == weight.dtype and _compiled(x):
+        return dense.linear(x, weight, bias)
+    return F.linear(x, weight, bias)
+
+
 def pair_scores(own: Tensor, other: Tensor, of_own: Tensor, of_other: Tensor) -> Tensor:
     """own[of_own] . other[of_other] (V,) for tables (n, C), (m, C) and rows (V,) int64 of them.
 

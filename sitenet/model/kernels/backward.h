@@ -156,8 +156,10 @@ struct NetworksBackward {
       const T* gradient = logit_gradient.get() + h * tile_pairs;
       EACH(H) weight[i] = problem.weights.logit.vectors()[(h + i) * layout.vectors[0] + v];
       for (int p = 0; p < tile_pairs; ++p) {
+        V towards = to[p];
         EACH(H) sum[i] += gradient[i * tile_pairs + p] * z[p];
-        EACH(H) to[p] += gradient[i * tile_pairs + p] * weight[i];
+        EACH(H) towards += gradient[i * tile_pairs + p] * weight[i];
+        to[p] = towards;
       }
       EACH(H) grad_logit.vectors()[(h + i) * layout.vectors[0] + v] += sum[i];
     });

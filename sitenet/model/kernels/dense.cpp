@@ -1,6 +1,6 @@
-// A linear layer, Mish and layer norm of rows, and the gradient, on CPU: a tile of rows at a time,
-// whose activations never leave the cache and are computed again in the backward pass. Each thread
-// takes a run of tiles; their sums are added in a fixed order.
+// A linear layer of rows, alone or with Mish and layer norm, and the gradient, on CPU: a tile of
+// rows at a time, whose activations never leave the cache and are computed again in the backward
+// pass. Each thread takes a run of tiles; their sums are added in a fixed order.
 #include <vector>
 
 #include "norms.h"
@@ -11,7 +11,8 @@ struct Shape {
   int64_t rows, inputs, channels;
 };
 
-// The structures that Python passes, of pointers to contiguous tensors.
+// The structure that Python passes, of pointers to contiguous tensors. `bias` may be null, `scale`
+// and `shift` are null for a linear layer alone.
 template <class T>
 struct Inputs {
   T *x, *weight, *bias, *scale, *shift;
@@ -28,6 +29,7 @@ struct Layer {
   Layout<T> layout;
   const T* x;
   Buffer<T> forward, backward, bias, scale, shift;
+  bool normed;
 
   Layer(const Shape& s, const Inputs<const T>& in)
       : layout(layout_of<T>(s)),
@@ -36,9 +38,12 @@ struct Layer {
         backward(layout.padded_channels() * layout.padded_inputs()),
         bias(layout.padded_channels()),
         scale(layout.padded_channels()),
-        shift(layout.padded_channels()) {
+        shift(layout.padded_channels()),
+        normed(in.scale) {
     layout.pack(forward.get(), backward.get(), in.weight);
-    layout.pad(bias.get(), in.bias);
+    std::fill_n(bias.get(), layout.padded_channels(), T(0));
+    if (in.bias) layout.pad(bias.get(), in.bias);
+    if (!normed) return;
     layout.pad(scale.get(), in.scale);
     layout.pad(shift.get(), in.shift);
   }
@@ -57,7 +62,7 @@ int64_t border(int64_t rows, int64_t part, int64_t parts) {
   return std::min(rows, tiles * part / parts * tile_pairs);
 }
 
-// Keeps of each row the mean and the inverse deviation in `saved`.
+// Keeps of each row the mean and the inverse deviation in `saved`, if there is a norm.
 template <class T>
 int forward(const Shape& s, const Inputs<const T>& in, T* y, T* saved, int threads) try {
   const Layer<T> layer(s, in);
@@ -72,11 +77,17 @@ int forward(const Shape& s, const Inputs<const T>& in, T* y, T* saved, int threa
     const int64_t end = border(s.rows, t + 1, threads);
     for (int64_t start = border(s.rows, t, threads); start < end; start += tile_pairs) {
       layer.fill(tile, start, end);
+      const auto store = [&](int p, int64_t v, Vec<T> result) {
+        copy(y + (start + p) * C + v * L, reinterpret_cast<const T*>(&result),
+             std::min(L, C - v * L));
+      };
+      if (!layer.normed) {
+        for (int64_t v = 0; v < layer.layout.total; ++v)
+          for (int p = 0; p < tile.count; ++p) store(p, v, tile.panel(v)[p]);
+        continue;
+      }
       norm.run({tile.z.vectors(), C}, layer.scale.vectors(), layer.shift.vectors(), tile.count,
-               [&](int p, int64_t v, Vec<T> result) {
-                 copy(y + (start + p) * C + v * L, reinterpret_cast<const T*>(&result),
-                      std::min(L, C - v * L));
-               });
+               store);
       copy(saved + start, norm.mean, tile.count);
       copy(saved + s.rows + start, norm.inverse, tile.count);
     }
@@ -117,13 +128,14 @@ void collect(const Layout<T>& l, const std::vector<Sums<T>>& parts, const Inputs
       scale += part.scale.get()[c];
       shift += part.shift.get()[c];
     }
-    out.bias[c] = bias;
+    if (out.bias) out.bias[c] = bias;
+    if (!out.scale) continue;
     out.scale[c] = scale;
     out.shift[c] = shift;
   }
 }
 
-// `out.x` may be null where nothing needs that gradient.
+// Gradients of `out` that are null are not stored.
 template <class T>
 int backward(const Shape& s, const Inputs<const T>& in, const T* saved, const T* gradient,
              const Inputs<T>& out, int threads) try {
@@ -147,18 +159,23 @@ int backward(const Shape& s, const Inputs<const T>& in, const T* saved, const T*
     alignas(64) T mean[tile_pairs] = {}, inverse[tile_pairs] = {};
     const int64_t end = border(s.rows, t + 1, threads);
     for (int64_t start = border(s.rows, t, threads); start < end; start += tile_pairs) {
-      layer.fill(tile, start, end);
-      copy(mean, saved + start, tile.count);
-      copy(inverse, saved + s.rows + start, tile.count);
+      if (layer.normed) {
+        layer.fill(tile, start, end);
+        copy(mean, saved + start, tile.count);
+        copy(inverse, saved + s.rows + start, tile.count);
+      } else {
+        tile.fill(start, end, in.x);
+      }
       for (int64_t v = 0; v < vectors; ++v) {
-        Vec<T>* panel = norm.gradient(v);
+        Vec<T>* panel = layer.normed ? norm.gradient(v) : tile.panel(v);
         std::fill_n(panel, tile_pairs, Vec<T>{});
         for (int p = 0; p < tile.count; ++p)
           copy(reinterpret_cast<T*>(panel + p), gradient + (start + p) * C + v * L,
                std::min(L, C - v * L));
       }
-      norm.run({tile.z.vectors(), C}, mean, inverse, layer.scale.vectors(), sum.scale.vectors(),
-               sum.shift.vectors());
+      if (layer.normed)
+        norm.run({tile.z.vectors(), C}, mean, inverse, layer.scale.vectors(), sum.scale.vectors(),
+                 sum.shift.vectors());
       for (int64_t v = 0; v < vectors; ++v) {
         Vec<T> bias = {};
         for (int p = 0; p < tile.count; ++p) bias += tile.panel(v)[p];

@@ -1,9 +1,10 @@
-"""Linear layer, Mish and layer norm in one compiled kernel, with its gradient, on the CPU.
+"""Linear layers, alone or with Mish and layer norm, in one compiled kernel with its gradient.
 
 No activation is stored: the backward pass computes them again. As many threads as torch uses.
 """
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ from torch.autograd.function import once_differentiable
 from sitenet.model.kernels.compiled import (
     TYPES,
     Functions,
-    contiguous,
     pointers,
     structure_of_pointers,
 )
@@ -45,24 +45,36 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor, scale: Tensor, shift: Tensor)
         TypeError: not all tensors are of one of these types.
         ValueError: the shapes do not fit together.
     """
-    tensors = (x, weight, bias, scale, shift)
-    if x.dtype not in TYPES or any(t.dtype != x.dtype for t in tensors):
-        raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in tensors]}")
-    channels = bias.shape
-    if x.ndim != 2 or weight.shape != (*channels, x.shape[1]) or len(channels) != 1:
-        raise ValueError(f"shapes {[tuple(t.shape) for t in tensors]}")
-    if scale.shape != channels or shift.shape != channels:
-        raise ValueError(f"shapes {[tuple(t.shape) for t in tensors]}")
+    return _layer(x, weight, bias, scale, shift)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x @ weight.T, with the bias if there is one: (R, C). Shapes and errors as in `dense`."""
+    return _layer(x, weight, bias, None, None)
+
+
+def _layer(*tensors: Tensor | None) -> Tensor:
+    x, weight, *vectors = tensors
+    assert x is not None
+    assert weight is not None
+    given = [t for t in tensors if t is not None]
+    if x.dtype not in TYPES or any(t.dtype != x.dtype for t in given):
+        raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in given]}")
+    fit = x.ndim == weight.ndim == 2 and weight.shape[1] == x.shape[1]
+    if not fit or any(t is not None and t.shape != weight.shape[:1] for t in vectors):
+        raise ValueError(f"shapes {[tuple(t.shape) for t in given]}")
     return _Dense.apply(*tensors)
 
 
 class _Dense(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *tensors: Tensor) -> Tensor:
-        """Keeps mean and inverse deviation (2, R) of each row for the gradient."""
-        given = contiguous(tensors)
-        x, bias = given[0], given[2]
-        result, kept = x.new_empty(len(x), len(bias)), x.new_empty(2, len(x))
+    def forward(ctx: Any, *tensors: Tensor | None) -> Tensor:
+        """Keeps mean and inverse deviation (2, R) of each row for the gradient of a norm."""
+        given = [None if t is None else t.contiguous() for t in tensors]
+        x, weight = given[:2]
+        assert x is not None
+        assert weight is not None
+        result, kept = x.new_empty(len(x), len(weight)), x.new_empty(2, len(x))
         _call("forward", given, result.data_ptr(), kept.data_ptr())
         ctx.save_for_backward(*given, kept)
         return result
@@ -73,7 +85,7 @@ class _Dense(torch.autograd.Function):
         """Gradients of the five tensors; of x only where it needs one."""
         *given, kept = ctx.saved_tensors
         gradient = gradient.contiguous()
-        results: list[Tensor | None] = [torch.empty_like(tensor) for tensor in given]
+        results = [None if t is None else torch.empty_like(t) for t in given]
         if not ctx.needs_input_grad[0]:
             results[0] = None
         outputs = pointers(_Inputs, results)
@@ -81,7 +93,10 @@ class _Dense(torch.autograd.Function):
         return tuple(results)
 
 
-def _call(name: str, given: list[Tensor], *more: object) -> None:
-    shape = _Shape(*given[0].shape, len(given[2]))
-    if functions(name, given[0].dtype, shape, pointers(_Inputs, given), *more):
+def _call(name: str, given: Sequence[Tensor | None], *more: object) -> None:
+    x, weight = given[:2]
+    assert x is not None
+    assert weight is not None
+    shape = _Shape(*x.shape, len(weight))
+    if functions(name, x.dtype, shape, pointers(_Inputs, given), *more):
         raise MemoryError(f"dense layer ({name})")

@@ -112,6 +112,8 @@ struct Tile {
       source[p] = of.source ? of.source[begin + p] : begin + p;
       copy(inputs.get() + p * Kp, interactions + source[p] * K, K);
     }
+    const int64_t next = begin + count, last = std::min<int64_t>(end, next + tile_pairs);
+    for (int64_t e = next; e < last; ++e) prefetch(interactions + (of.source ? of.source[e] : e) * K, K);
     for (int p = count; p < tile_pairs; ++p) {
       row[p] = row[0];
       column[p] = column[0];
