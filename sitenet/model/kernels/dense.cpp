@@ -31,16 +31,16 @@ struct Layer {
   Buffer<T> forward, backward, bias, scale, shift;
   bool normed;
 
-  Layer(const Shape& s, const Inputs<const T>& in)
+  Layer(const Shape& s, const Inputs<const T>& in, bool gradient)
       : layout(layout_of<T>(s)),
         x(in.x),
         forward(layout.padded_channels() * layout.padded_inputs()),
-        backward(layout.padded_channels() * layout.padded_inputs()),
+        backward(gradient ? layout.padded_channels() * layout.padded_inputs() : 0),
         bias(layout.padded_channels()),
         scale(layout.padded_channels()),
         shift(layout.padded_channels()),
         normed(in.scale) {
-    layout.pack(forward.get(), backward.get(), in.weight);
+    layout.pack(forward.get(), gradient ? backward.get() : nullptr, in.weight);
     std::fill_n(bias.get(), layout.padded_channels(), T(0));
     if (in.bias) layout.pad(bias.get(), in.bias);
     if (!normed) return;
@@ -65,7 +65,7 @@ int64_t border(int64_t rows, int64_t part, int64_t parts) {
 // Keeps of each row the mean and the inverse deviation in `saved`, if there is a norm.
 template <class T>
 int forward(const Shape& s, const Inputs<const T>& in, T* y, T* saved, int threads) try {
-  const Layer<T> layer(s, in);
+  const Layer<T> layer(s, in, false);
   const int64_t C = s.channels, L = lanes<T>;
   std::vector<Tile<T>> tiles;
   tiles.reserve(threads);
@@ -117,13 +117,12 @@ struct Sums {
 
 template <class T>
 void collect(const Layout<T>& l, const std::vector<Sums<T>>& parts, const Inputs<T>& out) {
-  const int64_t L = lanes<T>, K = l.inputs, Kp = l.padded_inputs();
+  std::vector<const T*> weights;
+  for (const Sums<T>& part : parts) weights.push_back(part.weight.get());
+  l.unpack(out.weight, weights);
   for (int64_t c = 0; c < l.channels(); ++c) {
     T bias = 0, scale = 0, shift = 0;
-    std::fill_n(out.weight + c * K, K, T(0));
     for (const Sums<T>& part : parts) {
-      const T* weight = part.weight.get() + c / L * Kp * L + c % L;
-      for (int64_t k = 0; k < K; ++k) out.weight[c * K + k] += weight[k * L];
       bias += part.bias.get()[c];
       scale += part.scale.get()[c];
       shift += part.shift.get()[c];
@@ -139,7 +138,7 @@ void collect(const Layout<T>& l, const std::vector<Sums<T>>& parts, const Inputs
 template <class T>
 int backward(const Shape& s, const Inputs<const T>& in, const T* saved, const T* gradient,
              const Inputs<T>& out, int threads) try {
-  const Layer<T> layer(s, in);
+  const Layer<T> layer(s, in, out.x);
   const Layout<T>& l = layer.layout;
   const int64_t C = s.channels, L = lanes<T>, vectors = l.total;
   std::vector<Tile<T>> tiles;

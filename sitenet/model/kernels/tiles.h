@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "vectors.h"
 
@@ -56,17 +57,36 @@ struct Layout : Sizes {
       std::copy_n(in + first[n] * L, widths[n], out);
   }
 
-  // Rows of inputs for each channel as [vector][padded input][lane] and [padded channel][padded
-  // input], zero in the padding.
+  // Rows of inputs for each channel as [vector][padded input][lane] and, unless null, [padded
+  // channel][padded input], zero in the padding.
   void pack(T* forward, T* backward, const T* weight) const {
     const int64_t K = inputs, Kp = padded_inputs();
-    std::fill_n(backward, padded_channels() * Kp, T(0));
-    for (int n = 0; n < 3; ++n)
-      for (int64_t c = 0; c < widths[n]; ++c, weight += K)
-        std::copy_n(weight, K, backward + (first[n] * L + c) * Kp);
-    for (int64_t c = 0; c < padded_channels(); ++c)
-      for (int64_t k = 0; k < Kp; ++k)
-        forward[(c / L * Kp + k) * L + c % L] = backward[c * Kp + k];
+    if (backward) std::fill_n(backward, padded_channels() * Kp, T(0));
+    for (int n = 0; n < 3; weight += widths[n++] * K)
+      for (int64_t v = 0; v < vectors[n]; ++v) {
+        const int64_t filled = std::min(L, widths[n] - v * L);
+        const T* from = weight + v * L * K;
+        T* to = forward + (first[n] + v) * Kp * L;
+        for (int64_t k = 0; k < Kp; ++k)
+          for (int64_t lane = 0; lane < L; ++lane)
+            to[k * L + lane] = k < K && lane < filled ? from[lane * K + k] : T(0);
+        for (int64_t lane = 0; backward && lane < filled; ++lane)
+          std::copy_n(from + lane * K, K, backward + ((first[n] + v) * L + lane) * Kp);
+      }
+  }
+
+  // The sum of the parts, each as [vector][padded input][lane], as rows of inputs for each channel.
+  void unpack(T* weight, const std::vector<const T*>& parts) const {
+    const int64_t K = inputs, Kp = padded_inputs();
+    for (int n = 0; n < 3; weight += widths[n++] * K)
+      for (int64_t v = 0; v < vectors[n]; ++v) {
+        const int64_t filled = std::min(L, widths[n] - v * L), start = (first[n] + v) * Kp;
+        for (int64_t k = 0; k < K; ++k) {
+          Vec<T> sum = {};
+          for (const T* part : parts) sum += reinterpret_cast<const Vec<T>*>(part)[start + k];
+          for (int64_t lane = 0; lane < filled; ++lane) weight[(v * L + lane) * K + k] = sum[lane];
+        }
+      }
   }
 };
 
@@ -113,7 +133,8 @@ struct Tile {
       copy(inputs.get() + p * Kp, interactions + source[p] * K, K);
     }
     const int64_t next = begin + count, last = std::min<int64_t>(end, next + tile_pairs);
-    for (int64_t e = next; e < last; ++e) prefetch(interactions + (of.source ? of.source[e] : e) * K, K);
+    for (int64_t e = next; e < last; ++e)
+      prefetch(interactions + (of.source ? of.source[e] : e) * K, K);
     for (int p = count; p < tile_pairs; ++p) {
       row[p] = row[0];
       column[p] = column[0];
