@@ -13,7 +13,7 @@ import sys
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from training_step import as_batch, compare, sample, timed
+from training_step import as_batch, clock, compare, sample, timed
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.merging import sites_apart
@@ -58,7 +58,7 @@ class DenseInfoMax(DeepInfoMax):
         super().__init__(encoder, settings)
         for layer in self.modules():
             if isinstance(layer, LMN):
-                layer.activated_norm = None
+                layer.whole = None
 
     def _environments(
         self, batch: DenseBatch, share: Tensor, generator: torch.Generator
@@ -117,7 +117,7 @@ def measure(path: str, options) -> dict[str, float]:  # type: ignore[no-untyped-
         optimiser.step()
         return loss
 
-    return timed(step, crystals, options.repeats)
+    return timed(step, crystals, options.repeats, clock(options))
 
 
 if __name__ == "__main__":

@@ -47,10 +47,10 @@ ACTIVATIONS = {"mish": F.mish, "relu": F.relu}
 class LMN(nn.Module):
     """Linear, Mish, norm: the activation stands before the normalisation, everywhere.
 
-    `activated_norm`, if set, computes activation and layer norm together.
+    `whole`, if set, computes a layer with layer norm at once.
     """
 
-    activated_norm: Callable[[Tensor, nn.LayerNorm], Tensor] | None = None
+    whole: Callable[[Tensor, nn.Linear, nn.LayerNorm], Tensor] | None = None
 
     def __init__(self, inputs: int, outputs: int, norm: str, activation: str = "mish") -> None:
         super().__init__()
@@ -61,10 +61,9 @@ class LMN(nn.Module):
 
     def forward(self, x: Tensor, entry_weight: Tensor | None) -> Tensor:
         """x (E, inputs), entry_weight (E,) for batch norm, else unused -> (E, outputs)."""
-        linear = self.linear(x)
-        if self.activated_norm is not None and isinstance(self.norm, nn.LayerNorm):
-            return self.activated_norm(linear, self.norm)
-        return self.normalise(self.activation(linear), entry_weight)
+        if self.whole is not None and isinstance(self.norm, nn.LayerNorm):
+            return self.whole(x, self.linear, self.norm)
+        return self.normalise(self.activation(self.linear(x)), entry_weight)
 
     def normalise(self, activated: Tensor, entry_weight: Tensor | None) -> Tensor:
         """The norm alone, for activations (E, outputs) computed elsewhere."""

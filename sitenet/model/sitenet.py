@@ -13,7 +13,7 @@ from torch import Tensor
 from sitenet.model.base import Block, SiteNetParameters
 from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.input_features import pair_features
-from sitenet.model.kernels import fast_path, use_compiled_norm
+from sitenet.model.kernels import fast_path, linear, use_compiled_layers
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.options.model import ModelSettings
@@ -25,7 +25,7 @@ class SiteNet(SiteNetParameters):
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
-        use_compiled_norm(self)
+        use_compiled_layers(self)
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Labels (B,) in their unit."""
@@ -124,8 +124,8 @@ class SiteNet(SiteNetParameters):
         )
         compute = fast_path(sites.device) or pair_block
         return compute(
-            F.linear(sites, own, bias),
-            F.linear(sites, other),
+            linear(sites, own, bias),
+            linear(sites, other),
             interactions,
             weights,
             pairs,

@@ -359,7 +359,7 @@ EDITED = "\nEDITED = 1\n"
         ("sitenet/splits/split.py", "", EDITED, {"split", "descriptors", *MODELS},
          {"collect", "featurise", "complexity", "supercells"}),
         ("sitenet/model/sitenet.py", "", EDITED, MODELS, DATA),
-        ("sitenet/model/kernels/mish_norm.cpp", "", EDITED, MODELS, DATA),
+        ("sitenet/model/kernels/dense.cpp", "", EDITED, MODELS, DATA),
         ("sitenet/train/transfer.py", "", EDITED, AFTER_TRANSFER, DATA | MODELS - {"transfer"}),
         ("sitenet/evaluate/representation.py", "", EDITED, AFTER_REPRESENTATION,
          DATA | MODELS | {"map"}),

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sitenet.model.kernels import pair_scores, use_compiled_norm
+from sitenet.model.kernels import pair_scores, use_compiled_layers
 from sitenet.model.layers import Stack
 from sitenet.options.infomax import Variance
 
@@ -36,7 +36,7 @@ class Level(nn.Module):
         self.log_variance = nn.Linear(width, width) if variance == "linear" else Constant(width)
         self.upscale_z = Stack(width, layers, "layer")
         self.upscale_c = Stack(constituent_width, layers, "layer")
-        use_compiled_norm(self)
+        use_compiled_layers(self)
 
     def representations(self, z: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Upscaled noisy representations of z (n, width): u_z (n, C), and their KL term (n,).

@@ -1,4 +1,4 @@
-"""Fast paths of the pair block, of Mish with layer norm and of scores; the choice is logged once.
+"""Fast paths of the pair block, of dense layers and of scores; the choice is logged once.
 
 The environment variable SITENET_ENGINE selects one: `auto` (default: compiled with a C++ compiler,
 on a GPU with Triton, else plain), `compiled` (an error if it cannot be built) or `plain`.
@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sitenet.model.kernels import mish_norm, pair_block_cpu
+from sitenet.model.kernels import dense, pair_block_cpu
 from sitenet.model.kernels import pair_scores as compiled_scores
 from sitenet.model.kernels.build import NoCompiler, library
+from sitenet.model.kernels.memory import keep_freed_memory
 from sitenet.model.layers import LMN
 from sitenet.progress import log
 
@@ -27,18 +28,26 @@ def fast_path(device: torch.device) -> Callable | None:
     return load() if device.type == "cpu" and not torch.is_autocast_enabled("cpu") else None
 
 
-def use_compiled_norm(module: nn.Module) -> None:
-    """Make the LMN layers in `module` compute Mish and layer norm together where that is faster."""
+def use_compiled_layers(module: nn.Module) -> None:
+    """Make the LMN layers in `module` compute linear layer, Mish and layer norm at once."""
     for layer in module.modules():
         if isinstance(layer, LMN) and layer.activation is F.mish:
-            layer.activated_norm = activated_norm
+            layer.whole = dense_layer
 
 
-def activated_norm(linear: Tensor, norm: nn.LayerNorm) -> Tensor:
-    """norm(mish(linear)), compiled for tensors on the CPU."""
-    if linear.dtype == norm.weight.dtype and _compiled(linear):
-        return mish_norm.mish_norm(linear, norm.weight, norm.bias)
-    return norm(F.mish(linear))
+def dense_layer(x: Tensor, linear: nn.Linear, norm: nn.LayerNorm) -> Tensor:
+    """norm(mish(linear(x))), compiled for tensors on the CPU."""
+    fits = x.dtype == norm.weight.dtype and linear.weight.numel() <= dense.LARGEST
+    if fits and _compiled(x):
+        return dense.dense(x, linear.weight, linear.bias, norm.weight, norm.bias)
+    return norm(F.mish(linear(x)))
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x @ weight.T + bias, compiled for tensors on the CPU."""
+    if weight.numel() <= dense.LARGEST and x.dtype == weight.dtype and _compiled(x):
+        return dense.linear(x, weight, bias)
+    return F.linear(x, weight, bias)
 
 
 def pair_scores(own: Tensor, other: Tensor, of_own: Tensor, of_other: Tensor) -> Tensor:
@@ -69,13 +78,14 @@ def load() -> Callable | None:
         return None
     try:
         path = library()
-        for kernel in (pair_block_cpu, mish_norm, compiled_scores):
+        for kernel in (pair_block_cpu, dense, compiled_scores):
             kernel.functions.open(path)
     except (NoCompiler, OSError) as error:
         if engine == "compiled":
             raise
         log.warning(f"pair block: plain PyTorch, several times slower ({error})")
         return None
+    keep_freed_memory()
     log.info(f"pair block: compiled ({path})")
     return pair_block_cpu.pair_block
 

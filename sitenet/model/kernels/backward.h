@@ -23,7 +23,7 @@ struct NetworksBackward {
   Buffer<T> grad_weight;             // [vector][padded input][lane]
   Buffer<T> grad_scale, grad_shift;  // [padded channel], value and interaction networks
   Buffer<T> grad_logit;  // [head][hidden channel]: sum of (gradient of logit) * normalised hidden
-  Buffer<T> slopes, incoming;  // of one network: [vector][pair][lane]
+  TileNormBackward<T> norm;
   Buffer<T> saved, logit_gradient;  // [quantity][pair], [head][pair]
   alignas(64) T by_mean[tile_pairs], by_normal[tile_pairs];
 
@@ -34,9 +34,9 @@ struct NetworksBackward {
         in(inputs),
         grad_interactions(out_interactions),
         part(own_part),
-        tile(p.layout) {
+        tile(p.layout),
+        norm(std::max({int64_t(1), layout.vectors[1], layout.vectors[2]})) {
     const int64_t Cp = layout.padded_channels(), H = layout.heads, L = layout.L;
-    const int64_t most = std::max({int64_t(1), layout.vectors[1], layout.vectors[2]});
     grad_own = Buffer<T>(part.rows.size() * Cp);
     grad_other = Buffer<T>(part.columns.size() * Cp);
     grad_sources = Buffer<T>(part.sources.size() * layout.inputs);
@@ -44,8 +44,6 @@ struct NetworksBackward {
     grad_scale = Buffer<T>(Cp);
     grad_shift = Buffer<T>(Cp);
     grad_logit = Buffer<T>(H * layout.vectors[0] * L);
-    slopes = Buffer<T>(most * tile_pairs * L);
-    incoming = Buffer<T>(most * tile_pairs * L);
     saved = Buffer<T>(problem.saved_quantities() * tile_pairs);
     logit_gradient = Buffer<T>(H * tile_pairs);
   }
@@ -55,8 +53,7 @@ struct NetworksBackward {
     const int64_t end = part.evaluations.last;
     for (int64_t start = part.evaluations.first; start < end; start += tile_pairs) {
       tile.fill(start, end, problem.interactions, problem.of);
-      project(tile, problem.weights.forward.vectors(), problem.own.vectors(),
-              problem.other.vectors());
+      problem.project(tile);
       restore_saved();
       values();
       if (layout.widths[2]) interactions();
@@ -104,29 +101,11 @@ struct NetworksBackward {
 
   const T* kept(int64_t quantity) const { return saved.get() + quantity * tile_pairs; }
 
-  static void reduce(const V* sum, T* to) {
-    for (int p = 0; p < tile_pairs; p += lanes<T>)
-      *reinterpret_cast<V*>(to + p) = totals<T>(sum + p);
-  }
-
-  // z becomes the normalised activation, without scale and shift; `slope` that of Mish.
-  INLINE void restore(int n, V* z, V* slope) {
-    const T *mean = kept(2 * n), *inverse = kept(2 * n + 1);
-    for (int p = 0; p < tile_pairs; p += mish_block) {
-      V x[mish_block], s[mish_block];
-      EACH(mish_block) x[i] = z[p + i];
-      mish<T, mish_block, true>(x, s);
-      EACH(mish_block) z[p + i] = (x[i] - mean[p + i]) * inverse[p + i];
-      EACH(mish_block) slope[p + i] = s[i] * inverse[p + i];
-    }
-  }
-
   void values() {
     const int64_t vectors = layout.vectors[1];
     const V* gradient = in.gradients.of_values(layout) + tile.begin * vectors;
     for (int64_t v = 0; v < vectors; ++v) {
-      V* panel = incoming.vectors() + v * tile_pairs;
-      restore(1, tile.panel(layout.first[1] + v), slopes.vectors() + v * tile_pairs);
+      V* panel = norm.gradient(v);
       for (int p = 0; p < tile_pairs; ++p)
         panel[p] = p < tile.count ? gradient[p * vectors + v] : V{};
     }
@@ -136,8 +115,7 @@ struct NetworksBackward {
   void interactions() {
     const int64_t width = layout.widths[2], L = layout.L;
     for (int64_t v = 0; v < layout.vectors[2]; ++v) {
-      V* panel = incoming.vectors() + v * tile_pairs;
-      restore(2, tile.panel(layout.first[2] + v), slopes.vectors() + v * tile_pairs);
+      V* panel = norm.gradient(v);
       std::fill_n(panel, tile_pairs, V{});
       for (int p = 0; p < tile.count; ++p)
         copy(reinterpret_cast<T*>(panel + p), in.grad_fresh + (tile.begin + p) * width + v * L,
@@ -146,39 +124,12 @@ struct NetworksBackward {
     norm_gradient(2);
   }
 
-  // From the gradient of the norm's output (`incoming`) to that of the pre-activations, into z.
+  // From the gradient of the output of network n, in `norm`, to that of its pre-activations.
   void norm_gradient(int n) {
-    const T width = T(layout.widths[n]);
-    V sum[tile_pairs] = {}, dot[tile_pairs] = {};
-    alignas(64) T mean[tile_pairs], along[tile_pairs];
-    for (int64_t v = 0; v < layout.vectors[n]; ++v) {
-      const V* x = tile.panel(layout.first[n] + v);
-      V* gradient = incoming.vectors() + v * tile_pairs;
-      const V scale = problem.weights.scale.vectors()[layout.first[n] + v];
-      V scales = {}, shifts = {};
-      for (int p = 0; p < tile_pairs; ++p) {
-        scales += gradient[p] * x[p];
-        shifts += gradient[p];
-        gradient[p] *= scale;
-        sum[p] += gradient[p];
-        dot[p] += gradient[p] * x[p];
-      }
-      grad_scale.vectors()[layout.first[n] + v] += scales;
-      grad_shift.vectors()[layout.first[n] + v] += shifts;
-    }
-    reduce(sum, mean);
-    reduce(dot, along);
-    for (int p = 0; p < tile_pairs; ++p) {
-      mean[p] /= width;
-      along[p] /= width;
-    }
-    for (int64_t v = 0; v < layout.vectors[n]; ++v) {
-      V* z = tile.panel(layout.first[n] + v);
-      const V *gradient = incoming.vectors() + v * tile_pairs;
-      const V *slope = slopes.vectors() + v * tile_pairs;
-      for (int p = 0; p < tile_pairs; ++p)
-        z[p] = slope[p] * (gradient[p] - mean[p] - z[p] * along[p]);
-    }
+    const int64_t first = layout.first[n];
+    norm.run({tile.panel(first), layout.widths[n]}, kept(2 * n), kept(2 * n + 1),
+             problem.weights.scale.vectors() + first, grad_scale.vectors() + first,
+             grad_shift.vectors() + first);
   }
 
   // The gradients of the logits, summed as the norm of the hidden network needs them.
@@ -197,17 +148,18 @@ struct NetworksBackward {
 
   // The hidden network: its incoming gradient is the heads' sum of logit gradient * logit weight.
   void hidden(int64_t v) {
-    V *z = tile.panel(v), *slope = slopes.vectors();
-    V to[tile_pairs];
-    restore(0, z, slope);
+    V *z = tile.panel(v), slope[tile_pairs], to[tile_pairs];
+    norm.restore(z, slope, kept(0), kept(1));
     for (int p = 0; p < tile_pairs; ++p) to[p] = -(z[p] * by_normal[p] + by_mean[p]);
     in_blocks<4>(layout.heads, [&]<int H>(int64_t h) {
       V weight[H], sum[H] = {};
       const T* gradient = logit_gradient.get() + h * tile_pairs;
       EACH(H) weight[i] = problem.weights.logit.vectors()[(h + i) * layout.vectors[0] + v];
       for (int p = 0; p < tile_pairs; ++p) {
+        V towards = to[p];
         EACH(H) sum[i] += gradient[i * tile_pairs + p] * z[p];
-        EACH(H) to[p] += gradient[i * tile_pairs + p] * weight[i];
+        EACH(H) towards += gradient[i * tile_pairs + p] * weight[i];
+        to[p] = towards;
       }
       EACH(H) grad_logit.vectors()[(h + i) * layout.vectors[0] + v] += sum[i];
     });

@@ -33,18 +33,15 @@ template <class T>
 void collect_weights(const Problem<T>& problem, const std::vector<NetworksBackward<T>>& parts,
                      const T* logit_weight, const T* norm_weight, const Inputs<T>& out) {
   const Layout<T>& l = problem.layout;
-  const int64_t L = l.L, K = l.inputs, Kp = l.padded_inputs(), hidden = l.widths[0];
+  const int64_t L = l.L, hidden = l.widths[0];
+  std::vector<const T*> weights;
+  for (const auto& part : parts) weights.push_back(part.grad_weight.get());
+  l.unpack(out.weight, weights);
   int64_t c = 0;
   for (int n = 0; n < 3; ++n)
     for (int64_t i = 0; i < l.widths[n]; ++i, ++c) {
       const int64_t channel = l.first[n] * L + i;
       T scale = 0, shift = 0;
-      for (int64_t k = 0; k < K; ++k) {
-        T sum = 0;
-        for (const auto& part : parts)
-          sum += part.grad_weight.get()[(channel / L * Kp + k) * L + channel % L];
-        out.weight[c * K + k] = sum;
-      }
       for (const auto& part : parts) {
         scale += part.grad_scale.get()[channel];
         shift += part.grad_shift.get()[channel];

@@ -3,9 +3,7 @@
 
 #include <vector>
 
-#include "tiles.h"
-
-constexpr double norm_epsilon = 1e-5;
+#include "norms.h"
 
 template <class T>
 struct Weights {
@@ -14,7 +12,6 @@ struct Weights {
   Buffer<T> scale, shift;  // [padded channel], zero in the padding
   Buffer<T> logit;         // [head][padded hidden channel], times the norm's scale
   std::vector<T> logit_mean;
-  typename Real<T>::Bits inside[3];  // -1 where the last vector of a network holds a channel, or 0
 
   Weights(const Layout<T>& l, const T* weight, const T* norm_weight, const T* norm_bias,
           const T* logit_weight)
@@ -26,7 +23,7 @@ struct Weights {
         logit_mean(l.heads) {
     l.pad(scale.get(), norm_weight);
     l.pad(shift.get(), norm_bias);
-    pack(l, weight);
+    l.pack(forward.get(), backward.get(), weight);
     const int64_t hidden = l.widths[0], padded = l.vectors[0] * l.L;
     for (int64_t h = 0; h < l.heads; ++h) {
       double sum = 0;
@@ -37,21 +34,6 @@ struct Weights {
       }
       logit_mean[h] = T(sum / hidden);
     }
-    for (int n = 0; n < 3; ++n)
-      for (int64_t lane = 0; lane < l.L; ++lane)
-        inside[n][lane] = (l.vectors[n] - 1) * l.L + lane < l.widths[n] ? -1 : 0;
-  }
-
- private:
-  void pack(const Layout<T>& l, const T* weight) {
-    const int64_t K = l.inputs, Kp = l.padded_inputs();
-    std::fill_n(backward.get(), l.padded_channels() * Kp, T(0));
-    for (int n = 0; n < 3; ++n)
-      for (int64_t c = 0; c < l.widths[n]; ++c, weight += K)
-        std::copy_n(weight, K, backward.get() + (l.first[n] * l.L + c) * Kp);
-    for (int64_t c = 0; c < l.padded_channels(); ++c)
-      for (int64_t k = 0; k < Kp; ++k)
-        forward.get()[(c / l.L * Kp + k) * l.L + c % l.L] = backward.get()[c * Kp + k];
   }
 };
 
@@ -120,6 +102,15 @@ struct Problem {
       layout.pad(own.get() + r * Cp, project_i + r * C);
       layout.pad(other.get() + r * Cp, project_j + r * C);
     }
+  }
+
+  // The pre-activations of the evaluations in the tile.
+  void project(const Tile<T>& tile) const {
+    const int64_t N = layout.total;
+    const Vec<T>*of_row = own.vectors(), *of_column = other.vectors();
+    ::project(tile, weights.forward.vectors(), [&](int p, int64_t v) {
+      return of_row[tile.row[p] * N + v] + of_column[tile.column[p] * N + v];
+    });
   }
   int64_t saved_quantities() const { return 6 + layout.heads; }
 };

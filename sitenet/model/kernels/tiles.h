@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "vectors.h"
 
@@ -55,6 +56,38 @@ struct Layout : Sizes {
     for (int n = 0; n < 3; out += widths[n++])
       std::copy_n(in + first[n] * L, widths[n], out);
   }
+
+  // Rows of inputs for each channel as [vector][padded input][lane] and, unless null, [padded
+  // channel][padded input], zero in the padding.
+  void pack(T* forward, T* backward, const T* weight) const {
+    const int64_t K = inputs, Kp = padded_inputs();
+    if (backward) std::fill_n(backward, padded_channels() * Kp, T(0));
+    for (int n = 0; n < 3; weight += widths[n++] * K)
+      for (int64_t v = 0; v < vectors[n]; ++v) {
+        const int64_t filled = std::min(L, widths[n] - v * L);
+        const T* from = weight + v * L * K;
+        T* to = forward + (first[n] + v) * Kp * L;
+        for (int64_t k = 0; k < Kp; ++k)
+          for (int64_t lane = 0; lane < L; ++lane)
+            to[k * L + lane] = k < K && lane < filled ? from[lane * K + k] : T(0);
+        for (int64_t lane = 0; backward && lane < filled; ++lane)
+          std::copy_n(from + lane * K, K, backward + ((first[n] + v) * L + lane) * Kp);
+      }
+  }
+
+  // The sum of the parts, each as [vector][padded input][lane], as rows of inputs for each channel.
+  void unpack(T* weight, const std::vector<const T*>& parts) const {
+    const int64_t K = inputs, Kp = padded_inputs();
+    for (int n = 0; n < 3; weight += widths[n++] * K)
+      for (int64_t v = 0; v < vectors[n]; ++v) {
+        const int64_t filled = std::min(L, widths[n] - v * L), start = (first[n] + v) * Kp;
+        for (int64_t k = 0; k < K; ++k) {
+          Vec<T> sum = {};
+          for (const T* part : parts) sum += reinterpret_cast<const Vec<T>*>(part)[start + k];
+          for (int64_t lane = 0; lane < filled; ++lane) weight[(v * L + lane) * K + k] = sum[lane];
+        }
+      }
+  }
 };
 
 template <class T>
@@ -76,7 +109,19 @@ struct Tile {
 
   Vec<T>* panel(int64_t vector) const { return z.vectors() + vector * tile_pairs; }
 
-  // Takes `count` evaluations from `start` on.
+  // Takes rows of inputs from `start` on.
+  void fill(int64_t start, int64_t end, const T* rows) {
+    const int64_t K = layout.inputs, Kp = layout.padded_inputs();
+    begin = start;
+    count = int(std::min<int64_t>(tile_pairs, end - start));
+    for (int p = 0; p < count; ++p) {
+      source[p] = begin + p;
+      copy(inputs.get() + p * Kp, rows + source[p] * K, K);
+    }
+    std::fill(inputs.get() + count * Kp, inputs.get() + tile_pairs * Kp, T(0));
+  }
+
+  // Takes evaluations from `start` on.
   void fill(int64_t start, int64_t end, const T* interactions, const Evaluations& of) {
     const int64_t K = layout.inputs, Kp = layout.padded_inputs();
     begin = start;
@@ -87,6 +132,9 @@ struct Tile {
       source[p] = of.source ? of.source[begin + p] : begin + p;
       copy(inputs.get() + p * Kp, interactions + source[p] * K, K);
     }
+    const int64_t next = begin + count, last = std::min<int64_t>(end, next + tile_pairs);
+    for (int64_t e = next; e < last; ++e)
+      prefetch(interactions + (of.source ? of.source[e] : e) * K, K);
     for (int p = count; p < tile_pairs; ++p) {
       row[p] = row[0];
       column[p] = column[0];
@@ -108,18 +156,16 @@ INLINE void in_blocks(int64_t count, F&& f) {
     if (count - start == 1) f.template operator()<1>(start);
 }
 
-// z = own[row] + other[column] + weight * inputs; weight [vector][input][lane].
-template <class T, int B>
-void project_block(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own,
-                   const Vec<T>* other, int64_t v) {
-  const int64_t K = tile.layout.inputs, Kp = tile.layout.padded_inputs(), N = tile.layout.total;
+// z = start(entry, vector) + weight * inputs; weight [vector][input][lane].
+template <class T, int B, class Start>
+void project_block(const Tile<T>& tile, const Vec<T>* weight, const Start& start, int64_t v) {
+  const int64_t K = tile.layout.inputs, Kp = tile.layout.padded_inputs();
   const Vec<T>* w = weight + v * Kp;
   for (int p = 0; p < tile_pairs; p += block_rows) {
     Vec<T> sum[block_rows][B];
     EACH(block_rows)
 #pragma GCC unroll 8
-      for (int b = 0; b < B; ++b)
-        sum[i][b] = own[tile.row[p + i] * N + v + b] + other[tile.column[p + i] * N + v + b];
+      for (int b = 0; b < B; ++b) sum[i][b] = start(p + i, v + b);
     const T* x = tile.inputs.get() + p * Kp;
     for (int64_t k = 0; k < K; ++k) {
       Vec<T> column[B];
@@ -137,10 +183,10 @@ void project_block(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own,
   }
 }
 
-template <class T>
-void project(const Tile<T>& tile, const Vec<T>* weight, const Vec<T>* own, const Vec<T>* other) {
+template <class T, class Start>
+void project(const Tile<T>& tile, const Vec<T>* weight, const Start& start) {
   in_blocks<block_vectors>(tile.layout.total, [&]<int B>(int64_t v) {
-    project_block<T, B>(tile, weight, own, other, v);
+    project_block<T, B>(tile, weight, start, v);
   });
 }
 

@@ -178,6 +178,12 @@ INLINE void copy(T* to, const T* from, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i] = from[i];
 }
 
+// Asks for n values to be brought into the cache.
+template <class T>
+INLINE void prefetch(const T* from, int64_t n) {
+  for (int64_t i = 0; i < n; i += 64 / int64_t(sizeof(T))) __builtin_prefetch(from + i);
+}
+
 // Uninitialised memory on a cache-line border.
 template <class T>
 class Buffer {
