@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.api.located import located
-from sitenet.evaluate.training_set import TrainingSet, half_width, read_training_set
+from sitenet.evaluate.training_set import TrainingSet, conformal, read_training_set
 from sitenet.model.description import Description, UnusableModel, read_description
 from sitenet.model.inference import BATCH_SITES, predict, predict_and_keep
 from sitenet.model.saving import load_model
@@ -27,6 +27,26 @@ class Member:
     network: SiteNet = field(repr=False)
     about: Description = field(repr=False)
     known: TrainingSet | None = field(repr=False)
+
+
+class Interval(NamedTuple):
+    """Half widths of conformal intervals: `factor`, or with a `floor` factor (spread + floor).
+
+    Residuals are taken in units of spread + floor then, and intervals are wider where members
+    disagree. `name` tells the kind; factor is None where there are too few residuals.
+    """
+
+    name: str
+    factor: float | None
+    floor: float | None
+
+    def half_width(self, spread: float | None) -> tuple[float | None, str]:
+        """Half the width for a crystal, and what it is: `spread` where there is no factor."""
+        if self.factor is None:
+            return spread, "spread" if spread is not None else ""
+        if self.floor is None or spread is None:
+            return self.factor, self.name
+        return self.factor * (spread + self.floor), self.name
 
 
 class Found(NamedTuple):
@@ -88,16 +108,32 @@ class Ensemble:
     @cached_property
     def residuals(self) -> list[float]:
         """Of validation crystals: of the mean of those members for which they are such."""
-        sums: dict[str, NDArray[np.float64]] = {}
-        for member, weight in zip(self.members, self.weights, strict=True):
-            for name, residual in (member.known.residuals if member.known else {}).items():
-                own = np.array([weight * residual, weight])
-                sums[name] = sums[name] + own if name in sums else own
-        return [float(total / weight) for total, weight in sums.values()]
+        return self._validation[0].tolist()
 
-    def half_width(self, level: float) -> float | None:
-        """Half the width of the conformal interval; None without enough residuals."""
-        return half_width(self.residuals, level)
+    @cached_property
+    def _validation(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Residuals (v,) of the mean; their spread (v,) if all members have the same crystals."""
+        known = [member.known.residuals if member.known else {} for member in self.members]
+        ids = list(dict.fromkeys(name for residuals in known for name in residuals))
+        table = np.array([[own.get(name, np.nan) for name in ids] for own in known])
+        weights = np.where(np.isnan(table), 0.0, self.weights[:, None])
+        weights /= weights.sum(axis=0)
+        mean = (weights * np.nan_to_num(table)).sum(axis=0)
+        if len(known) == 1 or np.isnan(table).any():
+            return mean, None
+        return mean, np.sqrt(self.weights @ (table - mean) ** 2)
+
+    def interval(self, level: float) -> "Interval":
+        """Half widths of intervals of this level. Raises ValueError for an impossible level."""
+        residuals, spread = self._validation
+        if not 0 < level < 1:
+            raise ValueError(f"level must be between 0 and 1, not {level:g}")
+        name = f"conformal {100 * level:g}%"
+        if spread is None or not (floor := float(np.median(spread))):
+            factor = conformal(np.abs(residuals), level)
+            return Interval(name if factor is not None else "", factor, None)
+        factor = conformal(np.abs(residuals) / (spread + floor), level)
+        return Interval(f"{name}, by spread" if factor is not None else "", factor, floor)
 
     def predict(self, store: CrystalStore) -> Found:
         """Predictions for the crystals of a store, on its device."""

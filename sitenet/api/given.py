@@ -3,12 +3,14 @@
 import glob
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sitenet.api.objects import as_cif, is_object
 from sitenet.sources.records import Rejection, SourceError
 from sitenet.sources.table import as_text, check_columns, column_names, rows_of_table
+from sitenet.tables import row_count
 
 Kind = Literal["cif file", "poscar file", "cif", "poscar"]
 
@@ -48,10 +50,10 @@ def given_crystals(crystals: Any, columns: Columns = Columns()) -> Iterator[Give
             and objects are named by their place from 0.
         columns: of tables and data frames.
     """
-    if _is_single(crystals):
-        yield from _one("0", crystals, columns)
-    elif hasattr(crystals, "itertuples"):
+    if hasattr(crystals, "itertuples"):
         yield from _frame(crystals, columns)
+    elif _is_single(crystals):
+        yield from _one("0", crystals, columns)
     elif isinstance(crystals, Mapping) or hasattr(crystals, "items"):
         for name, crystal in crystals.items():
             yield from _named(str(name), crystal, columns)
@@ -64,13 +66,19 @@ def given_crystals(crystals: Any, columns: Columns = Columns()) -> Iterator[Give
 
 def number_of(crystals: Any) -> int:
     """How many crystals there are, for a progress message; 0 where telling would need them all."""
-    if (isinstance(crystals, str) and "\n" in crystals) or not hasattr(crystals, "__len__"):
-        return 0
-    if isinstance(crystals, str | Path):
+    if _is_single(crystals):
         crystals = [crystals]
-    files = [c for c in crystals if isinstance(c, str | Path) and "\n" not in str(c)]
-    plain = all(_is_table(Path(c)) is False and Path(c).is_file() for c in files)
-    return len(crystals) if plain else 0
+    if not hasattr(crystals, "__len__"):
+        return 0
+    paths = [Path(c) for c in crystals if isinstance(c, str | Path) and "\n" not in str(c)]
+    tables = [path for path in paths if _is_table(path)]
+    if any(path.suffix.lower() == ".csv" or not path.is_file() for path in tables):
+        return 0
+    if not all(path.is_file() for path in paths):  # folders and patterns
+        return 0
+    with suppress(ValueError):
+        return len(crystals) - len(tables) + sum(map(row_count, tables))
+    return 0
 
 
 def files_in(folder: Path) -> Iterator[Given]:

@@ -38,7 +38,7 @@ def describe(ensemble: Ensemble, name: str = "") -> dict[str, Any]:
         "validation_crystals": len(residuals) or None,
         "validation_mae": float(residuals.mean()) if len(residuals) else None,
         "test_mae": _test_errors(ensemble),
-        "interval_90": ensemble.half_width(0.9),
+        "interval": ensemble.interval(0.9).name or None,
         "tells_unlike_by": _unlike_by(ensemble),
         "card": _card(first.weights.parent),
     }

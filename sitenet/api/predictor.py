@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sitenet.api.ensemble import Ensemble, chosen_device
 from sitenet.api.given import Columns, Given, given_crystals, number_of
@@ -14,6 +15,7 @@ from sitenet.api.reading import read_all
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.guard import SECONDS
 from sitenet.model.inference import embed
+from sitenet.model.sitenet import SiteNet
 from sitenet.parallel import chunked
 from sitenet.progress import Progress
 from sitenet.shards.store import CrystalStore
@@ -33,11 +35,12 @@ Row = tuple[Any, ...]
 class Prediction(NamedTuple):
     """What is told of a crystal; without a prediction, `problem` is the reason.
 
-    prediction, lower, upper, spread: in `unit`. `interval` tells what lower and upper are:
-    "conformal 90%", from the validation residuals of the model; "spread", the mean plus and minus
-    the standard deviation over the members of an ensemble, where there are too few residuals; or
-    empty. spread: that standard deviation, None for a single model. unlike: why the crystal is
-    unlike the training set, empty if it is not. note: what was changed when reading it.
+    prediction, lower, upper, spread: in `unit`. spread: the standard deviation over the members of
+    an ensemble, None for a single model. interval: what lower and upper are. "conformal 90%": from
+    the validation residuals of the model. "conformal 90%, by spread": the same, with residuals of
+    an ensemble in units of its spread. "spread": the mean plus and minus the spread, where there
+    are too few residuals. Empty: there are none. unlike: why the crystal is unlike the training
+    set, empty if it is not. note: what was changed when reading it.
     """
 
     id: str
@@ -149,14 +152,18 @@ class Predictor:
         seconds: float = SECONDS,
         workers: int | None = None,
     ) -> Iterator[Row]:
-        """Rows of `embed` one by one. Raises UnusableModel for an ensemble: its vectors differ."""
+        """Rows of `embed` one by one. ValueError for an ensemble."""
         rows = self._vectors(local)
         given = given_crystals(crystals, columns)
         return self._computed(given, rows, seconds, workers, number_of(crystals))
 
+    def vectors(self, store: CrystalStore, local: bool = False) -> NDArray[np.float32]:
+        """Vectors (n, width) of featurised crystals; see `embed`. ValueError for an ensemble."""
+        return embed(self._single(), store.to(self.device), local)
+
     def vector_columns(self, local: bool = False) -> tuple[str, ...]:
-        """Names of the columns of `embed`."""
-        network = self.ensemble.members[0].network
+        """Names of the columns of `embed`. ValueError for an ensemble."""
+        network = self._single()
         width = network.local_width if local else network.crystal_width
         return ("id", "problem", "note", *(f"z{k + 1}" for k in range(width)))
 
@@ -203,6 +210,14 @@ class Predictor:
 
         return explain(self.ensemble, crystal, out, **options)
 
+    def _single(self) -> SiteNet:
+        """The only member. Raises ValueError for an ensemble."""
+        if len(self.ensemble.members) > 1:
+            raise ValueError(
+                f"{self.name} is an ensemble, whose members have different vectors: give one run"
+            )
+        return self.ensemble.members[0].network
+
     def _made_by(self) -> list[str]:
         """What identifies the weights of an interrupted run."""
         stats = [member.weights.stat() for member in self.ensemble.members]
@@ -211,10 +226,9 @@ class Predictor:
     def _predictions(self, level: float) -> "Compute":
         """What makes the rows of `predict`. Raises UnusableModel for a model without a label."""
         ensemble, unit = self.ensemble, self.unit
-        half = ensemble.half_width(level)
+        interval = ensemble.interval(level)
         known = ensemble.known
         bounded = ensemble.about.model.output == "nonnegative"
-        what = "" if half is None else f"conformal {100 * level:g}%"
 
         def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
             found = ensemble.predict(store)
@@ -222,8 +236,7 @@ class Predictor:
             for k, crystal in enumerate(crystals):
                 value = found.prediction[k]
                 spread = None if found.spread is None else found.spread[k]
-                around = spread if half is None else half
-                kind = what or ("spread" if spread is not None else "")
+                around, kind = interval.half_width(spread)
                 lower = None if around is None else value - around
                 if bounded and lower is not None:
                     lower = max(lower, 0.0)
@@ -237,16 +250,12 @@ class Predictor:
         return Compute(compute, (None, None, None, "", None, unit, ""), last=True)
 
     def _vectors(self, local: bool) -> "Compute":
-        if len(self.ensemble.members) > 1:
-            raise ValueError(
-                f"{self.name} is an ensemble, whose members have different vectors: give one run"
-            )
-        network = self.ensemble.members[0].network
+        self._single()
 
         def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
             return [
                 tuple(map(_plain, vector)) if np.isfinite(vector).all() else None
-                for vector in embed(network, store, local)
+                for vector in self.vectors(store, local)
             ]
 
         return Compute(compute, (None,) * (len(self.vector_columns(local)) - 3), last=False)

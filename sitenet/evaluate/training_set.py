@@ -5,7 +5,6 @@ crystals. From a small file of their vectors: how far from them a crystal is.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -72,11 +71,6 @@ def conformal(sizes: NDArray, level: float) -> float | None:
     """
     place = ceil(round(level * (len(sizes) + 1), 9))
     return float(np.sort(sizes)[place - 1]) if place <= len(sizes) else None
-
-
-def half_width(residuals: Sequence[float], level: float) -> float | None:
-    """Half the width of a conformal interval of this level; None with too few residuals."""
-    return conformal(np.abs(np.asarray(residuals, dtype=float)), level)
 
 
 def nearest(vectors: Float, others: Float) -> Float:
