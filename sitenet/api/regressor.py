@@ -200,10 +200,9 @@ class SiteNetRegressor(RegressorMixin, BaseEstimator):
 
     def _chosen(self) -> Chosen:
         """The parameters as options, which are checked. Raises ValueError."""
-        if isinstance(self.random_state, bool) or not isinstance(
-            self.random_state, int | np.integer
-        ):
-            raise ValueError(f"random_state must be a whole number, not {self.random_state!r}")
+        seed = self.random_state
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise ValueError(f"random_state must be a whole number, not {seed!r}")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(
                 f"validation_fraction must be between 0 and 1, not {self.validation_fraction!r}"
