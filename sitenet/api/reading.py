@@ -1,6 +1,7 @@
 """From what is given to featurised crystals, on all cores and guarded. Loads no torch."""
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -72,7 +73,8 @@ def _from_poscar(content: str | bytes) -> str:
 
     text = decoded(content) if isinstance(content, bytes) else content
     try:
-        poscar = Poscar.from_str(text, read_velocities=False)
+        with warnings.catch_warnings(action="ignore"):
+            poscar = Poscar.from_str(text, read_velocities=False)
         if not poscar.true_names:  # else pymatgen invents them
             raise RejectedCrystal("the POSCAR does not name its elements")
         return as_cif(poscar.structure)

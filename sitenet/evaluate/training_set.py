@@ -75,8 +75,9 @@ def conformal(sizes: NDArray, level: float) -> float | None:
 
 def nearest(vectors: Float, others: Float) -> Float:
     """Distance (n,) of `vectors` (n, width) from the nearest of `others` (m, width)."""
-    squares = (vectors**2).sum(1)[:, None] + (others**2).sum(1) - 2 * vectors @ others.T
-    return np.sqrt(np.maximum(squares.min(axis=1), 0))
+    own, known = vectors.astype(np.float64), others.astype(np.float64)  # as differences cancel
+    squares = (own**2).sum(1)[:, None] + (known**2).sum(1) - 2 * own @ known.T
+    return np.sqrt(np.maximum(squares.min(axis=1), 0)).astype(np.float32)
 
 
 def write_vectors(path: Path, training: Float, validation: Float) -> None:
