@@ -20,7 +20,7 @@ from sitenet.files import read_json, write_json
 TINY = {"embedding_size": 4, "site_features_per_head": 4, "interaction_features_per_head": 2,
         "heads": 2, "attention_layers": [8], "pre_pool_layers": [8],
         "post_pool_layers": [8]}  # fmt: skip
-CATIONS = {"Li": 3, "Na": 11, "K": 19, "Rb": 37, "Mg": 12, "Ca": 20, "Sr": 38}
+CATIONS = {"Li": 3, "Na": 11, "K": 19, "Mg": 12, "Ca": 20}
 ANIONS = {"F": 9, "Cl": 17, "Br": 35, "O": 8}
 EDGES = {(c, a): 3.5 + 0.02 * (z + x) for c, z in CATIONS.items() for a, x in ANIONS.items()}
 CRYSTALS = [salt(*pair, edge) for pair, edge in EDGES.items()]
@@ -35,13 +35,13 @@ def regressor(**options: Any) -> SiteNetRegressor:
 
 @pytest.fixture(scope="module")
 def fitted() -> SiteNetRegressor:
-    return regressor(max_epochs=25, unit="eV").fit(CRYSTALS, LABELS)
+    return regressor(max_epochs=20, unit="eV").fit(CRYSTALS, LABELS)
 
 
 def test_it_learns(fitted: SiteNetRegressor) -> None:
     assert fitted.score(CRYSTALS, LABELS) > 0.5
     assert fitted.rejected_ == []
-    assert len(fitted.history_) == 25
+    assert len(fitted.history_) == 20
     assert fitted.history_[-1]["train_mae"] < 0.5 * fitted.history_[0]["train_mae"]
 
 
