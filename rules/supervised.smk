@@ -14,6 +14,7 @@ rule train:
         description=f"{paths.RUN}/model.json",
         metrics=f"{paths.RUN}/metrics.json",
         predictions=f"{paths.RUN}/predictions.parquet",
+        training_set=f"{paths.RUN}/training_set.safetensors",
         history=f"{paths.RUN}/history.csv",
     log:
         paths.log(f"{paths.RUN}/train"),

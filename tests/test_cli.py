@@ -51,11 +51,15 @@ def test_bad_files_are_told_and_the_rest_predicted(
     good.write_text(write_cif("NaCl", lattice, ["Na"] * 4 + ["Cl"] * 4, EXAMPLES["rocksalt"].frac))
     bad.write_text("not a cif")
     cifs = [str(good), str(bad), str(tmp_path / "absent.cif")]
-    assert main(["predict", str(imported), *cifs]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "cif,prediction,unit,problem,note"
-    assert lines[1].startswith(f"{good},-0.3")
-    assert all(",," in line and line.endswith(",") and line.split(",")[3] for line in lines[2:])
+    assert main(["predict", str(imported), *cifs]) == 2
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out), keep_default_na=False)
+    assert table.columns.tolist() == ["id", "prediction", "lower", "upper", "interval", "spread",
+                                      "unit", "unlike", "problem", "note"]  # fmt: skip
+    assert table.id.tolist() == cifs
+    assert table.prediction[0].startswith("-0.3")
+    assert (table.prediction[1:] == "").all()
+    assert (table.problem == "").tolist() == [True, False, False]
+    assert (table.unit == "eV").all()
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -80,16 +84,16 @@ def test_representations_of_files_do_not_depend_on_their_description(
         (tmp_path / f"{name}.cif").write_text(text)
     (tmp_path / "bad.cif").write_text("not a cif")
     files = [str(tmp_path / f"{name}.cif") for name in ("salt", "bad", "shifted", "other")]
-    assert main(["embed", str(weights), *files]) == 0
+    assert main(["embed", str(weights), *files]) == 2
     table = pd.read_csv(io.StringIO(capsys.readouterr().out))
-    assert table.columns.tolist() == ["cif", "problem", "note", "z1", "z2", "z3", "z4", "z5"]
-    assert table.cif.tolist() == files
+    assert table.columns.tolist() == ["id", "problem", "note", "z1", "z2", "z3", "z4", "z5"]
+    assert table.id.tolist() == files
     assert table.problem.notna().tolist() == [False, True, False, False]
     salt, bad, shifted, other = table.filter(regex="^z").to_numpy()
     assert np.isnan(bad).all()
     np.testing.assert_allclose(shifted, salt, atol=1e-5)
     assert np.abs(other - salt).max() > 0.01
-    assert main(["embed", str(weights), "--local", *files]) == 0
+    assert main(["embed", str(weights), "--local", *files]) == 2
     local = pd.read_csv(io.StringIO(capsys.readouterr().out)).filter(regex="^z").to_numpy()
     assert local.shape == (4, encoder.local_width)
     np.testing.assert_allclose(local[2], local[0], atol=1e-5)

@@ -125,4 +125,4 @@ def test_a_prediction_loads_torch_and_little_else(
     row = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")
     assert row[0] == "salt.cif"
     assert isfinite(float(row[1]))
-    assert row[2:] == ["eV", "", ""]
+    assert row[6:] == ["eV", "", "", ""]

@@ -7,14 +7,21 @@ from typing import Any, get_args
 
 from sitenet.options.model import Output
 
-MODEL = "model.safetensors of a run; its model.json must be in the same folder"
-CIFS = "CIF files, and folders, of which all *.cif are taken, also in folders in them"
-TABLE = "CSV file to write (default: print the table)"
-SECONDS = "largest processor time for reading one file (default: 20); it is left out beyond that"
+MODEL = (
+    "name of a model that comes with the package, model.safetensors or folder of a run, or folder "
+    "of runs that are an ensemble"
+)
+CRYSTALS = (
+    "CIF and POSCAR files; folders, of which all *.cif, *.vasp, *.poscar, POSCAR and CONTCAR are "
+    "taken, also in folders in them; CSV or Parquet tables with a column of CIF texts; patterns"
+)
+TABLE = "file to write, .csv, .json or .parquet (default: print the table)"
+SECONDS = "largest processor time for reading one crystal (default: 20); it is refused beyond that"
 CODES = (
-    "Files that cannot be used are listed with the reason, and the others go on. Exit codes: 0 if "
-    "a file could be used; 1 if model or output cannot be used, before any work; 2 if no file "
-    "could be used, or for wrong arguments."
+    "Crystals that cannot be used are listed with the reason, and the others go on. The same "
+    "command continues a run that was interrupted. Exit codes: 0 if all crystals were used; 1 for "
+    "an error, such as a model or output that cannot be used; 2 if some were refused, or for wrong "
+    "arguments."
 )
 
 Commands = Any
@@ -32,6 +39,7 @@ def make_parser() -> ArgumentParser:
     _add_predict(commands)
     _add_embed(commands)
     _add_explain(commands)
+    _add_info(commands)
     _add_import_checkpoint(commands)
     _add_trace(commands)
     return parser
@@ -39,18 +47,24 @@ def make_parser() -> ArgumentParser:
 
 def _add_predict(commands: Commands) -> None:
     predict = commands.add_parser(
-        "predict", help="predict the label of CIF files", description=CODES
+        "predict", help="predict the label of crystals", description=CODES
     )
-    predict.add_argument("model", type=Path, help=MODEL)
-    _add_files(predict)
+    predict.add_argument("model", help=MODEL)
+    _add_crystals(predict)
+    predict.add_argument(
+        "--level",
+        type=_share,
+        default=0.9,
+        help="probability with which a label is within its interval (default: 0.9)",
+    )
 
 
 def _add_embed(commands: Commands) -> None:
     embed = commands.add_parser(
-        "embed", help="compute representation vectors of CIF files", description=CODES
+        "embed", help="compute representation vectors of crystals", description=CODES
     )
-    embed.add_argument("model", type=Path, help=MODEL.replace("a run", "a pre-training or run"))
-    _add_files(embed)
+    embed.add_argument("model", help=MODEL.replace("a run, or", "a run or pre-training; no"))
+    _add_crystals(embed)
     embed.add_argument(
         "--local",
         action="store_true",
@@ -58,11 +72,24 @@ def _add_embed(commands: Commands) -> None:
     )
 
 
-def _add_files(command: ArgumentParser) -> None:
-    """What is read, and where the table goes."""
-    command.add_argument("cif", type=Path, nargs="+", help=CIFS)
-    command.add_argument("--seconds", type=_positive, default=20.0, help=SECONDS)
+def _add_crystals(command: ArgumentParser) -> None:
+    """What is read, how, and where the table goes."""
+    command.add_argument("crystals", nargs="+", help=CRYSTALS)
     command.add_argument("--out", type=Path, help=TABLE)
+    command.add_argument("--seconds", type=_positive, default=20.0, help=SECONDS)
+    command.add_argument(
+        "--workers", type=_count, help="processes that read crystals (default: one per core)"
+    )
+    command.add_argument(
+        "--device", default="auto", help="auto (a GPU if there is one; default), cpu or gpu"
+    )
+    command.add_argument(
+        "--cif-column", default="cif", help="column of CIF texts in tables (default: cif)"
+    )
+    command.add_argument(
+        "--id-column",
+        help="column of ids in tables (default: id or material_id, else the number of the row)",
+    )
 
 
 def _positive(text: str) -> float:
@@ -75,10 +102,23 @@ def _positive(text: str) -> float:
     return value
 
 
+def _share(text: str) -> float:
+    value = _positive(text)
+    if value >= 1:
+        raise ArgumentTypeError(f"it must be a number between 0 and 1, not {text}")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"it must be a whole number above 0, not {text}")
+    return int(text)
+
+
 def _add_explain(commands: Commands) -> None:
     explain = commands.add_parser("explain", help="show what a model attends to in a crystal")
-    explain.add_argument("model", type=Path, help=MODEL)
-    explain.add_argument("cif", type=Path)
+    explain.add_argument("model", help=MODEL)
+    explain.add_argument("cif", help="CIF or POSCAR file")
     explain.add_argument("--out", type=Path, required=True, help="folder for tables and figure")
     explain.add_argument(
         "--site",
@@ -96,6 +136,14 @@ def _add_explain(commands: Commands) -> None:
         action="store_true",
         help="also write the attention of every site to every atom of the supercell (Parquet)",
     )
+
+
+def _add_info(commands: Commands) -> None:
+    info = commands.add_parser(
+        "info", help="tell what a model is: label, errors, training set, card"
+    )
+    info.add_argument("model", help=MODEL)
+    info.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _add_import_checkpoint(commands: Commands) -> None:

@@ -1,26 +1,21 @@
-"""What a command checks before its work: where results go; and what it tells of unused files."""
+"""What a command checks before its work: where results go."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from sitenet.progress import log
-
-NOTHING_USED = 2
-"""Exit code of a command that could use none of the files."""
-
-TOLD = 20
-"""Files that cannot be used that are told on the terminal; the table has them all."""
+REFUSED = 2
+"""Exit code of a command that could not use all crystals."""
 
 
-def check_output(out: Path | None, given: Iterable[Path]) -> None:
+def check_output(out: Path | None, given: Iterable[str]) -> None:
     """Raise OSError unless the file `out` can be written and is none of those `given`."""
     if out is None:
         return
     if out.is_dir():
         raise OSError(f"--out {out} is a folder: give the name of a file")
     check_folder(out.parent)
-    if any(path.exists() and out.exists() and path.samefile(out) for path in given):
+    if out.exists() and any(path.exists() and path.samefile(out) for path in map(Path, given)):
         raise OSError(f"--out {out} is one of the files to be read, which would be overwritten")
 
 
@@ -34,14 +29,3 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise OSError(f"the folder {folder} of --out is not writable: {error.strerror}") from None
-
-
-def exit_code(problems: Sequence[tuple[str, str]], files: int) -> int:
-    """Tell files that could not be used, as (file, problem); the exit code of the command."""
-    for file, problem in problems[:TOLD]:
-        log.warning(f"{file}: {problem}")
-    if len(problems) > TOLD:
-        log.warning(f"and {len(problems) - TOLD:,} more, with their reasons in the table")
-    if problems:
-        log.warning(f"{len(problems):,} of {files:,} files could not be used")
-    return NOTHING_USED if len(problems) == files else 0

@@ -1,24 +1,27 @@
-"""`sitenet embed`: representation vectors of CIF files."""
+"""`sitenet embed`: representation vectors of crystals."""
 
 from argparse import Namespace
 
-from sitenet.analysis.cif_files import embed_cifs, find_cifs
-from sitenet.cli.checks import check_output, exit_code
-from sitenet.cli.csv_output import write_csv
+from sitenet.api.given import Columns
+from sitenet.api.predictor import Predictor
+from sitenet.cli.checks import check_output
+from sitenet.cli.table_output import print_rows, tell
 
 
 def run_embed(options: Namespace) -> int:
-    """Write columns cif, problem, note, z1, z2, ...; the vector of an unusable file is empty.
+    """Write columns id, problem, note, z1, z2, ...; the vector of an unusable crystal is empty.
 
     Returns the exit code. Raises UnusableModel, and OSError if there is no place for the table.
     """
-    check_output(options.out, [options.model, *options.cif])
-    cifs = find_cifs(options.cif)
-    found = list(embed_cifs(options.model, cifs, options.local, options.seconds))
-    width = max((len(row.vector) for row in found if row.vector is not None), default=0)
-    rows = [
-        (row.cif, row.problem, row.note, *([None] * width if row.vector is None else row.vector))
-        for row in found
-    ]
-    write_csv(options.out, ["cif", "problem", "note", *(f"z{k + 1}" for k in range(width))], rows)
-    return exit_code([(row.cif, row.problem) for row in found if row.problem], len(found))
+    check_output(options.out, [options.model, *options.crystals])
+    predictor = Predictor.load(options.model, options.device)
+    arguments = {
+        "local": options.local,
+        "columns": Columns(options.cif_column, options.id_column),
+        "seconds": options.seconds,
+        "workers": options.workers,
+    }
+    if options.out is None:
+        rows = predictor.stream_vectors(options.crystals, **arguments)
+        return print_rows(predictor.vector_columns(options.local), rows)
+    return tell(predictor.write_vectors(options.crystals, options.out, **arguments))

@@ -10,7 +10,7 @@ from sitenet.progress import log, setup_logging
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code.
 
-    0: done. 1: an error; nothing was written. 2: wrong arguments, or no file could be used.
+    0: all done. 1: an error. 2: some crystals were refused, or the arguments are wrong.
     """
     setup_logging()
     options = make_parser().parse_args(arguments)
@@ -36,6 +36,10 @@ def _command(name: str) -> Callable[[Namespace], int | None]:
             from sitenet.cli.explain import run_explain
 
             return run_explain
+        case "info":
+            from sitenet.cli.info import run_info
+
+            return run_info
         case "import-checkpoint":
             from sitenet.cli.import_checkpoint import run_import_checkpoint
 

@@ -1,18 +1,27 @@
-"""`sitenet predict`: predictions of a trained model for CIF files."""
+"""`sitenet predict`: predictions of a trained model for crystals."""
 
 from argparse import Namespace
 
-from sitenet.analysis.cif_files import CifPrediction, find_cifs, predict_cifs
-from sitenet.cli.checks import check_output, exit_code
-from sitenet.cli.csv_output import write_csv
+from sitenet.api.given import Columns
+from sitenet.api.predictor import Prediction, Predictor
+from sitenet.cli.checks import check_output
+from sitenet.cli.table_output import print_rows, tell
 
 
 def run_predict(options: Namespace) -> int:
-    """Write columns cif, prediction, unit, problem (empty for a usable file) and note.
+    """Write a row of `Prediction` for each crystal.
 
     Returns the exit code. Raises UnusableModel, and OSError if there is no place for the table.
     """
-    check_output(options.out, [options.model, *options.cif])
-    found = list(predict_cifs(options.model, find_cifs(options.cif), options.seconds))
-    write_csv(options.out, CifPrediction._fields, found)
-    return exit_code([(row.cif, row.problem) for row in found if row.problem], len(found))
+    check_output(options.out, [options.model, *options.crystals])
+    predictor = Predictor.load(options.model, options.device)
+    arguments = {
+        "level": options.level,
+        "columns": Columns(options.cif_column, options.id_column),
+        "seconds": options.seconds,
+        "workers": options.workers,
+    }
+    if options.out is None:
+        rows = predictor.stream(options.crystals, **arguments)
+        return print_rows(Prediction._fields, rows)
+    return tell(predictor.write(options.crystals, options.out, **arguments))

@@ -65,6 +65,27 @@ def predict(
     return np.concatenate([*infer(model, model, store, batch_sites, crystals)])
 
 
+def predict_and_keep(
+    model: SiteNet, store: Store, batch_sites: int, kept: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Predictions (n,) of all crystals of a store, and the vectors Z of those at `kept` (k,).
+
+    `kept` are ascending positions. The vectors (k, crystal_width) cost nothing more.
+    """
+
+    def both(batch: RaggedBatch) -> Tensor:
+        vectors = model.crystals(batch)
+        return torch.cat([model.head(vectors)[:, None], vectors], 1)
+
+    predictions, vectors, first = [], [], 0
+    for rows in infer(model, both, store, batch_sites):
+        own = kept[(kept >= first) & (kept < first + len(rows))] - first
+        predictions.append(rows[:, 0])
+        vectors.append(rows[own, 1:])
+        first += len(rows)
+    return np.concatenate(predictions), np.concatenate(vectors)
+
+
 def embed_in_batches(
     encoder: SiteNet, store: Store, local: bool = False
 ) -> Iterator[NDArray[np.float32]]:

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.evaluate.metrics import regression_metrics
+from sitenet.evaluate.training_set import KEPT, write_vectors
 from sitenet.files import write_json
-from sitenet.model.inference import predict
+from sitenet.model.inference import predict_and_keep
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
@@ -60,6 +61,7 @@ class RunOutputs:
     description: Path
     metrics: Path
     predictions: Path
+    training_set: Path
     history: Path
     checkpoints: Path
 
@@ -127,7 +129,7 @@ def train(
     trained = train_task(training, task)
     task.model.load_state_dict(trained.weights)
     task.model.float()  # as it is saved
-    record = _evaluation(training, task, outputs.predictions)
+    record = _evaluation(training, task, outputs)
     record |= training_record(trained, task, accelerator)
     save_model(
         task.model,
@@ -195,13 +197,21 @@ def _new_model(
     return model
 
 
-def _evaluation(training: SupervisedTraining, task: LabelTask, table: Path) -> dict[str, Any]:
-    """Write predictions of all labelled crystals to `table`; their errors, beside baselines."""
+def _evaluation(
+    training: SupervisedTraining, task: LabelTask, outputs: RunOutputs
+) -> dict[str, Any]:
+    """Write predictions of all labelled crystals; their errors, beside baselines.
+
+    Vectors of some training and validation crystals are written too (`evaluate/training_set.py`).
+    """
     inputs, settings, data = training.inputs, training.settings, task.data
     data.store.to(torch_device(training.accelerator))
-    values = predict(task.model, data.store, settings.batch_sites)
+    kept = np.sort(np.concatenate([_some(data, part) for part in ("train", "val")]))
+    values, vectors = predict_and_keep(task.model, data.store, settings.batch_sites, kept)
+    training_part = data.crystals.parts[kept] == "train"
+    write_vectors(outputs.training_set, vectors[training_part], vectors[~training_part])
     predictions = _predictions(data, values, inputs.structures)
-    write_table(table, predictions)
+    write_table(outputs.predictions, predictions)
     return {
         "splits": _split_metrics(predictions, settings.seed),
         "baselines": _constants(predictions),
@@ -209,6 +219,12 @@ def _evaluation(training: SupervisedTraining, task: LabelTask, table: Path) -> d
         "model": training.model.to_dict(),
         "training": settings.to_dict(),
     }
+
+
+def _some(data: TaskData, part: str) -> NDArray[np.int64]:
+    """Positions of at most `KEPT` crystals of a part, drawn by their ids."""
+    indices = data.crystals.indices(part)
+    return indices[drawn(data.crystals.ids[indices].tolist(), KEPT, "vectors")]
 
 
 def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from attention_models import saved_model
 from example_crystals import EXAMPLES
 from safetensors.torch import load_file, save_file
 
-from sitenet.analysis import cif_files
-from sitenet.analysis.cif_files import CifFile, find_cifs
+from sitenet.api import predictor, reading
+from sitenet.api.given import files_in, given_crystals
 from sitenet.cli import main
 from sitenet.sources.cif_writer import write_cif
 
@@ -44,8 +44,8 @@ def predicted(*arguments: str) -> tuple[int, pd.DataFrame]:
 
 def test_a_folder_stands_for_its_cifs_and_those_of_its_subfolders(folder: Path):
     code, table = predicted("new", "one.cif")
-    assert code == 0
-    assert table.cif.tolist() == ["new/A.CIF", "new/b.cif", "new/broken.cif", "new/deep/er/c.cif",
+    assert code == 2  # one of them is broken
+    assert table.id.tolist() == ["new/A.CIF", "new/b.cif", "new/broken.cif", "new/deep/er/c.cif",
                                   "one.cif"]  # fmt: skip
     assert (table.prediction != "").tolist() == [True, True, False, True, True]
     assert (table.problem == "").tolist() == [True, True, False, True, True]
@@ -59,8 +59,8 @@ def test_every_path_is_in_the_table_whatever_it_is(folder: Path, capfd: Told):
     Path("new/dangling.cif").symlink_to("gone.cif")
     code, table = predicted("absent.cif", "one.cif", "nothing", "gone/", "new/pipe.cif",
                             "new/dangling.cif", "/dev/zero")  # fmt: skip
-    assert code == 0
-    problems = dict(zip(table.cif, table.problem, strict=True))
+    assert code == 2
+    problems = dict(zip(table.id, table.problem, strict=True))
     assert problems == {
         "absent.cif": "it does not exist",
         "one.cif": "",
@@ -72,7 +72,7 @@ def test_every_path_is_in_the_table_whatever_it_is(folder: Path, capfd: Told):
     }
     told = capfd.readouterr().err
     assert "absent.cif: it does not exist" in told
-    assert "6 of 7 files could not be used" in told
+    assert "6 of 7 crystals could not be used" in told
 
 
 def test_names_that_are_not_utf8_are_in_the_table(folder: Path, capfd: Told):
@@ -80,7 +80,7 @@ def test_names_that_are_not_utf8_are_in_the_table(folder: Path, capfd: Told):
     Path(name).write_text(SALT)
     code, table = predicted(name)
     assert code == 0
-    assert table.cif.tolist() == ["new/caf\\udce9.cif"]
+    assert table.id.tolist() == ["new/caf\\udce9.cif"]
     assert main(["predict", "model.safetensors", name]) == 0
     assert capfd.readouterr().out.splitlines()[1].startswith("new/caf\\udce9.cif,")
 
@@ -110,15 +110,15 @@ def test_a_file_that_hangs_or_takes_all_memory_ends_only_itself(folder: Path):
     symbols = random.choice(["Sr", "Ti", "O"], len(places)).tolist()
     Path("huge.cif").write_text(write_cif("x", 90 * np.eye(3), symbols, places))
     code, table = predicted("huge.cif", "one.cif", "--seconds", "1")
-    assert code == 0
+    assert code == 2
     assert (table.problem == "").tolist() == [False, True]
     assert re.search(r"more than [\d,]+ (s|atoms)\b|memory|27,000 or more sites", table.problem[0])
 
 
 def test_many_files_are_read_in_parts_and_in_order(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cif_files, "TOGETHER", 2)
+    monkeypatch.setattr(predictor, "TOGETHER", 2)
     code, table = predicted("one.cif", "new/broken.cif", "new/b.cif", "absent.cif", "new/A.CIF")
-    assert code == 0
+    assert code == 2
     assert (table.prediction != "").tolist() == [True, False, True, False, True]
 
 
@@ -166,7 +166,7 @@ def test_a_model_that_cannot_be_used_is_told_before_a_file_is_read(
     command: str, damage: Callable[[], None], told: str, folder: Path, capfd: Told,
     monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
-    monkeypatch.setattr(cif_files, "guarded_map", lambda *_, **__: pytest.fail("a file was read"))
+    monkeypatch.setattr(reading, "guarded_map", lambda *_, **__: pytest.fail("a file was read"))
     damage()
     assert main([command, "model.safetensors", "one.cif", "--out", "out"]) == 1
     assert told in capfd.readouterr().err
@@ -187,7 +187,7 @@ def test_a_model_that_cannot_be_used_is_told_before_a_file_is_read(
 def test_a_place_that_cannot_take_the_table_is_told_before_a_file_is_read(
     command: str, out: str, told: str, folder: Path, capfd: Told, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(cif_files, "guarded_map", lambda *_, **__: pytest.fail("a file was read"))
+    monkeypatch.setattr(reading, "guarded_map", lambda *_, **__: pytest.fail("a file was read"))
     assert main([command, "model.safetensors", "one.cif", "--out", out]) == 1
     assert told in capfd.readouterr().err
     assert Path("one.cif").read_text() == SALT
@@ -222,5 +222,6 @@ def test_a_limit_that_is_none_is_refused(seconds: str, folder: Path, capfd: Told
 
 def test_links_to_folders_are_not_followed(folder: Path):
     Path("new/round").symlink_to("..", target_is_directory=True)
-    assert len(find_cifs([Path("new")])) == 4
-    assert find_cifs([Path("new/round/one.cif")]) == [CifFile(Path("new/round/one.cif"))]
+    assert len(list(files_in(Path("new")))) == 4
+    (one,) = given_crystals("new/round/one.cif")
+    assert (one.id, one.problem) == ("new/round/one.cif", "")

@@ -67,8 +67,8 @@ def write_rock_salts(folder: Path) -> RunInputs:
 
 def outputs(folder: Path) -> RunOutputs:
     return RunOutputs(folder / "model.safetensors", folder / "model.json", folder / "metrics.json",
-                      folder / "predictions.parquet", folder / "history.csv",
-                      folder / "checkpoints")  # fmt: skip
+                      folder / "predictions.parquet", folder / "training_set.safetensors",
+                      folder / "history.csv", folder / "checkpoints")  # fmt: skip
 
 
 def interrupt_before(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:

@@ -7,7 +7,14 @@ import pytest
 import torch
 from random_shards import write_shard
 
-from sitenet.model.inference import batches_in_order, embed, embed_in_batches, infer, predict
+from sitenet.model.inference import (
+    batches_in_order,
+    embed,
+    embed_in_batches,
+    infer,
+    predict,
+    predict_and_keep,
+)
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
 from sitenet.shards.open_store import Store
@@ -98,3 +105,10 @@ def test_a_model_in_training_is_evaluated_and_the_caller_keeps_its_gradients(sto
     assert not model.training
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
+
+
+def test_vectors_are_kept_on_the_way_to_predictions(store: Store, model: SiteNet):
+    kept = np.array([0, 7, 8, 31, 69])
+    predictions, vectors = predict_and_keep(model, store, 40, kept)
+    np.testing.assert_array_equal(predictions, predict(model, store, 40))
+    np.testing.assert_allclose(vectors, embed(model, store)[kept], rtol=1e-4, atol=1e-6)

@@ -31,6 +31,7 @@ with job(snakemake):
             description=Path(snakemake.output.description),
             metrics=Path(snakemake.output.metrics),
             predictions=Path(snakemake.output.predictions),
+            training_set=Path(snakemake.output.training_set),
             history=Path(snakemake.output.history),
             checkpoints=checkpoints(
                 Path(snakemake.output.weights).with_name(".checkpoints"),

@@ -1,0 +1,323 @@
+"""`Predictor`: the one way from crystals of any form to labels, vectors and explanations."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitenet.api.ensemble import Ensemble, chosen_device
+from sitenet.api.given import Columns, Given, given_crystals, number_of
+from sitenet.api.output import TEXTS, Written, write_rows
+from sitenet.api.reading import read_all
+from sitenet.crystal.featurise import MergedCrystal
+from sitenet.guard import SECONDS
+from sitenet.model.inference import embed
+from sitenet.model.sitenet import SiteNet
+from sitenet.parallel import chunked
+from sitenet.progress import Progress
+from sitenet.shards.store import CrystalStore
+
+if TYPE_CHECKING:  # slow to import, and the command line does without
+    import pandas as pd
+
+TOGETHER = 512
+"""Crystals that are in memory at a time."""
+
+LEVEL = 0.9
+NOT_FINITE = "the model's result is not a finite number"
+
+Row = tuple[Any, ...]
+
+
+class Prediction(NamedTuple):
+    """What is told of a crystal; without a prediction, `problem` is the reason.
+
+    prediction, lower, upper, spread: in `unit`. spread: the standard deviation over the members of
+    an ensemble, None for a single model. interval: what lower and upper are. "conformal 90%": from
+    the validation residuals of the model. "conformal 90%, by spread": the same, with residuals of
+    an ensemble in units of its spread. "spread": the mean plus and minus the spread, where there
+    are too few residuals. Empty: there are none. unlike: why the crystal is unlike the training
+    set, empty if it is not. note: what was changed when reading it.
+    """
+
+    id: str
+    prediction: float | None
+    lower: float | None
+    upper: float | None
+    interval: str
+    spread: float | None
+    unit: str
+    unlike: str
+    problem: str
+    note: str
+
+
+class Predictor:
+    """A trained model, or an ensemble of them, ready to be applied.
+
+    Crystals are given in any form that `given_crystals` takes: paths of CIF or POSCAR files,
+    folders, tables with a column of CIF texts, patterns, texts, Structures of pymatgen, Atoms of
+    ASE, and any iterable or mapping of these. Every crystal has a row in the result: one that
+    cannot be used has its reason there, and the others go on.
+    """
+
+    def __init__(self, ensemble: Ensemble, device: str = "auto", name: str = "") -> None:
+        self.ensemble, self.name = ensemble, name
+        self.device = chosen_device(device)
+
+    @classmethod
+    def load(cls, model: str | Path, device: str = "auto") -> "Predictor":
+        """Read a model: nothing in it is executed.
+
+        Args:
+            model: the name of a model that comes with the package (`band_gap`), or the path of a
+                model.safetensors, of the folder of a run, or of a folder of runs that differ in
+                their seeds, which are an ensemble.
+            device: `auto` (a GPU if there is one), `cpu`, `gpu` or `cuda:1`.
+
+        Raises:
+            UnusableModel: it does not exist, is damaged or of another program.
+            ValueError: there is no such device.
+        """
+        return cls(Ensemble.load(model), device, str(model))
+
+    @property
+    def unit(self) -> str:
+        """Unit of the label. Raises UnusableModel for a model without one."""
+        return self.ensemble.about.unit()
+
+    def info(self) -> dict[str, Any]:
+        """What the model is, in plain values (see `sitenet.api.info.describe`)."""
+        from sitenet.api.info import describe
+
+        return describe(self.ensemble, self.name)
+
+    def predict(self, crystals: Any, *, level: float = LEVEL, **options: Any) -> "pd.DataFrame":
+        """A data frame with a row for each crystal and the columns of `Prediction`.
+
+        Args:
+            crystals: see `given_crystals`.
+            level: probability with which a label is within its interval.
+            options: as for `stream`.
+        """
+        return _frame(Prediction._fields, self.stream(crystals, level=level, **options))
+
+    def stream(
+        self,
+        crystals: Any,
+        *,
+        level: float = LEVEL,
+        columns: Columns = Columns(),  # noqa: B008
+        seconds: float = SECONDS,
+        workers: int | None = None,
+    ) -> Iterator[Prediction]:
+        """Predictions one by one, in order: any number of crystals in bounded memory.
+
+        Args:
+            crystals: see `given_crystals`.
+            level: probability with which a label is within its interval.
+            columns: names in tables of crystals.
+            seconds: largest processor time for reading one crystal.
+            workers: processes that read and featurise; None for one per core.
+
+        Raises:
+            UnusableModel: the model has no label.
+        """
+        rows = self._predictions(level)
+        given = given_crystals(crystals, columns)
+        found = self._computed(given, rows, seconds, workers, number_of(crystals))
+        return map(Prediction._make, found)
+
+    def embed(self, crystals: Any, *, local: bool = False, **options: Any) -> "pd.DataFrame":
+        """A data frame of vectors: id, problem, note, z1, z2, ...
+
+        Args:
+            crystals: see `given_crystals`.
+            local: means of the atoms' vectors instead of the crystal's vector Z.
+            options: columns, seconds and workers, as for `stream`.
+        """
+        return _frame(
+            self.vector_columns(local), self.stream_vectors(crystals, local=local, **options)
+        )
+
+    def stream_vectors(
+        self,
+        crystals: Any,
+        *,
+        local: bool = False,
+        columns: Columns = Columns(),  # noqa: B008
+        seconds: float = SECONDS,
+        workers: int | None = None,
+    ) -> Iterator[Row]:
+        """Rows of `embed` one by one. ValueError for an ensemble."""
+        rows = self._vectors(local)
+        given = given_crystals(crystals, columns)
+        return self._computed(given, rows, seconds, workers, number_of(crystals))
+
+    def vectors(self, store: CrystalStore, local: bool = False) -> NDArray[np.float32]:
+        """Vectors (n, width) of featurised crystals; see `embed`. ValueError for an ensemble."""
+        return embed(self._single(), store.to(self.device), local)
+
+    def vector_columns(self, local: bool = False) -> tuple[str, ...]:
+        """Names of the columns of `embed`. ValueError for an ensemble."""
+        network = self._single()
+        width = network.local_width if local else network.crystal_width
+        return ("id", "problem", "note", *(f"z{k + 1}" for k in range(width)))
+
+    def write(
+        self,
+        crystals: Any,
+        out: Path,
+        *,
+        level: float = LEVEL,
+        columns: Columns = Columns(),  # noqa: B008
+        seconds: float = SECONDS,
+        workers: int | None = None,
+    ) -> Written:
+        """Write predictions to a CSV, JSON or Parquet file, as `out` ends.
+
+        Finished rows are kept in `OUT.unfinished`: the same call continues one that was
+        interrupted. Arguments and errors as for `stream`; ValueError for any other suffix.
+        """
+        rows = self._predictions(level)
+        of = partial(self._computed, rows=rows, seconds=seconds, workers=workers)
+        made_by = ["predict", level, *self._made_by()]
+        return write_rows(out, Prediction._fields, given_crystals(crystals, columns), of, made_by,
+                          number_of(crystals))  # fmt: skip
+
+    def write_vectors(
+        self,
+        crystals: Any,
+        out: Path,
+        *,
+        local: bool = False,
+        columns: Columns = Columns(),  # noqa: B008
+        seconds: float = SECONDS,
+        workers: int | None = None,
+    ) -> Written:
+        """Write the rows of `embed` as `write` does."""
+        of = partial(self._computed, rows=self._vectors(local), seconds=seconds, workers=workers)
+        made_by = ["embed", local, *self._made_by()]
+        return write_rows(out, self.vector_columns(local), given_crystals(crystals, columns), of,
+                          made_by, number_of(crystals))  # fmt: skip
+
+    def explain(self, crystal: Any, out: Path, **options: Any) -> list[Path]:
+        """Write what the model attends to in one crystal (`sitenet.api.explanation.explain`)."""
+        from sitenet.api.explanation import explain
+
+        return explain(self.ensemble, crystal, out, **options)
+
+    def _single(self) -> SiteNet:
+        """The only member. Raises ValueError for an ensemble."""
+        if len(self.ensemble.members) > 1:
+            raise ValueError(
+                f"{self.name} is an ensemble, whose members have different vectors: give one run"
+            )
+        return self.ensemble.members[0].network
+
+    def _made_by(self) -> list[str]:
+        """What identifies the weights of an interrupted run."""
+        stats = [member.weights.stat() for member in self.ensemble.members]
+        return [f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats]
+
+    def _predictions(self, level: float) -> "Compute":
+        """What makes the rows of `predict`. Raises UnusableModel for a model without a label."""
+        ensemble, unit = self.ensemble, self.unit
+        interval = ensemble.interval(level)
+        known = ensemble.known
+        bounded = ensemble.about.model.output == "nonnegative"
+
+        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
+            found = ensemble.predict(store)
+            rows: list[Row | None] = []
+            for k, crystal in enumerate(crystals):
+                value = found.prediction[k]
+                spread = None if found.spread is None else found.spread[k]
+                around, kind = interval.half_width(spread)
+                lower = None if around is None else value - around
+                if bounded and lower is not None:
+                    lower = max(lower, 0.0)
+                upper = None if around is None else value + around
+                unlike = known.unlike(crystal.numbers, found.vectors[k]) if known else ""
+                numbers = [_plain(x) for x in (value, lower, upper)]
+                row = (*numbers, kind, _plain(spread), unit, unlike)
+                rows.append(row if np.isfinite(value) else None)
+            return rows
+
+        return Compute(compute, (None, None, None, "", None, unit, ""), last=True)
+
+    def _vectors(self, local: bool) -> "Compute":
+        self._single()
+
+        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
+            return [
+                tuple(map(_plain, vector)) if np.isfinite(vector).all() else None
+                for vector in self.vectors(store, local)
+            ]
+
+        return Compute(compute, (None,) * (len(self.vector_columns(local)) - 3), last=False)
+
+    def _computed(
+        self,
+        given: Iterable[Given],
+        rows: "Compute",
+        seconds: float,
+        workers: int | None,
+        total: int = 0,
+    ) -> Generator[Row, None, None]:
+        """A row for each crystal, in order."""
+        progress = Progress(total, "crystals", "read and computed")
+        read = read_all(given, self.ensemble.features, seconds, workers)
+        for chunk in chunked(read, TOGETHER):
+            crystals = [crystal for _, (crystal, _, _) in chunk if crystal is not None]
+            found: Iterator[Row | None] = iter(())
+            if crystals:
+                names = [str(k) for k in range(len(crystals))]
+                store = CrystalStore.from_crystals(names, crystals).to(self.device)
+                found = iter(rows.compute(store, crystals))
+            for one, (crystal, problem, note) in chunk:
+                values = None if crystal is None else next(found)
+                if crystal is not None and values is None:
+                    problem = NOT_FINITE
+                yield rows.row(printable(one.id), values or rows.empty, problem, note)
+                progress.advance()
+
+
+class Compute(NamedTuple):
+    """Computes the columns of a table for crystals, None where a result is not a finite number.
+
+    `empty` are the columns of a crystal without a result; `last`: whether problem and note are the
+    last columns, as in predictions.
+    """
+
+    compute: Callable[[CrystalStore, list[MergedCrystal]], list[Row | None]]
+    empty: Row
+    last: bool
+
+    def row(self, name: str, values: Row, problem: str, note: str) -> Row:
+        if self.last:
+            return (name, *values, problem, note)
+        return (name, problem, note, *values)
+
+
+def printable(name: str) -> str:
+    """A name as UTF-8: bytes of file names that are none are written as \\udc.."""
+    return name.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def _plain(value: Any) -> float | None:
+    """A number with the digits of float32; None if it is not finite."""
+    if value is None or not np.isfinite(value):
+        return None
+    return float(str(np.float32(value)))
+
+
+def _frame(columns: tuple[str, ...], rows: Iterable[Row]) -> "pd.DataFrame":
+    import pandas as pd
+
+    frame = pd.DataFrame(list(rows), columns=list(columns))
+    numbers = {name: "float64" for name in columns if name not in TEXTS}
+    return frame.astype(numbers)
