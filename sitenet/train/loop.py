@@ -18,6 +18,7 @@ from sitenet.options.training import LoopSettings
 from sitenet.train.checkpoints import read_checkpoint, save_checkpoint
 from sitenet.train.devices import prepare_device, synchronise
 from sitenet.train.distributed import ALONE, Group
+from sitenet.train.flat import FlatParameters
 from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.precision import Precision
@@ -83,6 +84,7 @@ def train_epochs(
             content = {"model": task.model.state_dict(), "stepper": stepper.state_dict()}
             save_checkpoint(content | {"rows": history.rows, "best": best}, folder)
     task.stop()
+    stepper.release()
     return Trained(history, best)
 
 
@@ -156,9 +158,10 @@ class Stepper:
         precision: Precision,
         group: Group,
     ) -> None:
-        self.model, self.precision, self.group = model, precision, group
+        self.precision, self.group = precision, group
+        self.parameters = FlatParameters(model)
         self.largest_norm = settings.gradient_clip
-        self.optimiser = make_optimiser(model, settings)
+        self.optimiser = make_optimiser(self.parameters, settings)
         self.schedule = make_schedule(self.optimiser, settings, steps_per_epoch)
         self.scaler = precision.scaler
         self.parts: dict[str, Any] = {
@@ -169,14 +172,18 @@ class Stepper:
 
     def step(self, loss: Tensor) -> None:
         """Descend the mean of the losses of all processes."""
-        self.optimiser.zero_grad()
         self.scaler.scale(loss).backward()
-        self.group.average_gradients(self.model)
+        self.parameters.gather()
+        self.group.average(self.parameters.gradient)
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.largest_norm)
+        nn.utils.clip_grad_norm_(self.parameters.parameters(), self.largest_norm)
         self.scaler.step(self.optimiser)  # not where a gradient is not finite
         self.scaler.update()
         self.schedule.step()
+
+    def release(self) -> None:
+        """Let go of the model, which may be moved from now on."""
+        self.parameters.release()
 
     @property
     def learning_rate(self) -> float:

@@ -78,6 +78,8 @@ class Pretraining(Training):
             f"crystals, N={inputs.features.n_atoms}, on {self.accelerator}"
         )
         encoder = initial_encoder(self.model, settings.seed)
+        for head in (encoder.head_layers, encoder.decoder):
+            head.requires_grad_(False)  # no loss depends on it: its weights would only decay
         return InfoMaxTask(
             DeepInfoMax(encoder, self.loss),
             settings,

@@ -15,6 +15,7 @@ from sitenet.options.training import TrainingSettings
 from sitenet.train import distributed
 from sitenet.train.checkpoints import LAST, newest_checkpoint, read_checkpoint
 from sitenet.train.distributed import ALONE, Group
+from sitenet.train.flat import FlatParameters
 from sitenet.train.history import History
 from sitenet.train.loop import Stepper, Trained, train_epochs
 from sitenet.train.precision import Precision
@@ -212,24 +213,66 @@ def test_scaled_gradients_are_scaled_back_before_they_are_clipped():
     assert copy.scaler.get_scale() == 2.0**14
 
 
-class TwoLines(nn.Module):
-    """Two parameters, and one that nobody uses."""
+class Lines(nn.Module):
+    """Two parameters, one that nobody uses, and one that is not trained."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b, self.idle = (nn.Parameter(torch.ones(k)) for k in (2, 3, 4))
+        self.a, self.b, self.idle, self.fixed = (nn.Parameter(torch.ones(k)) for k in (2, 3, 4, 5))
+        self.fixed.requires_grad_(False)
 
 
-def test_gradients_are_averaged_and_unused_parameters_stay_without(monkeypatch):
+def test_gradients_are_averaged_over_the_processes(monkeypatch):
     """The other process uses both lines, this one only the first."""
-    mine, other = TwoLines(), TwoLines()
-    sent: list[Tensor] = []
-    monkeypatch.setattr(distributed.dist, "all_reduce", lambda flat: sent.append(flat.clone()))
+    mine, other = Lines(), Lines()
+    flat, sent = FlatParameters(mine), FlatParameters(other)
     (2 * other.a.sum() + 6 * other.b.sum()).backward()
-    Group(1, 2).average_gradients(other)
-    monkeypatch.setattr(distributed.dist, "all_reduce", lambda flat: flat.add_(sent[0]))
     (4 * mine.a.sum()).backward()
-    Group(0, 2).average_gradients(mine)
-    assert mine.a.grad.tolist() == [3.0] * 2
-    assert mine.b.grad.tolist() == [3.0] * 3
-    assert mine.idle.grad is None
+    sent.gather()
+    flat.gather()
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda x: x.add_(sent.gradient / 2))
+    Group(1, 2).average(flat.gradient)
+    places = torch.zeros_like(flat.gradient)
+    for values, mean in ((mine.a, 3.0), (mine.b, 3.0), (mine.idle, 0.0)):
+        start = values.storage_offset()
+        assert flat.gradient[start : start + values.numel()].tolist() == [mean] * len(values)
+        places[start : start + values.numel()] = 1
+    assert not (flat.gradient[places == 0]).any()
+
+
+def network() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1)).double()
+
+
+@pytest.mark.parametrize("amsgrad", [True, False])
+def test_steps_on_one_tensor_are_those_on_each_parameter(amsgrad: bool):
+    """Against PyTorch's clipping and AdamW, in float64; some gradients are clipped."""
+    settings = replace(SETTINGS, amsgrad=amsgrad, weight_decay=0.1, gradient_clip=0.5)
+    points = torch.linspace(-1, 1, 12, dtype=torch.float64).view(4, 3)
+    mine, usual = network(), network()
+    steps = Stepper(mine, settings, 10, Precision("64-true", CPU), ALONE)
+    adam = torch.optim.AdamW(
+        usual.parameters(), settings.learning_rate, weight_decay=0.1, amsgrad=amsgrad, eps=1e-7
+    )
+    norms = []
+    for step in range(20):
+        steps.step((mine(points) - step % 3).square().mean())
+        adam.zero_grad()
+        (usual(points) - step % 3).square().mean().backward()
+        norms.append(float(nn.utils.clip_grad_norm_(usual.parameters(), 0.5)))
+        adam.step()
+    assert min(norms) < 0.5 < max(norms)
+    for one, other in zip(mine.parameters(), usual.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+    steps.release()
+    storages = {part.untyped_storage().data_ptr() for part in mine.parameters()}
+    assert len(storages) == 4, "each has memory of its own again"
+
+
+def test_parameters_without_gradient_are_not_trained():
+    model = Lines()
+    stepper(model).step(model.a.sum())
+    assert model.fixed.tolist() == [1.0] * 5
+    assert (model.a < 1).all()
+    assert model.fixed.untyped_storage().size() == 20
