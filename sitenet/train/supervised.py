@@ -116,7 +116,7 @@ def train(
 ) -> None:
     """Train, keep the weights of the best validation epoch, predict every labelled crystal.
 
-    A run that was killed continues after its last finished epoch, exactly as if undisturbed.
+    A run that was killed continues after its last checkpoint, exactly as if undisturbed.
     Crystals whose primitive cell has more than N sites are left out of training, not of tests.
     Raises ValueError if the data does not allow a run.
     """

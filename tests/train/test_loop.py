@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from sitenet.options.training import TrainingSettings
-from sitenet.train import distributed
-from sitenet.train.checkpoints import LAST, newest_checkpoint, read_checkpoint
+from sitenet.train import checkpoints, distributed
+from sitenet.train.checkpoints import LAST, Checkpoints, newest_checkpoint, read_checkpoint
 from sitenet.train.distributed import ALONE, Group
 from sitenet.train.flat import FlatParameters
 from sitenet.train.history import History
@@ -158,8 +158,11 @@ def test_a_diverged_training_stops_stays_stopped_and_keeps_its_best_weights(tmp_
 
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true", "bf16-mixed"])
-def test_a_training_killed_in_a_report_repeats_the_epoch(tmp_path: Path, precision: str):
+def test_a_training_killed_in_a_report_repeats_the_epoch(
+    tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+):
     """Reports come before the checkpoint of their epoch."""
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     settings = replace(SETTINGS, precision=precision, schedule="cosine")
     told: list[int] = []
 
@@ -177,6 +180,48 @@ def test_a_training_killed_in_a_report_repeats_the_epoch(tmp_path: Path, precisi
         assert torch.equal(tensor, resumed.weights[name])
     errors = [[row["val_error"] for row in t.history.rows] for t in (resumed, whole)]
     assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize("kept", [set(), {1}, {1, 3}, {4}])
+def test_epochs_without_a_checkpoint_are_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: set[int]
+):
+    """A training that is killed in the report of its fourth epoch."""
+    epochs: list[int] = []
+    monkeypatch.setattr(Checkpoints, "due", lambda self: epochs[-1] in kept)
+
+    def report(history: History) -> None:
+        epochs.append(len(history.rows))
+        if epochs == [1, 2, 3, 4]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(), tmp_path, on_epoch=[report])
+    resumed, whole = train(Line(), tmp_path, on_epoch=[report]), train(Line())
+    after = max(kept & {1, 2, 3}, default=0)
+    assert epochs[4:] == list(range(after + 1, 6))
+    assert len(read_checkpoint(tmp_path / LAST)["rows"]) == 5, "the last epoch has one always"
+    for name, tensor in whole.weights.items():
+        assert torch.equal(tensor, resumed.weights[name])
+
+
+def test_checkpoints_take_a_hundredth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A clock that moves in epochs (0.5 s) and in writing (20 ms)."""
+    now = [100.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    written: list[int] = []
+
+    def save(content: dict, folder: Path) -> None:
+        written.append(len(content["rows"]))
+        now[0] += 0.02
+
+    monkeypatch.setattr(checkpoints, "save_checkpoint", save)
+    kept = Checkpoints(tmp_path)
+    for epoch in range(1, 13):
+        now[0] += 0.5
+        if kept.due():
+            kept.save({"rows": [{}] * epoch})
+    assert written == [1, 5, 9], "the first at once, then after 2 s each"
 
 
 def test_a_training_killed_at_its_end_is_reported_again(tmp_path: Path):
