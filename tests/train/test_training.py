@@ -19,6 +19,7 @@ from sitenet.model.saving import load_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.training import TrainingSettings
 from sitenet.train import loop
+from sitenet.train.checkpoints import Checkpoints
 from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.supervised import RunInputs, SupervisedTraining, train, train_watched
@@ -129,8 +130,11 @@ def test_patience_stops_a_run_that_no_longer_improves(labelled: RunInputs, tmp_p
     assert len(pd.read_csv(tmp_path / "history.csv")) == 3
 
 
-def test_a_watched_training_is_the_usual_one_without_results(labelled: RunInputs, tmp_path: Path):
+def test_a_watched_training_is_the_usual_one_without_results(
+    labelled: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """It reports every epoch, and continues where it was stopped."""
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     train(labelled, outputs(tmp_path / "whole"), MODEL, TRAINING)
     reported: list[float] = []
 
