@@ -23,7 +23,7 @@ from sitenet.model.kernels.compiled import Functions
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.train import loop, supervised
+from sitenet.train import checkpoints, loop, supervised
 from sitenet.train.batches import Batches
 from sitenet.train.history import Report
 from sitenet.train.task import LabelTask
@@ -101,7 +101,7 @@ def watched() -> Parts:
     parts.watch(LabelTask, "validation_step", "validation")
     parts.watch(torch.Tensor, "backward", "rest of the backward pass")
     parts.watch(loop.Stepper, "step", "optimiser and clipping")
-    parts.watch(loop, "save_checkpoint", "checkpoints")
+    parts.watch(checkpoints, "save_checkpoint", "checkpoints")
     parts.watch(Report, "__call__", "history")
     parts.watch(supervised.SupervisedTraining, "load_task", "loading")
     parts.watch(supervised, "_evaluation", "predictions and metrics")

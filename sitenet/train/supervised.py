@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sitenet.evaluate.metrics import regression_metrics
 from sitenet.files import write_json
-from sitenet.model.inference import predict
+from sitenet.model.inference import BATCH_SITES, predict
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
@@ -87,7 +87,7 @@ class SupervisedTraining(Training):
             _new_model(self.model, self.settings, data, fitting),
             self.settings,
             Batches(data, fitting, self.settings.batch_sites, shuffle=self.settings.seed),
-            Batches(data, watched, self.settings.batch_sites),
+            Batches(data, watched, _sites_without_gradients(self.settings)),
         )
 
     def _load_data(self) -> TaskData:
@@ -186,6 +186,11 @@ def _limit_training(crystals: Featurised, n_atoms: int, settings: TrainingSettin
     return replace(crystals, parts=parts)
 
 
+def _sites_without_gradients(settings: TrainingSettings) -> int:
+    """Sites of a batch that is only predicted: more, since nothing is kept for gradients."""
+    return max(settings.batch_sites, BATCH_SITES)
+
+
 def _new_model(
     model_settings: ModelSettings, settings: TrainingSettings, data: TaskData, fitting: torch.Tensor
 ) -> SiteNet:
@@ -199,7 +204,7 @@ def _evaluation(training: SupervisedTraining, task: LabelTask, table: Path) -> d
     """Write predictions of all labelled crystals to `table`; their errors, beside baselines."""
     inputs, settings, data = training.inputs, training.settings, task.data
     data.store.to(torch_device(training.accelerator))
-    values = predict(task.model, data.store, settings.batch_sites)
+    values = predict(task.model, data.store, _sites_without_gradients(settings))
     predictions = _predictions(data, values, inputs.structures)
     write_table(table, predictions)
     return {
