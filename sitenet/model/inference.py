@@ -16,7 +16,7 @@ from sitenet.model.layers import segment_mean
 from sitenet.model.sitenet import SiteNet
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.open_store import Store
-from sitenet.shards.passes import pair_limit, plan_pass, planned_batches
+from sitenet.shards.passes import pair_limit, plan_pass, planned_groups
 
 BATCH_SITES = 1200
 """Unique sites of a batch on average, where no training has set them."""
@@ -33,8 +33,9 @@ def batches_in_order(
     if crystals is None:
         crystals = np.arange(len(store))
     limit = pair_limit(store, crystals, batch_sites)
-    for chosen in planned_batches(store, plan_pass(store, crystals, limit, None)):
-        yield store.batch(torch.from_numpy(crystals[chosen]))
+    plan = plan_pass(store, crystals, limit, None)
+    for group in planned_groups(store, plan, store.pairs.numpy()[crystals]):
+        yield from store.batches([torch.from_numpy(crystals[chosen]) for chosen in group])
 
 
 def infer(

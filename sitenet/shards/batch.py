@@ -41,6 +41,32 @@ class RaggedBatch:
         """The same batch on `device`."""
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
+    def parts(self, sizes: Sequence[tuple[int, int, int, int]]) -> list["RaggedBatch"]:
+        """Batches of consecutive crystals, in memory of this one, which is of no use afterwards.
+
+        sizes: crystals, site classes, pairs and pair types of each.
+        """
+        crystals, rows, pairs, types = map(list, zip(*sizes, strict=True))
+        lengths = {
+            **dict.fromkeys(("numbers", "oxidation", "site_weight", "crystal"), rows),
+            **dict.fromkeys(("pair_row", "pair_column", "pair_distance", "pair_count"), pairs),
+            **{"sizes": crystals, "pair_type": pairs, "type_first": types},
+        }
+        split = {name: getattr(self, name).split(length) for name, length in lengths.items()}
+        made = []
+        first, row, pair, kind = 0, 0, 0, 0
+        for k, (more, more_rows, more_pairs, more_types) in enumerate(sizes):
+            own = {name: tensors[k] for name, tensors in split.items()}
+            for name, before in (("crystal", first), ("pair_row", row), ("pair_column", row),
+                                 ("pair_type", kind), ("type_first", pair)):  # fmt: skip
+                own[name].sub_(before)
+            offsets = self.row_offsets[row : row + more_rows + 1] - pair
+            made.append(RaggedBatch(row_offsets=offsets, **own))
+            first, row, pair, kind = (
+                first + more, row + more_rows, pair + more_pairs, kind + more_types
+            )  # fmt: skip
+        return made
+
     def within(self, distance: float) -> tuple["RaggedBatch", Tensor]:
         """The batch without pairs farther apart (A), and which pairs (E,) bool are left."""
         kept = self.pair_distance <= distance

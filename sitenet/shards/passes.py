@@ -15,6 +15,9 @@ Tables = Store | BothTables
 Plan = list[tuple[Window, list[NDArray]]]
 """What is in memory together, and its batches as positions in the crystals of the pass."""
 
+PAIRS_AT_ONCE = 2**15
+"""Merged pairs of batches that are made at once: some MB."""
+
 
 def pair_limit(store: Tables, crystals: NDArray, batch_sites: int) -> int:
     """Most merged pairs of a batch that has, on average, `batch_sites` unique sites of `crystals`.
@@ -42,7 +45,32 @@ def plan_pass(store: Tables, crystals: NDArray, limit: int, seed: tuple[int, ...
 
 def planned_batches(store: Tables, plan: Plan) -> Iterator[NDArray]:
     """The batches of a plan in turn, each while its window is in memory."""
+    for batches in _windows(store, plan):
+        yield from batches
+
+
+def planned_groups(store: Tables, plan: Plan, pairs: NDArray) -> Iterator[list[NDArray]]:
+    """The same, several at a time that can be made at once (see `CrystalStore.batches`).
+
+    `pairs` (n,) are the merged pairs of the crystals of the pass.
+    """
+    for batches in _windows(store, plan):
+        group: list[NDArray] = []
+        room = PAIRS_AT_ONCE
+        for batch in batches:
+            work = int(pairs[batch].sum())
+            if group and work > room:
+                yield group
+                group, room = [], PAIRS_AT_ONCE
+            group.append(batch)
+            room -= work
+        if group:
+            yield group
+
+
+def _windows(store: Tables, plan: Plan) -> Iterator[list[NDArray]]:
+    """The batches of each window, while it is in memory."""
     for number, (window, batches) in enumerate(plan):
         upcoming = plan[number + 1][0].groups if number + 1 < len(plan) else ()
         store.hold(window.groups, upcoming)
-        yield from batches
+        yield batches

@@ -119,6 +119,22 @@ class CrystalStore:
     def hold(self, groups: tuple[int, ...], upcoming: tuple[int, ...] = ()) -> None:
         """Have a window in memory: does nothing, since all crystals are."""
 
+    def batches(self, parts: Sequence[Tensor]) -> list[RaggedBatch]:
+        """A batch of each of `parts`, which are as for `batch`.
+
+        Made at once: in small batches, starting an operation takes longer than the operation.
+        """
+        crystals = torch.cat(list(parts))
+        if len(parts) == 1:
+            return [self.batch(crystals)]
+        last = torch.tensor([len(part) for part in parts]).cumsum(0) - 1
+        ends = [torch.arange(1, len(crystals) + 1)]
+        ends += [
+            of_crystal[crystals].cumsum(0) for of_crystal in (self.classes, self.pairs, self.types)
+        ]
+        sizes = torch.stack(ends)[:, last].diff(prepend=torch.zeros(4, 1, dtype=torch.int64))
+        return self.batch(crystals).parts(sizes.T.tolist())
+
     def batch(self, crystals: Tensor) -> RaggedBatch:
         """The crystals with these indices (B,) int64 on the CPU as one batch, in this order."""
         count, device = len(crystals), self.device

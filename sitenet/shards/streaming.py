@@ -144,11 +144,15 @@ class StreamedStore:
 
     def batch(self, crystals: Tensor) -> RaggedBatch:
         """The crystals with these indices (B,), all of row groups that are held, as one batch."""
-        rows = self._row[crystals.numpy()]
+        return self.batches([crystals])[0]
+
+    def batches(self, parts: Sequence[Tensor]) -> list[RaggedBatch]:
+        """A batch of each of `parts`, which are as for `batch`."""
+        rows = [self._row[crystals.numpy()] for crystals in parts]
         store = self._held[1]
-        if store is None or (rows < 0).any():
+        if store is None or any((part < 0).any() for part in rows):
             raise LookupError("crystals of a batch are not in memory: call `hold` first")
-        return store.batch(torch.from_numpy(rows))
+        return store.batches([torch.from_numpy(part) for part in rows])
 
     def _read(self, groups: tuple[int, ...]) -> CrystalStore:
         return CrystalStore(

@@ -11,7 +11,14 @@ from torch import Tensor
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.packing import shared_out
 from sitenet.shards.padding import Capacity
-from sitenet.shards.passes import Plan, Tables, pair_limit, plan_pass, planned_batches
+from sitenet.shards.passes import (
+    Plan,
+    Tables,
+    pair_limit,
+    plan_pass,
+    planned_batches,
+    planned_groups,
+)
 from sitenet.train.data import TaskData
 
 ROOM = 1.1  # of a capacity, for epochs with larger batches than the first
@@ -91,13 +98,15 @@ class Packs:
         the batch. A process without a crystal computes the first one with weight 0, so that all
         take the same number of steps.
         """
-        for batch in self._batches():
-            if self.world == 1:
-                yield self.indices[torch.from_numpy(batch)], 1.0
-                continue
-            part = shared_out(batch, self.work[batch], self.world)[self.rank]
-            weight = len(part) * self.world / len(batch)
-            yield self.indices[torch.from_numpy(part if len(part) else batch[:1])], weight
+        return map(self._share, self._batches())
+
+    def _share(self, batch: NDArray) -> tuple[Tensor, float]:
+        """This process's crystals of a batch, and the weight of their mean."""
+        if self.world == 1:
+            return self.indices[torch.from_numpy(batch)], 1.0
+        part = shared_out(batch, self.work[batch], self.world)[self.rank]
+        weight = len(part) * self.world / len(batch)
+        return self.indices[torch.from_numpy(part if len(part) else batch[:1])], weight
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         return self.packs()
@@ -119,6 +128,14 @@ class Batches(Packs):
         self.targets = self.targets.to(device)
 
     def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, Tensor, float]]:
-        for crystals, weight in self.packs():
-            targets = self.targets[crystals.to(self.targets.device, non_blocking=True)]
-            yield self.data.store.batch(crystals), targets, crystals, weight
+        device = self.targets.device
+        for group in planned_groups(self.store, self._plan(), self.work):
+            parts, weights = zip(*map(self._share, group), strict=True)
+            targets = self.targets[torch.cat(parts).to(device, non_blocking=True)]
+            yield from zip(
+                self.data.store.batches(parts),
+                targets.split([len(part) for part in parts]),
+                parts,
+                weights,
+                strict=True,
+            )

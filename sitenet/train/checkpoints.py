@@ -1,6 +1,7 @@
 """Checkpoints on disk: written atomically, the previous one kept, damaged ones skipped."""
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,29 @@ from sitenet.progress import log
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 CONTENT = {"model", "stepper", "rows", "best"}
 """Keys of a checkpoint: weights, optimiser and schedule, history, weights of the best epoch."""
+
+
+SHARE = 0.01
+"""Largest share of the time of a training that goes into its checkpoints."""
+
+
+class Checkpoints:
+    """Those of a training; a kill costs it a hundred times what one takes to write, or an epoch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._last, self._seconds = time.monotonic(), 0.0
+
+    def due(self) -> bool:
+        """Whether the last one is long enough ago."""
+        return (time.monotonic() - self._last) * SHARE >= self._seconds
+
+    def save(self, content: dict[str, Any]) -> None:
+        """Write one."""
+        start = time.monotonic()
+        save_checkpoint(content, self.folder)
+        self._last = time.monotonic()
+        self._seconds = self._last - start
 
 
 def save_checkpoint(content: dict[str, Any], folder: Path) -> None:

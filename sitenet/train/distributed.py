@@ -23,21 +23,10 @@ class Group:
             dist.all_reduce(values)
         return values
 
-    def average_gradients(self, model: nn.Module) -> None:
-        """Replace the gradients of `model` by their mean over the processes.
-
-        Parameters that no process used keep having none.
-        """
-        if self.world == 1:
-            return
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        used = parts[0].new_tensor([p.grad is not None for p in parameters])
-        total = self.sum(torch.cat([*(part.flatten() for part in parts), used]) / self.world)
-        *means, used = total.split([*(p.numel() for p in parameters), len(parameters)])
-        for parameter, mean, share in zip(parameters, means, used.tolist(), strict=True):
-            if share > 0:
-                parameter.grad = mean.view_as(parameter)
+    def average(self, values: Tensor) -> None:
+        """Replace `values` by their mean over the processes."""
+        if self.world > 1:
+            self.sum(values.div_(self.world))
 
     def copy_weights(self, model: nn.Module) -> None:
         """Give all processes the parameters and buffers of the first."""

@@ -1,9 +1,9 @@
 """The training loop: every training of this package, from its first step to its last epoch.
 
 An epoch is one pass over the training batches, one over the validation batches, a row of the
-history and a checkpoint. A training that was killed continues after its last finished epoch,
-exactly as if undisturbed: batches and random numbers follow from seed, epoch and batch alone, and
-everything else is in the checkpoint.
+history and, now and then, a checkpoint. A training that was killed continues after its last
+checkpoint, exactly as if undisturbed: batches and random numbers follow from seed, epoch and batch
+alone, and everything else is in the checkpoint.
 """
 
 import time
@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from sitenet.options.training import LoopSettings
-from sitenet.train.checkpoints import read_checkpoint, save_checkpoint
+from sitenet.train.checkpoints import Checkpoints, read_checkpoint
 from sitenet.train.devices import prepare_device, synchronise
 from sitenet.train.distributed import ALONE, Group
+from sitenet.train.flat import FlatParameters
 from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.precision import Precision
@@ -50,7 +51,8 @@ def train_epochs(
         device: where this process computes.
         folder: of the checkpoints; None keeps none.
         resumed: checkpoint to continue from.
-        on_epoch: called in the first process after each epoch, before its checkpoint.
+        on_epoch: called in the first process after each epoch, before its checkpoint; in a
+            training that was killed again for the epochs that it repeats.
         group: the processes that share every batch.
     """
     prepare_device(device)
@@ -60,29 +62,33 @@ def train_epochs(
     task.start(device, group)
     stepper = Stepper(task.model, settings, len(task.train_batches), precision, group)
     history, best = History(task.judged), dict[str, Tensor]()
+    checkpoints = None if folder is None else Checkpoints(folder)
     if resumed is not None:
         kept = read_checkpoint(resumed)
         task.model.load_state_dict(kept["model"])
         stepper.load_state_dict(kept["stepper"])
         history, best = History(task.judged, kept["rows"]), kept["best"]
     group.copy_weights(task.model)
-    if history.finished(settings.max_epochs, settings.patience) and group.rank == 0:
+    finished = history.finished(settings.max_epochs, settings.patience)
+    if finished and group.rank == 0:
         for report in on_epoch:  # of a training that was killed at its end; its table may be gone
             report(history)
-    while not history.finished(settings.max_epochs, settings.patience):
+    while not finished:
         history.rows.append(_epoch(task, stepper, len(history.rows), device))
         if history.best() is history.rows[-1]:
             best = {k: v.detach().cpu().clone() for k, v in task.model.state_dict().items()}
+        finished = history.finished(settings.max_epochs, settings.patience)
         if group.rank > 0:
             continue
         for report in on_epoch:
             report(history)
-        if folder is not None:
+        if checkpoints is not None and (finished or checkpoints.due()):
             # The best weights are part of the checkpoint: in a file of their own they could be of
             # another epoch than the one that a killed run continues after.
             content = {"model": task.model.state_dict(), "stepper": stepper.state_dict()}
-            save_checkpoint(content | {"rows": history.rows, "best": best}, folder)
+            checkpoints.save(content | {"rows": history.rows, "best": best})
     task.stop()
+    stepper.release()
     return Trained(history, best)
 
 
@@ -156,9 +162,10 @@ class Stepper:
         precision: Precision,
         group: Group,
     ) -> None:
-        self.model, self.precision, self.group = model, precision, group
+        self.precision, self.group = precision, group
+        self.parameters = FlatParameters(model)
         self.largest_norm = settings.gradient_clip
-        self.optimiser = make_optimiser(model, settings)
+        self.optimiser = make_optimiser(self.parameters, settings)
         self.schedule = make_schedule(self.optimiser, settings, steps_per_epoch)
         self.scaler = precision.scaler
         self.parts: dict[str, Any] = {
@@ -169,14 +176,18 @@ class Stepper:
 
     def step(self, loss: Tensor) -> None:
         """Descend the mean of the losses of all processes."""
-        self.optimiser.zero_grad()
         self.scaler.scale(loss).backward()
-        self.group.average_gradients(self.model)
+        self.parameters.gather()
+        self.group.average(self.parameters.gradient)
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.largest_norm)
+        nn.utils.clip_grad_norm_(self.parameters.parameters(), self.largest_norm)
         self.scaler.step(self.optimiser)  # not where a gradient is not finite
         self.scaler.update()
         self.schedule.step()
+
+    def release(self) -> None:
+        """Let go of the model, which may be moved from now on."""
+        self.parameters.release()
 
     @property
     def learning_rate(self) -> float:

@@ -36,9 +36,9 @@ class AdamW(torch.optim.AdamW):
 def make_optimiser(model: nn.Module, settings: LoopSettings) -> AdamW:
     """AdamW over all parameters of `model` (10.1039/d3dd00005b: amsgrad, eps 1e-7).
 
-    On a GPU in few launches, except where float16 gradients have to be scaled back before a clip.
+    In one pass, except where float16 gradients have to be scaled back before a clip.
     """
-    fused = next(model.parameters()).is_cuda and settings.precision != "16-mixed"
+    fused = not (next(model.parameters()).is_cuda and settings.precision == "16-mixed")
     return AdamW(
         model.parameters(),
         lr=settings.learning_rate,

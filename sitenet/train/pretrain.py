@@ -78,6 +78,8 @@ class Pretraining(Training):
             f"crystals, N={inputs.features.n_atoms}, on {self.accelerator}"
         )
         encoder = initial_encoder(self.model, settings.seed)
+        for head in (encoder.head_layers, encoder.decoder):
+            head.requires_grad_(False)  # no loss depends on it: its weights would only decay
         return InfoMaxTask(
             DeepInfoMax(encoder, self.loss),
             settings,
@@ -102,7 +104,7 @@ def pretrain(
     """Pre-train an encoder; keep its weights of the epoch with the lowest validation loss.
 
     Crystals whose primitive cell has more than N sites are left out. No label is read. A run that
-    was killed continues after its last finished epoch. Raises ValueError if no crystal is left.
+    was killed continues after its last checkpoint. Raises ValueError if no crystal is left.
     """
     start = time.monotonic()
     training = Pretraining(settings, outputs.history, outputs.checkpoints, accelerator, label,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sitenet.evaluate.metrics import regression_metrics
 from sitenet.evaluate.training_set import KEPT, write_vectors
 from sitenet.files import write_json
-from sitenet.model.inference import predict_and_keep
+from sitenet.model.inference import BATCH_SITES, predict_and_keep
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
@@ -89,7 +89,7 @@ class SupervisedTraining(Training):
             _new_model(self.model, self.settings, data, fitting),
             self.settings,
             Batches(data, fitting, self.settings.batch_sites, shuffle=self.settings.seed),
-            Batches(data, watched, self.settings.batch_sites),
+            Batches(data, watched, _sites_without_gradients(self.settings)),
         )
 
     def _load_data(self) -> TaskData:
@@ -118,7 +118,7 @@ def train(
 ) -> None:
     """Train, keep the weights of the best validation epoch, predict every labelled crystal.
 
-    A run that was killed continues after its last finished epoch, exactly as if undisturbed.
+    A run that was killed continues after its last checkpoint, exactly as if undisturbed.
     Crystals whose primitive cell has more than N sites are left out of training, not of tests.
     Raises ValueError if the data does not allow a run.
     """
@@ -188,6 +188,11 @@ def _limit_training(crystals: Featurised, n_atoms: int, settings: TrainingSettin
     return replace(crystals, parts=parts)
 
 
+def _sites_without_gradients(settings: TrainingSettings) -> int:
+    """Sites of a batch that is only predicted: more, since nothing is kept for gradients."""
+    return max(settings.batch_sites, BATCH_SITES)
+
+
 def _new_model(
     model_settings: ModelSettings, settings: TrainingSettings, data: TaskData, fitting: torch.Tensor
 ) -> SiteNet:
@@ -207,7 +212,8 @@ def _evaluation(
     inputs, settings, data = training.inputs, training.settings, task.data
     data.store.to(torch_device(training.accelerator))
     kept = np.sort(np.concatenate([_some(data, part) for part in ("train", "val")]))
-    values, vectors = predict_and_keep(task.model, data.store, settings.batch_sites, kept)
+    sites = _sites_without_gradients(settings)
+    values, vectors = predict_and_keep(task.model, data.store, sites, kept)
     training_part = data.crystals.parts[kept] == "train"
     write_vectors(outputs.training_set, vectors[training_part], vectors[~training_part])
     predictions = _predictions(data, values, inputs.structures)

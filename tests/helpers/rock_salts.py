@@ -12,6 +12,7 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.structure.cif import Crystal
+from sitenet.train.checkpoints import Checkpoints
 from sitenet.train.supervised import RunInputs, RunOutputs
 from sitenet.train.task import Task
 
@@ -72,7 +73,7 @@ def outputs(folder: Path) -> RunOutputs:
 
 
 def interrupt_before(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
-    """Let trainings end before the epoch after the `epoch`-th."""
+    """Let trainings end before the epoch after the `epoch`-th, which has a checkpoint."""
     start_epoch = Task.start_epoch
 
     def start(self: Task, number: int) -> None:
@@ -81,3 +82,4 @@ def interrupt_before(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
         start_epoch(self, number)
 
     monkeypatch.setattr(Task, "start_epoch", start)
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)

@@ -28,11 +28,12 @@ from sitenet.shards.schema import LISTS, SCALARS, open_writer, read_lists, to_ta
 from sitenet.sources.structure_table import iter_crystals, read_structures
 from sitenet.structure.cif import Crystal
 from sitenet.tables import DamagedTable, read_table, row_count, write_table
-from sitenet.train import loop
+from sitenet.train import checkpoints
 from sitenet.train.checkpoints import (
     CONTENT,
     LAST,
     PREVIOUS,
+    Checkpoints,
     newest_checkpoint,
     read_checkpoint,
     save_checkpoint,
@@ -231,7 +232,8 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
         if len(content["rows"]) == epochs:
             raise RuntimeError("killed")
 
-    monkeypatch.setattr(loop, "save_checkpoint", save)
+    monkeypatch.setattr(checkpoints, "save_checkpoint", save)
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
 
 
 def assert_same(whole: Path, cut: Path) -> None:

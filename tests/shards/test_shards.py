@@ -12,11 +12,11 @@ from structure_tables import write_structures
 
 from sitenet.crystal.featurise import featurise
 from sitenet.options.features import FeatureSettings
-from sitenet.shards import featurise_shard
+from sitenet.shards import featurise_shard, passes
 from sitenet.shards.batch import ragged_batch
 from sitenet.shards.featurise_shard import build_shard
 from sitenet.shards.packing import pack
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.store import CrystalStore, Window
 from sitenet.sources.rejection_limit import TooManyRejected
 from sitenet.structure.cif import Crystal
 from sitenet.tables import DamagedTable
@@ -112,6 +112,37 @@ def test_store_batches_equal_batches_of_single_crystals():
     for name, tensor in vars(expected.cast(torch.float32)).items():
         torch.testing.assert_close(getattr(batch, name), tensor, msg=name)
     assert store.pairs.tolist() == [len(m.pair_class) for m in merged]
+
+
+@pytest.mark.parametrize("parts", [[[3, 0, 2]], [[2], [0, 3], [1]], [[0, 1], [1, 0], [3, 2, 0]]])
+def test_batches_made_at_once_are_those_made_one_by_one(parts: list[list[int]]):
+    merged = [featurise(c, SETTINGS) for c in CRYSTALS.values()]
+    store = CrystalStore.from_crystals(list(CRYSTALS), merged)
+    chosen = [torch.tensor(part) for part in parts]
+    for made, part in zip(store.batches(chosen), chosen, strict=True):
+        for name, tensor in vars(store.batch(part)).items():
+            assert torch.equal(getattr(made, name), tensor), name
+            assert getattr(made, name).dtype == tensor.dtype
+
+
+def test_batches_in_groups_are_the_batches_in_turn(monkeypatch: pytest.MonkeyPatch):
+    """Of a pass over two windows: groups keep their order, and do not reach across windows."""
+    pairs = np.array([3, 4, 5, 20, 1, 1, 6])
+    batches = [np.array(batch) for batch in ([0, 1], [2], [3], [4, 5], [6])]
+    plan = [(Window((0,), np.arange(4)), batches[:3]), (Window((1,), np.arange(4, 7)), batches[3:])]
+    held: list[tuple[int, ...]] = []
+
+    class Held:
+        def hold(self, groups: tuple[int, ...], upcoming: tuple[int, ...]) -> None:
+            held.append(groups)
+
+    monkeypatch.setattr(passes, "PAIRS_AT_ONCE", 12)
+    found, windows = [], []
+    for group in passes.planned_groups(Held(), plan, pairs):  # type: ignore[arg-type]
+        found.append([batch.tolist() for batch in group])
+        windows.append(held[-1])
+    assert found == [[[0, 1], [2]], [[3]], [[4, 5], [6]]]
+    assert windows == [(0,), (0,), (1,)]
 
 
 def test_a_damaged_shard_is_named(structures: Path, tmp_path: Path):

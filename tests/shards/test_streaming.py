@@ -92,6 +92,9 @@ def test_an_epoch_has_every_crystal_once_and_the_batches_of_the_store(shards, se
     seen = []
     for crystals, _ in packs.packs():
         assert_equal_batches(streamed.batch(crystals), whole.batch(crystals))
+        both = crystals, crystals.flip(0)
+        for made, part in zip(streamed.batches(both), both, strict=True):
+            assert_equal_batches(made, whole.batch(part))
         seen += crystals.tolist()
     assert sorted(seen) == indices.tolist()
     assert len(packs._plan()) > 2

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from sitenet.options.training import TrainingSettings
-from sitenet.train import distributed
-from sitenet.train.checkpoints import LAST, newest_checkpoint, read_checkpoint
+from sitenet.train import checkpoints, distributed
+from sitenet.train.checkpoints import LAST, Checkpoints, newest_checkpoint, read_checkpoint
 from sitenet.train.distributed import ALONE, Group
+from sitenet.train.flat import FlatParameters
 from sitenet.train.history import History
 from sitenet.train.loop import Stepper, Trained, train_epochs
 from sitenet.train.precision import Precision
@@ -157,8 +158,11 @@ def test_a_diverged_training_stops_stays_stopped_and_keeps_its_best_weights(tmp_
 
 
 @pytest.mark.parametrize("precision", ["32-true", "64-true", "bf16-mixed"])
-def test_a_training_killed_in_a_report_repeats_the_epoch(tmp_path: Path, precision: str):
+def test_a_training_killed_in_a_report_repeats_the_epoch(
+    tmp_path: Path, precision: str, monkeypatch: pytest.MonkeyPatch
+):
     """Reports come before the checkpoint of their epoch."""
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     settings = replace(SETTINGS, precision=precision, schedule="cosine")
     told: list[int] = []
 
@@ -176,6 +180,48 @@ def test_a_training_killed_in_a_report_repeats_the_epoch(tmp_path: Path, precisi
         assert torch.equal(tensor, resumed.weights[name])
     errors = [[row["val_error"] for row in t.history.rows] for t in (resumed, whole)]
     assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize("kept", [set(), {1}, {1, 3}, {4}])
+def test_epochs_without_a_checkpoint_are_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: set[int]
+):
+    """A training that is killed in the report of its fourth epoch."""
+    epochs: list[int] = []
+    monkeypatch.setattr(Checkpoints, "due", lambda self: epochs[-1] in kept)
+
+    def report(history: History) -> None:
+        epochs.append(len(history.rows))
+        if epochs == [1, 2, 3, 4]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(), tmp_path, on_epoch=[report])
+    resumed, whole = train(Line(), tmp_path, on_epoch=[report]), train(Line())
+    after = max(kept & {1, 2, 3}, default=0)
+    assert epochs[4:] == list(range(after + 1, 6))
+    assert len(read_checkpoint(tmp_path / LAST)["rows"]) == 5, "the last epoch has one always"
+    for name, tensor in whole.weights.items():
+        assert torch.equal(tensor, resumed.weights[name])
+
+
+def test_checkpoints_take_a_hundredth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A clock that moves in epochs (0.5 s) and in writing (20 ms)."""
+    now = [100.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    written: list[int] = []
+
+    def save(content: dict, folder: Path) -> None:
+        written.append(len(content["rows"]))
+        now[0] += 0.02
+
+    monkeypatch.setattr(checkpoints, "save_checkpoint", save)
+    kept = Checkpoints(tmp_path)
+    for epoch in range(1, 13):
+        now[0] += 0.5
+        if kept.due():
+            kept.save({"rows": [{}] * epoch})
+    assert written == [1, 5, 9], "the first at once, then after 2 s each"
 
 
 def test_a_training_killed_at_its_end_is_reported_again(tmp_path: Path):
@@ -212,24 +258,66 @@ def test_scaled_gradients_are_scaled_back_before_they_are_clipped():
     assert copy.scaler.get_scale() == 2.0**14
 
 
-class TwoLines(nn.Module):
-    """Two parameters, and one that nobody uses."""
+class Lines(nn.Module):
+    """Two parameters, one that nobody uses, and one that is not trained."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b, self.idle = (nn.Parameter(torch.ones(k)) for k in (2, 3, 4))
+        self.a, self.b, self.idle, self.fixed = (nn.Parameter(torch.ones(k)) for k in (2, 3, 4, 5))
+        self.fixed.requires_grad_(False)
 
 
-def test_gradients_are_averaged_and_unused_parameters_stay_without(monkeypatch):
+def test_gradients_are_averaged_over_the_processes(monkeypatch):
     """The other process uses both lines, this one only the first."""
-    mine, other = TwoLines(), TwoLines()
-    sent: list[Tensor] = []
-    monkeypatch.setattr(distributed.dist, "all_reduce", lambda flat: sent.append(flat.clone()))
+    mine, other = Lines(), Lines()
+    flat, sent = FlatParameters(mine), FlatParameters(other)
     (2 * other.a.sum() + 6 * other.b.sum()).backward()
-    Group(1, 2).average_gradients(other)
-    monkeypatch.setattr(distributed.dist, "all_reduce", lambda flat: flat.add_(sent[0]))
     (4 * mine.a.sum()).backward()
-    Group(0, 2).average_gradients(mine)
-    assert mine.a.grad.tolist() == [3.0] * 2
-    assert mine.b.grad.tolist() == [3.0] * 3
-    assert mine.idle.grad is None
+    sent.gather()
+    flat.gather()
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda x: x.add_(sent.gradient / 2))
+    Group(1, 2).average(flat.gradient)
+    places = torch.zeros_like(flat.gradient)
+    for values, mean in ((mine.a, 3.0), (mine.b, 3.0), (mine.idle, 0.0)):
+        start = values.storage_offset()
+        assert flat.gradient[start : start + values.numel()].tolist() == [mean] * len(values)
+        places[start : start + values.numel()] = 1
+    assert not (flat.gradient[places == 0]).any()
+
+
+def network() -> nn.Module:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1)).double()
+
+
+@pytest.mark.parametrize("amsgrad", [True, False])
+def test_steps_on_one_tensor_are_those_on_each_parameter(amsgrad: bool):
+    """Against PyTorch's clipping and AdamW, in float64; some gradients are clipped."""
+    settings = replace(SETTINGS, amsgrad=amsgrad, weight_decay=0.1, gradient_clip=0.5)
+    points = torch.linspace(-1, 1, 12, dtype=torch.float64).view(4, 3)
+    mine, usual = network(), network()
+    steps = Stepper(mine, settings, 10, Precision("64-true", CPU), ALONE)
+    adam = torch.optim.AdamW(
+        usual.parameters(), settings.learning_rate, weight_decay=0.1, amsgrad=amsgrad, eps=1e-7
+    )
+    norms = []
+    for step in range(20):
+        steps.step((mine(points) - step % 3).square().mean())
+        adam.zero_grad()
+        (usual(points) - step % 3).square().mean().backward()
+        norms.append(float(nn.utils.clip_grad_norm_(usual.parameters(), 0.5)))
+        adam.step()
+    assert min(norms) < 0.5 < max(norms)
+    for one, other in zip(mine.parameters(), usual.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+    steps.release()
+    storages = {part.untyped_storage().data_ptr() for part in mine.parameters()}
+    assert len(storages) == 4, "each has memory of its own again"
+
+
+def test_parameters_without_gradient_are_not_trained():
+    model = Lines()
+    stepper(model).step(model.a.sum())
+    assert model.fixed.tolist() == [1.0] * 5
+    assert (model.a < 1).all()
+    assert model.fixed.untyped_storage().size() == 20

@@ -79,6 +79,17 @@ def test_a_pre_training_keeps_the_weights_of_its_best_epoch_not_of_the_last(
     assert all(torch.equal(long[name], short[name]) for name in long)
 
 
+def test_the_head_of_the_encoder_stays_as_it_began(unlabelled, tmp_path):
+    """No loss depends on it, and weight decay is for what is trained."""
+    training = replace(TRAINING, max_epochs=2, weight_decay=0.5)
+    pretrain(unlabelled, outputs(tmp_path), MODEL, LOSS, training)
+    weights = load_file(tmp_path / "model.safetensors")
+    first = initial_encoder(MODEL, TRAINING.seed).state_dict()
+    same = {name for name in weights if torch.equal(weights[name], first[name])}
+    assert {"decoder.weight", "decoder.bias"} <= same
+    assert "blocks.0.values.linear.weight" not in same
+
+
 def test_no_label_is_read(unlabelled, tmp_path, monkeypatch):
     """The table of structures is gone, and no other file is opened than shards and split."""
     monkeypatch.setattr(pq, "read_table", lambda *_, **__: pytest.fail("a table was read"))
