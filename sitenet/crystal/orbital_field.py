@@ -24,7 +24,7 @@ ANGSTROM = value("Angstrom star") / value("Bohr radius")
 """As matminer has it, in bohr; the angstrom star is longer than an angstrom by 1.5e-5."""
 
 SHELLS = {"s": 0, "p": 2, "d": 8, "f": 18}
-"""First place of each kind of shell in a valence vector; it has one for every number of electrons."""
+"""First place of each kind of shell in a valence vector, which has one per number of electrons."""
 
 SIZE = 32
 
@@ -86,7 +86,7 @@ def valence_vector(number: int) -> Array:
 
 
 def _neighbours(crystal: Crystal, cell: Lattice, site: int) -> tuple[Array, Array, Array]:
-    """Fractional positions (m, 3), elements (m,) and solid angles (m,) of the Voronoi neighbours."""
+    """Fractional positions (m, 3), elements (m,), solid angles (m,) of the Voronoi neighbours."""
     center = cell.get_cartesian_coords(crystal.frac[site])
     radius = NEAR
     while True:
