@@ -11,6 +11,7 @@ import signal
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Composition, Structure
 from pymatgen.io.cif import CifParser
 
+from sitenet.crystal.descriptors import descriptor
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal_supercell
@@ -60,6 +62,11 @@ def calls(text: str, n_atoms: int) -> dict[str, tuple[Call, Call]]:
         f"distances, N = {n_atoms} (pymatgen)": (
             lambda: atom_distances(cell.lattice, cell.frac, matrix),
             lambda: _all_distances(structure, matrix)),
+        "orbital field matrix (matminer)": (
+            lambda: descriptor(given, "ofm"),
+            lambda: _featurizers()["ofm"].featurize(structure.copy())),
+        "powder pattern (matminer)": (
+            lambda: descriptor(given, "xrd"), lambda: _featurizers()["xrd"].featurize(structure)),
     }  # fmt: skip
     if any(oxidation) and abs(cell.oxidation.sum()) < 1e-6:
         charged = structure.copy()
@@ -84,6 +91,13 @@ def _all_distances(structure: Structure, matrix: np.ndarray) -> np.ndarray:
     return supercell.lattice.get_all_distances(
         supercell.frac_coords[:: round(abs(np.linalg.det(matrix)))], supercell.frac_coords
     )
+
+
+@cache
+def _featurizers() -> dict[str, Any]:
+    from matminer.featurizers.structure import OrbitalFieldMatrix, XRDPowderPattern
+
+    return {"ofm": OrbitalFieldMatrix(), "xrd": XRDPowderPattern()}
 
 
 class GivenUp(Exception):

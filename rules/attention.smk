@@ -14,7 +14,7 @@ rule long_range:
         paths.log(f"{paths.RUN}/long_range"),
     conda:
         "../envs/cuda.yaml"
-    threads: 8
+    threads: beside(8)
     resources:
         gpu=1,
         mem_mb=memory(8000),
@@ -37,7 +37,7 @@ rule complexity:
         paths.log(paths.COMPLEXITY),
     conda:
         "../envs/cpu.yaml"
-    threads: 8
+    threads: beside(8)
     resources:
         mem_mb=memory(4000),
         runtime=120,
@@ -61,7 +61,7 @@ rule attention:
         paths.log(f"{paths.RUN}/attention"),
     conda:
         "../envs/cuda.yaml"
-    threads: 8
+    threads: beside(8)
     resources:
         gpu=1,
         mem_mb=memory(8000),
@@ -85,7 +85,7 @@ rule invariance:
         paths.log(f"{paths.RUN}/invariance"),
     conda:
         "../envs/cpu.yaml"
-    threads: 4
+    threads: beside(4)
     resources:
         mem_mb=memory(4000),
         runtime=60,
@@ -106,7 +106,7 @@ rule supercells:
         paths.log(paths.SUPERCELLS),
     conda:
         "../envs/cpu.yaml"
-    threads: 4
+    threads: beside(4)
     resources:
         mem_mb=memory(4000),
         runtime=60,

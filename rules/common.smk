@@ -44,6 +44,20 @@ def memory(megabytes):
     return lambda wildcards, attempt: megabytes * attempt
 
 
+def beside(most):
+    """Function of the wildcards: threads of a job that can use `most`, at most half the cores.
+
+    While one of two jobs side by side starts, reads or ends, the other computes.
+    """
+
+    def threads(wildcards):
+        cores = workflow.global_resources["_cores"].value
+        here = workflow.is_main_process and workflow.local_exec and cores is not None
+        return max(1, min(most, cores // 2)) if here else most
+
+    return threads
+
+
 def fewer_lines(record):
     """Count the scheduler's lines about single jobs among those that `quiet: rules` silences."""
     if record.getMessage().startswith(("Select jobs", "Execute ", "Finished jobid")):

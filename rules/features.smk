@@ -9,6 +9,7 @@ rule featurise:
         rejected=paths.rejections(paths.SHARD),
     log:
         paths.log(paths.SHARD),
+    priority: 8
     conda:
         "../envs/cpu.yaml"
     resources:

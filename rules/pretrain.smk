@@ -16,6 +16,7 @@ rule pretrain:
         history=f"{paths.PRETRAINING}/history.csv",
     log:
         paths.log(f"{paths.PRETRAINING}/pretrain"),
+    priority: 6
     conda:
         "../envs/cuda.yaml"
     threads: config["training_threads"]
@@ -45,7 +46,7 @@ rule embed:
         paths.log(paths.EMBEDDINGS),
     conda:
         "../envs/cuda.yaml"
-    threads: 8
+    threads: beside(8)
     resources:
         gpu=1,
         mem_mb=memory(16000),

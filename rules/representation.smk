@@ -36,7 +36,7 @@ rule representation:
         paths.log(paths.REPRESENTATION),
     conda:
         "../envs/cpu.yaml"
-    threads: 8
+    threads: beside(8)
     resources:
         mem_mb=memory(12000),
         runtime=240,

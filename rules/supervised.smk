@@ -18,6 +18,7 @@ rule train:
         history=f"{paths.RUN}/history.csv",
     log:
         paths.log(f"{paths.RUN}/train"),
+    priority: 4
     conda:
         "../envs/cuda.yaml"
     threads: config["training_threads"]

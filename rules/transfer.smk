@@ -11,9 +11,10 @@ rule transfer:
         table=paths.TRANSFER,
     log:
         paths.log(paths.TRANSFER),
+    priority: 2
     conda:
         "../envs/cuda.yaml"
-    threads: 12
+    threads: beside(12)
     resources:
         mem_mb=memory(16000),
         runtime=720,

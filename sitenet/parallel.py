@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+import signal
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -24,30 +26,46 @@ def chunked(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def ordered_map(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, fork: bool = False
 ) -> Iterator[Result]:
     """Yield `work(item)` for each item in order, lazily, with at most 4 pending items per worker.
 
     With one worker the work is done in this process. Otherwise `work` must be importable from a
     module other than the main script, which new processes do not run.
+
+    Args:
+        fork: processes are copies of this one, and share in memory what it has imported and read,
+            where forking is safe (Linux). For callers that have not yet computed on several
+            threads.
     """
     if workers <= 1:
         yield from map(work, items)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent)
+    forked = fork and sys.platform == "linux"
+    context = multiprocessing.get_context("fork" if forked else "spawn")
+    start = _start_forked if forked else end_with_parent
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start)
     try:
         waiting = iter(items)
         pending: deque[Future[Result]] = deque()
         while True:
             for item in islice(waiting, 4 * workers - len(pending)):
-                with no_main_script():
+                with no_main_script(), warnings.catch_warnings():
+                    # Threads of the caller, such as one that waits for the end of its parent.
+                    warnings.filterwarnings("ignore", "This process .* multi-threaded")
                     pending.append(pool.submit(work, item))
             if not pending:
                 return
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _start_forked() -> None:
+    """Leave signals to the parent, whose handlers a copy of it has too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent()
 
 
 def end_with_parent() -> None:

@@ -1,15 +1,15 @@
-"""Descriptors of crystals from matminer, to which learned representations are compared.
+"""Descriptors of crystals to which learned representations are compared: those of matminer.
 
-ofm  orbital field matrix (T. Lam Pham et al., doi:10.1080/14686996.2017.1378060): products of the
-     valence shells of an atom and its Voronoi neighbours, averaged over the atoms; 32 x 32 numbers.
+ofm  orbital field matrix, see `sitenet.crystal.orbital_field`; 32 x 32 numbers.
 xrd  smeared powder diffraction pattern for Cu K-alpha: one number for each degree 0-127 of 2 theta.
 
-Both use matminer's default settings. matminer is imported when first used, as that takes seconds.
+Both are what matminer's featurizers give with their default settings. They are not called
+themselves: most of their time goes into what is not used. pymatgen is imported when first used, as
+that takes seconds.
 """
 
 import warnings
-from functools import lru_cache
-from typing import Any
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,37 +20,54 @@ from sitenet.structure.rejection import RejectedCrystal
 
 Float = NDArray[np.float32]
 
-SIZES = {"ofm": 1024, "xrd": 128}
+LARGEST_ANGLE = 127
+"""Of 2 theta, in degrees."""
+
+SMEARING = 0.05
+"""Width of the Gaussians, relative to the standard deviation of the pattern."""
+
+SIZES = {"ofm": 32 * 32, "xrd": LARGEST_ANGLE + 1}
 """Length of each descriptor."""
 
 
-def matminer_descriptor(crystal: Crystal, kind: str) -> Float:
+def descriptor(crystal: Crystal, kind: str) -> Float:
     """The descriptor `kind` (a key of SIZES) of a crystal: (SIZES[kind],).
 
     Raises:
-        RejectedCrystal: matminer fails, or its result is not finite.
+        RejectedCrystal: it cannot be computed, or is not finite.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about rounding in Voronoi cells, for every atom
+        try:
+            values = {"ofm": _orbital_field, "xrd": powder_pattern}[kind](crystal)
+        except Exception as error:  # Qhull, spglib and missing elements raise various types
+            raise RejectedCrystal(f"no {kind}: {type(error).__name__}: {error}") from error
+    if not np.isfinite(values).all():
+        raise RejectedCrystal(f"{kind} is not finite")
+    return values.astype(np.float32)
+
+
+def _orbital_field(crystal: Crystal) -> NDArray[np.float64]:
+    from sitenet.crystal.orbital_field import orbital_field_matrix
+
+    return orbital_field_matrix(crystal)
+
+
+def powder_pattern(crystal: Crystal) -> NDArray[np.float64]:
+    """Density of the diffracted intensity over 2 theta at every degree: (128,)."""
+    from pymatgen.analysis.diffraction import xrd
     from pymatgen.core import Structure
+    from scipy.stats import gaussian_kde
 
     structure = Structure(
         crystal.lattice, [symbols()[z] for z in crystal.numbers.tolist()], crystal.frac
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about rounding in Voronoi cells, for every atom
-        try:
-            values = np.asarray(_featurizer(kind).featurize(structure), dtype=np.float32)
-        except Exception as error:  # Qhull, spglib and missing elements raise various types
-            raise RejectedCrystal(
-                f"matminer finds no {kind}: {type(error).__name__}: {error}"
-            ) from error
-    if not np.isfinite(values).all():
-        raise RejectedCrystal(f"matminer's {kind} is not finite")
-    return values
+    with mock.patch.object(xrd, "get_unique_families", new=_no_families):
+        lines = xrd.XRDCalculator().get_pattern(structure, two_theta_range=(0, LARGEST_ANGLE))
+    smeared = gaussian_kde(np.repeat(lines.x, lines.y.astype(int)), bw_method=SMEARING)
+    return np.asarray(smeared(np.linspace(0, LARGEST_ANGLE, LARGEST_ANGLE + 1)))
 
 
-@lru_cache(maxsize=len(SIZES))
-def _featurizer(kind: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from matminer.featurizers.structure import OrbitalFieldMatrix, XRDPowderPattern
-    return {"ofm": OrbitalFieldMatrix, "xrd": XRDPowderPattern}[kind]()
+def _no_families(indices: object) -> dict[object, int]:
+    """In place of the families of Miller indices, which only plots show and which take longest."""
+    return {}

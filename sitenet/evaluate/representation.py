@@ -7,22 +7,21 @@ stands ridge regression: with about as many labels as columns, a fit without pen
 variance, whatever the representation says.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, RidgeCV
-from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
+from sitenet.evaluate.small_network import SmallNetwork
 from sitenet.options.representation import RepresentationSettings
+from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.shards.featurised import read_featurised
 from sitenet.shards.vectors import read_vectors
@@ -132,10 +131,10 @@ def evaluate(
     draws = [(count, mask) for count in settings.label_counts for mask in range(settings.masks)]
     progress = Progress(len(draws), name, "masks")
     rows: list[dict[str, Any]] = []
-    parallel = Parallel(n_jobs=workers, return_as="generator")
-    for found in parallel(delayed(_fit_mask)(probe, settings, *one) for one in draws):
-        rows += found
-        progress.advance()
+    with threadpool_limits(1):
+        for found in ordered_map(partial(_fit_mask, probe, settings), draws, workers, fork=True):
+            rows += found
+            progress.advance()
     progress.finish()
     table = pd.DataFrame(rows)
     stopped = int((~table.pop("converged")).sum())
@@ -145,18 +144,17 @@ def evaluate(
 
 
 def _fit_mask(
-    probe: Probe, settings: RepresentationSettings, count: int, mask: int
+    probe: Probe, settings: RepresentationSettings, draw: tuple[int, int]
 ) -> list[dict[str, Any]]:
-    """Errors of all models trained with one mask."""
+    """Errors of all models trained with one mask: `draw` is its number of labels and its own."""
+    count, mask = draw
     chosen = label_mask(probe.pool.ids, count, mask)
     train, test = standardised(probe.pool_vectors[chosen], probe.test_vectors)
     label = probe.pool.target[chosen]
     mean, scale = label.mean(), label.std() or 1.0
     rows = []
     for name, model in _models(settings, mask):
-        with threadpool_limits(1), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(train, (label - mean) / scale)
+        model.fit(train, (label - mean) / scale)
         prediction = model.predict(test) * scale + mean
         iterations = getattr(model, "n_iter_", 0)
         rows.append({
@@ -172,14 +170,7 @@ def _fit_mask(
 def _models(settings: RepresentationSettings, seed: int) -> Iterator[tuple[str, Any]]:
     yield "linear", LinearRegression()
     yield "ridge", RidgeCV(PENALTIES)
-    yield (
-        "mlp",
-        MLPRegressor(
-            hidden_layer_sizes=(settings.mlp_width,),
-            max_iter=settings.mlp_max_iter,
-            random_state=seed,
-        ),
-    )
+    yield "mlp", SmallNetwork(settings.mlp_width, settings.mlp_max_iter, seed)
 
 
 def write_representation_errors(

@@ -53,7 +53,7 @@ class RepresentationSection(RepresentationSettings):
 
     descriptors: tuple[Literal["ofm", "xrd"], ...] = option(
         ("ofm", "xrd"),
-        "Descriptors to compare with, computed by matminer: orbital field matrices (`ofm`, 0.3 s "
+        "Descriptors to compare with, those of matminer: orbital field matrices (`ofm`, 0.02 s "
         "per crystal) and powder diffraction patterns (`xrd`).",
         unique=True,
     )

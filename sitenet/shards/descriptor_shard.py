@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.crystal.descriptors import SIZES, matminer_descriptor
+from sitenet.crystal.descriptors import SIZES, descriptor
 from sitenet.files import atomic_path
 from sitenet.guard import Failure, check_accounts, guarded_map
 from sitenet.options.limits import LIMITS, LimitSettings
@@ -51,7 +51,7 @@ def build_descriptors(
     share = set(ordered[part * len(ordered) // parts : (part + 1) * len(ordered) // parts])
     progress = Progress(len(share), f"{kind} part {part + 1}/{parts}", "crystals")
     crystals = ((name, crystal) for name, crystal in iter_crystals(structures) if name in share)
-    work = partial(matminer_descriptor, kind=kind)
+    work = partial(descriptor, kind=kind)
     found = guarded_map(work, crystals, workers, limits.seconds, limits.memory_gib, RejectedCrystal,
                         CHUNK)  # fmt: skip
     outcomes = list(progress.counting(found))

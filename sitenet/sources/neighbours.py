@@ -29,8 +29,15 @@ def contacts(
     spacing = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
     shift = frac[None, :, :] - frac[:, None, :]
     shift -= np.round(shift)
+    apart = shift @ lattice
     cells = integer_grid(np.ceil(radius / spacing + 0.5).astype(np.int64)) @ lattice
-    square = (((shift @ lattice)[:, :, None, :] + cells) ** 2).sum(axis=-1)
+    farthest = radius + np.sqrt((apart**2).sum(axis=-1).max())
+    cells = cells[(cells**2).sum(axis=1) < 1.001 * farthest**2]
+    square = np.zeros((len(frac), len(frac), len(cells)))
+    for axis in range(3):
+        along = apart[:, :, axis, None] + cells[:, axis]
+        along *= along
+        square += along
     itself = np.arange(len(frac))
     square[itself, itself, len(cells) // 2] = np.inf
     first, second, image = np.nonzero(square < radius**2)

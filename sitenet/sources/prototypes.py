@@ -27,14 +27,16 @@ A crystal is omitted if
 Prototypes that are omitted are reported as rejected, substitutions are skipped.
 """
 
+import gzip
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from pymatgen.analysis.prototypes._data import AFLOW_PROTOTYPE_LIBRARY
 from pymatgen.core import Composition, Element
 
 from sitenet.options.datasets import PrototypesSource
@@ -83,7 +85,7 @@ def records(source: PrototypesSource) -> Iterator[RawRecord | Rejection]:
     yielded as rejections.
     """
     progress = Progress(source.crystals, "prototypes", "crystals")
-    library = [_prototype(number, entry) for number, entry in enumerate(AFLOW_PROTOTYPE_LIBRARY)]
+    library = [_prototype(number, entry) for number, entry in enumerate(_library())]
     for record in chain(_originals(library), _substituted(library, source.seed)):
         if progress.done == source.crystals:
             break
@@ -118,15 +120,26 @@ def labels(crystal: IonicCrystal) -> dict[str, float] | None:
     return {"ewald_energy": energy, "nearest_distance": nearest, **shells}
 
 
+def _library() -> list[dict[str, Any]]:
+    """Entries of the AFLOW library as plain values.
+
+    pymatgen's own reader makes objects of all its tables of prototypes, which takes five seconds.
+    """
+    table = files("pymatgen") / "analysis" / "prototypes" / "aflow_prototypes.json.gz"
+    entries: list[dict[str, Any]] = json.loads(gzip.decompress(table.read_bytes()))
+    return entries
+
+
 def _prototype(number: int, entry: dict[str, Any]) -> Prototype:
     """The crystal of a library entry with guessed charges; zeros if there is no guess."""
-    structure = entry["snl"].structure
-    numbers = np.array(structure.atomic_numbers, dtype=np.int64)
-    frac = structure.frac_coords % 1.0
+    structure = entry["snl"]
+    elements = [site["species"][0]["element"] for site in structure["sites"]]
+    numbers = np.array([Element(symbol).Z for symbol in elements], dtype=np.int64)
+    frac = np.array([site["abc"] for site in structure["sites"]]) % 1.0
     for third in (1 / 3, 2 / 3):  # given as 0.33333; the reader of the CIF replaces it too
         frac[np.abs(frac - third) < 1e-4] = third
     crystal = IonicCrystal(
-        lattice=structure.lattice.matrix,
+        lattice=np.array(structure["lattice"]["matrix"]),
         frac=frac,
         numbers=numbers,
         charges=guess_oxidation(numbers),

@@ -4,7 +4,8 @@ Transfer learning of doi:10.1039/d4dd00202d, Fig. 7. Runs that differ only in wh
 comes from (their arm) see the same labels, in the same batches, with the same initial head: all of
 that follows from the seed.
 
-Seeds are trained one by one in processes of their own. To stack their networks into one
+Seeds are trained one by one in processes that share what one of them has imported and read. To
+stack their networks into one
 (torch.func.vmap) excludes the compiled kernels and took 2.7 times as long per seed and step of 400
 sites on a CPU; without the kernels it was no faster either.
 """
@@ -12,6 +13,8 @@ sites on a CPU; without the kernels it was no faster either.
 import math
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -129,8 +132,8 @@ def train_arm(
         names: of experiment and arm.
         finished: folder that keeps the result of each seed until all are there: a run that was
             killed continues with the seeds that are missing.
-        workers: processes, each of which trains one seed at a time on one thread. Their number
-            changes no digit.
+        workers: processes, each of which trains one seed at a time on one thread. They are copies
+            of this one, with one copy of the crystals for all. Their number changes no digit.
 
     Raises:
         ValueError: there are too few crystals, or the encoder has another architecture.
@@ -143,7 +146,9 @@ def train_arm(
     log.info(f"{label}: {settings.trained:,} for training, {settings.watched:,} for validation")
     missing = [seed for seed in range(settings.seeds) if seed not in kept]
     work = partial(_train_and_keep, inputs, settings, finished)
-    for result in ordered_map(work, missing, min(workers, len(missing))):
+    if missing:
+        _read(inputs, settings)
+    for result in ordered_map(work, missing, min(workers, len(missing)), fork=True):
         log.info(
             f"{label}, seed {result.seed}: test MAE {result.test_mae:.4g} {inputs.unit}, best of "
             f"{result.epochs} epochs was {result.best_epoch}, {duration(result.seconds)}"
@@ -177,18 +182,30 @@ def _train_and_keep(
     inputs: TransferInputs, settings: TransferSettings, finished: Path, seed: int
 ) -> SeedResult:
     """Train one seed on one thread of this process and write its result to `finished`."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        few = _few_labels(inputs, settings.labels, settings.seeds, settings.training.memory_gib)
-        result = train_seed(few, inputs.encoder, settings, seed)
-    finally:
-        torch.set_num_threads(threads)
+    with _one_thread():
+        result = train_seed(_read(inputs, settings), inputs.encoder, settings, seed)
     write_json(_result_file(finished, seed), asdict(result))
     return result
 
 
-_few_labels = cache(load_few_labels)  # once in a process, for all its seeds
+def _read(inputs: TransferInputs, settings: TransferSettings) -> FewLabels:
+    """What all seeds need, read once for this process and its copies."""
+    with _one_thread():
+        return _few_labels(inputs, settings.labels, settings.seeds, settings.training.memory_gib)
+
+
+_few_labels = cache(load_few_labels)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let torch compute on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def train_seed(

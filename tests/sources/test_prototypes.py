@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from pymatgen.analysis.ewald import EwaldSummation
+from pymatgen.analysis.prototypes._data import AFLOW_PROTOTYPE_LIBRARY
 from pymatgen.core import Composition, Element, Lattice, Structure
 from pymatgen.core.structure_prediction.volume_predictor import DLSVolumePredictor
 
 from sitenet.options.datasets import PROTOTYPE_LABELS, PrototypesSource
-from sitenet.sources import prototypes
 from sitenet.sources.bond_valence import (
     WEAKEST_BOND,
     bond_valence_sums,
@@ -39,7 +39,7 @@ def ionic(structure: Structure, charges: dict[str, float]) -> IonicCrystal:
 
 
 def library(label: str, formula: str, **charges: float) -> IonicCrystal:
-    for entry in prototypes.AFLOW_PROTOTYPE_LIBRARY:
+    for entry in AFLOW_PROTOTYPE_LIBRARY:
         structure = entry["snl"].structure
         if entry["tags"]["aflow"] == label and structure.composition.reduced_formula == formula:
             return ionic(structure, charges)
