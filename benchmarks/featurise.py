@@ -24,8 +24,7 @@ from sitenet.shards.schema import open_writer, to_table
 from sitenet.structure.cif import Crystal, read_cif
 from sitenet.structure.rejection import RejectedCrystal
 
-STAGES = ("guess_oxidation", "primitive_cell", "optimal_supercell", "atom_distances",
-          "merge_pairs")  # fmt: skip
+STAGES = ("guess_oxidation", "primitive_cell", "optimal_supercell", "merge_pairs")
 
 
 def write_shard(crystals: list[pipeline.MergedCrystal]) -> int:
