@@ -75,7 +75,9 @@ class Supercell:
         """Sites that are equivalent in the supercell: first site of each orbit (Q,), orbit of each
         site (P,), and size of each orbit (Q,)."""
         smallest = self.cell.images[self.keeps].min(axis=0)
-        return np.unique(smallest, return_inverse=True, return_counts=True)
+        own = smallest == np.arange(len(smallest))
+        orbit = (np.cumsum(own) - 1)[smallest]
+        return np.flatnonzero(own), orbit, np.bincount(orbit)
 
     @cached_property
     def distances(self) -> Float:

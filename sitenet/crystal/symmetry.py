@@ -30,6 +30,9 @@ _POWERS = 7 ** np.arange(9)
 AT_ONCE = 2**20
 """Number of sites mapped at a time, to limit memory."""
 
+AT_FIRST = 200
+"""Number of sites mapped at once when operations are first tried."""
+
 MANY = 5_000_000
 """Number of sites to be mapped above which those that can be images of one another are sought."""
 
@@ -115,6 +118,8 @@ def site_maps(
     last = np.zeros(len(kinds), dtype=np.int64)
     np.maximum.at(last, species, np.arange(len(frac)))
     candidates = _candidates(frac, turned, last[kinds], lookup, anchor, tolerance)
+    if len(candidates[0]) == len(rotations) == 1 and np.array_equal(rotations[0], IDENTITY):
+        return Operations(rotations, np.arange(len(frac))[None], np.zeros((1, len(frac), 3)))
     found = [
         _maps(metric, frac, turned, lookup, *block, tolerance)
         for block in _blocks(candidates, max(1, AT_ONCE // len(frac)))
@@ -136,16 +141,16 @@ def _candidates(
     """Rotation (m,) and shift (m, 3) of all operations that map a site of `anchor` to another one
     of them, and one site of each species to a site. That rejects nearly all wrong ones.
 
-    `last`: a site of each species, that of the rarest species first, which is tried by itself.
+    `last`: a site of each species. Where there are many, that of the rarest, which is the first,
+    is tried by itself.
     """
     shifts = (frac[anchor] - turned[:, anchor[:1]]).reshape(-1, 3)
     rotation = np.repeat(np.arange(len(turned)), len(anchor))
-    tried = [last[:1], last[1:]]
-    for sites in tried[1:] if np.array_equal(anchor, last[:1]) else tried:
-        if len(sites):
-            landed = turned[rotation[:, None], sites] + shifts[:, None]
-            kept = (lookup.nearest(landed, sites)[1] <= (2 * tolerance) ** 2).all(axis=1)
-            rotation, shifts = rotation[kept], shifts[kept]
+    few = len(last) == 1 or len(rotation) * len(last) <= AT_FIRST
+    for sites in (last,) if few else (last[:1], last[1:]):
+        landed = turned[rotation[:, None], sites] + shifts[:, None]
+        kept = (lookup.nearest(landed, sites)[1] <= (2 * tolerance) ** 2).all(axis=1)
+        rotation, shifts = rotation[kept], shifts[kept]
     return rotation, shifts
 
 
