@@ -54,11 +54,13 @@ def atom_distances(lattice: Float, frac: Float, matrix: Int, rows: Int | None = 
     squares = (HALF_OF_NEIGHBOURS * steps).sum(axis=1)[:, None]
     result = np.empty((len(rows), len(atoms)))
     chunk = max(1, BLOCK // len(atoms))
+    gains = np.empty((len(steps), chunk * len(atoms)))  # once: new large arrays take long
     for start in range(0, len(rows), chunk):
         apart = (atoms - sites[rows[start : start + chunk], None]).reshape(-1, 3)
         apart -= np.rint(apart)
         # |d + n|^2 = d^2 + n^2 + 2 d.n, least over the images n and -n: d^2 + n^2 - 2 |d.n|
-        gain = np.abs(steps @ apart.T)
+        gain = np.matmul(steps, apart.T, out=gains[:, : len(apart)])
+        np.abs(gain, out=gain)
         gain *= -2.0
         gain += squares
         parts = apart @ metric
