@@ -33,6 +33,9 @@ AT_ONCE = 2**20
 AT_FIRST = 200
 """Number of sites mapped at once when operations are first tried."""
 
+LARGE = 64
+"""Sites of a crystal above which every sixteenth of them is tried before the others."""
+
 MANY = 5_000_000
 """Number of sites to be mapped above which those that can be images of one another are sought."""
 
@@ -142,12 +145,15 @@ def _candidates(
     of them, and one site of each species to a site. That rejects nearly all wrong ones.
 
     `last`: a site of each species. Where there are many, that of the rarest, which is the first,
-    is tried by itself.
+    is tried by itself; of large crystals some further sites are.
     """
     shifts = (frac[anchor] - turned[:, anchor[:1]]).reshape(-1, 3)
     rotation = np.repeat(np.arange(len(turned)), len(anchor))
     few = len(last) == 1 or len(rotation) * len(last) <= AT_FIRST
-    for sites in (last,) if few else (last[:1], last[1:]):
+    steps = [last] if few else [last[:1], last[1:]]
+    if len(frac) > LARGE:
+        steps.append(np.arange(0, len(frac), LARGE // 4))
+    for sites in steps:
         landed = turned[rotation[:, None], sites] + shifts[:, None]
         kept = (lookup.nearest(landed, sites)[1] <= (2 * tolerance) ** 2).all(axis=1)
         rotation, shifts = rotation[kept], shifts[kept]
