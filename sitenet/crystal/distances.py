@@ -10,7 +10,7 @@ from sitenet.crystal.lattice_reduction import HALF_OF_NEIGHBOURS, hermite, minko
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-BLOCK = 8192
+BLOCK = 1024
 """Number of differences processed at a time, so that temporary arrays fit the cache."""
 
 
@@ -50,15 +50,22 @@ def atom_distances(lattice: Float, frac: Float, matrix: Int, rows: Int | None = 
     to_axes = lattice @ np.linalg.inv(axes)
     sites = frac @ to_axes
     atoms = (sites[:, None] + lattice_points(matrix) @ to_axes).reshape(-1, 3)
-    steps = metric @ HALF_OF_NEIGHBOURS.T
-    squares = (HALF_OF_NEIGHBOURS * steps.T).sum(axis=1)
+    steps = HALF_OF_NEIGHBOURS @ metric
+    squares = (HALF_OF_NEIGHBOURS * steps).sum(axis=1)[:, None]
     result = np.empty((len(rows), len(atoms)))
     chunk = max(1, BLOCK // len(atoms))
+    gains = np.empty((len(steps), chunk * len(atoms)))  # once: new large arrays take long
     for start in range(0, len(rows), chunk):
         apart = (atoms - sites[rows[start : start + chunk], None]).reshape(-1, 3)
         apart -= np.rint(apart)
         # |d + n|^2 = d^2 + n^2 + 2 d.n, least over the images n and -n: d^2 + n^2 - 2 |d.n|
-        gain = squares - 2.0 * abs(apart @ steps)
-        square = ((apart @ metric) * apart).sum(axis=1) + np.minimum(gain.min(axis=1), 0.0)
+        gain = np.matmul(steps, apart.T, out=gains[:, : len(apart)])
+        np.abs(gain, out=gain)
+        gain *= -2.0
+        gain += squares
+        parts = apart @ metric
+        parts *= apart
+        square = parts[:, 0] + parts[:, 1] + parts[:, 2]
+        square += np.minimum(gain.min(axis=0), 0.0)
         result[start : start + chunk] = np.sqrt(np.maximum(square, 0.0)).reshape(-1, len(atoms))
     return result

@@ -57,14 +57,13 @@ def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
     if settings.supercell == "greedy":
         lattice, numbers, frac, oxidation = pymatgen_primitive(*given)
         matrix = greedy_supercell(lattice, len(numbers), settings.n_atoms)
-        rows = orbits = np.arange(len(numbers))
+        distances = atom_distances(lattice, frac, matrix)
+        orbits = np.arange(len(numbers))
     else:
         cell = primitive_cell(*given, settings.primitive_tolerance)
         lattice, numbers, frac, oxidation = cell.lattice, cell.numbers, cell.frac, cell.oxidation
         supercell = optimal_supercell(cell, settings.n_atoms)
-        matrix = supercell.matrix
-        rows, orbits, _ = supercell.orbits(cell)
-    distances = atom_distances(lattice, frac, matrix, rows)
+        matrix, distances, (_, orbits, _) = supercell.matrix, supercell.distances, supercell.orbits
     images = distances.shape[1] // len(numbers)
     merged = merge_pairs(numbers, oxidation, distances, images, settings.merge_tolerance, orbits)
     return MergedCrystal(lattice, numbers, frac, oxidation, matrix, images, **vars(merged))

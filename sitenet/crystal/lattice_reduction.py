@@ -34,11 +34,14 @@ def minkowski(metric: Float) -> Int:
     Args:
         metric: (3, 3) matrix A A^T of dot products in A^2.
     """
-    g = metric.tolist()
+    (g00, g01, g02), (g10, g11, g12), (g20, g21, g22) = metric.tolist()
     basis = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 
     def dot(u: Vector, v: Vector) -> float:
-        return sum(u[i] * (g[i][0] * v[0] + g[i][1] * v[1] + g[i][2] * v[2]) for i in range(3))
+        x, y, z = v
+        a = g00 * x + g01 * y + g02 * z
+        b = g10 * x + g11 * y + g12 * z
+        return u[0] * a + u[1] * b + u[2] * (g20 * x + g21 * y + g22 * z)
 
     for _ in range(MOST_STEPS):
         basis.sort(key=lambda v: dot(v, v))
@@ -93,3 +96,13 @@ def hermite(rows: NDArray[np.integer]) -> Int:
         todo = [row for row in todo if row is not pivot and any(row)]
         basis.append([-v for v in pivot] if pivot[column] < 0 else pivot)
     return np.array(basis, dtype=np.int64)
+
+
+def determinants(matrices: Int) -> Int:
+    """Determinants (...,) of integer matrices (..., 3, 3)."""
+    a, b, c = (matrices[..., k, :] for k in range(3))
+    return np.asarray(
+        a[..., 0] * (b[..., 1] * c[..., 2] - b[..., 2] * c[..., 1])
+        + a[..., 1] * (b[..., 2] * c[..., 0] - b[..., 0] * c[..., 2])
+        + a[..., 2] * (b[..., 0] * c[..., 1] - b[..., 1] * c[..., 0])
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sitenet.crystal.species import species_of
 from sitenet.crystal.symmetry import chained
 
 Float = NDArray[np.float64]
@@ -59,13 +60,18 @@ def merge_pairs(
         tolerance: in A.
         orbits: (P,) row of `distances` that applies to each site; None: row q is site q.
     """
-    labels = np.unique(np.column_stack([numbers, oxidation]), axis=0, return_inverse=True)[1]
-    orbits = np.arange(len(numbers)) if orbits is None else orbits
-    firsts = np.unique(orbits, return_index=True)[1]
-    row_class = _refine(labels.ravel()[firsts], orbits, distances, images, tolerance)
-    _, first, number = np.unique(row_class[orbits], return_index=True, return_inverse=True)
-    site_class = np.argsort(np.argsort(first))[number]
-    rows = orbits[np.sort(first)]
+    every = np.arange(len(numbers))
+    orbits = every if orbits is None else orbits
+    firsts = np.empty(len(distances), dtype=np.int64)
+    firsts[orbits[::-1]] = every[::-1]
+    labels = species_of(numbers[firsts], oxidation[firsts])
+    row_class = _refine(labels, orbits, distances, images, tolerance)
+    numbered: dict[int, int] = {}
+    rows: list[int] = []
+    for own, row in zip(row_class[orbits].tolist(), orbits.tolist(), strict=True):
+        if numbered.setdefault(own, len(numbered)) == len(rows):
+            rows.append(row)
+    site_class = np.array([numbered[own] for own in row_class.tolist()])[orbits]
     return MergedPairs(site_class, *_merge_rows(distances[rows], site_class, images, tolerance))
 
 
@@ -93,11 +99,10 @@ def unmerged(numbers: Int, oxidation: Float, distances: Float, images: int) -> M
 
 def _refine(row_label: Int, orbits: Int, distances: Float, images: int, tolerance: float) -> Int:
     """Class (Q,) of each row: the coarsest stable split of the labels."""
-    classes = np.unique(row_label, return_inverse=True)[1].ravel()
-    count = 0
-    while classes.max() + 1 > count and count < len(classes):
-        count = int(classes.max()) + 1
+    classes, count = row_label, 0
+    while count < (found := int(classes.max()) + 1) < len(classes):
         classes = _split(classes, distances, np.repeat(classes[orbits], images), tolerance)
+        count = found
     return classes
 
 
@@ -111,11 +116,14 @@ def _split(classes: Int, distances: Float, columns: Int, tolerance: float) -> In
     weights = np.cos(1.0 + np.arange(classes.max() + 1))
     sums = distances @ weights[columns]
     order = np.lexsort((sums, classes))
-    steps = (np.diff(classes[order]) > 0) | (np.diff(sums[order]) > atoms * tolerance)
-    groups = np.split(order, np.flatnonzero(steps) + 1)
+    ordered, sums = classes[order], sums[order]
+    steps = (ordered[1:] > ordered[:-1]) | (sums[1:] - sums[:-1] > atoms * tolerance)
+    ends = [*(np.flatnonzero(steps) + 1).tolist(), len(order)]
     result = np.empty_like(classes)
-    used = 0
-    for group in groups:
+    used = start = 0
+    for end in ends:
+        group = order[start:end]
+        start = end
         if len(group) == 1:
             result[group[0]], used = used, used + 1
             continue

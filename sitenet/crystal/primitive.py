@@ -8,6 +8,7 @@ import spglib
 from numpy.typing import NDArray
 
 from sitenet.crystal.lattice_reduction import hermite, minkowski
+from sitenet.crystal.species import species_of
 from sitenet.crystal.symmetry import (
     IDENTITY,
     SHRINK,
@@ -55,18 +56,14 @@ def primitive_cell(
         oxidation: (n,) oxidation states in e.
         tolerance: largest displacement of a site or strain of the cell, in A.
     """
-    _, species = np.unique(
-        np.column_stack([numbers, np.round(oxidation, 3)]), axis=0, return_inverse=True
-    )
-    basis, positions, sites = _primitive_basis(
-        lattice @ lattice.T, frac, species.ravel(), tolerance
-    )
+    species = species_of(numbers, np.round(oxidation, 3))
+    basis, positions, sites = _primitive_basis(lattice @ lattice.T, frac, species, tolerance)
     lattice = basis @ lattice
     change = _niggli(lattice)
     lattice, positions = change @ lattice, positions @ np.linalg.inv(change)
 
     metric = lattice @ lattice.T
-    found = point_operations(metric, positions, species.ravel()[sites], tolerance)
+    found = point_operations(metric, positions, species[sites], tolerance)
     symmetric = (found.rotations.transpose(0, 2, 1) @ metric @ found.rotations).mean(axis=0)
     strained = np.linalg.cholesky(symmetric) @ np.linalg.inv(np.linalg.cholesky(metric)) @ lattice
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.lattice_reduction import determinants
 from sitenet.crystal.site_lookup import SiteLookup
 
 Float = NDArray[np.float64]
@@ -23,9 +24,17 @@ UNIT_VECTORS = np.array(
 )
 """(26, 3): possible images of a basis vector of a reduced cell under a symmetry."""
 
+_UNIT = UNIT_VECTORS.astype(np.float64)
 IDENTITY = np.eye(3, dtype=np.int64)
+_POWERS = 7 ** np.arange(9)
 AT_ONCE = 2**20
 """Number of sites mapped at a time, to limit memory."""
+
+AT_FIRST = 200
+"""Number of sites mapped at once when operations are first tried."""
+
+LARGE = 64
+"""Sites of a crystal above which every sixteenth of them is tried before the others."""
 
 MANY = 5_000_000
 """Number of sites to be mapped above which those that can be images of one another are sought."""
@@ -66,25 +75,26 @@ def lattice_rotations(metric: Float, tolerance: float) -> Int:
             doi:10.1107/S010876730302186X).
         tolerance: in A.
     """
-    size = np.linalg.det(metric) ** (1 / 6)
+    size = float(np.linalg.det(metric)) ** (1 / 6)
     loose = 4 * tolerance / size * metric.diagonal() + tolerance**2
-    dots = UNIT_VECTORS @ metric @ UNIT_VECTORS.T
-    norms = dots.diagonal()
-    a, b, c = (np.flatnonzero(abs(norms - metric[i, i]) <= loose[i]) for i in range(3))
-    slack = np.sqrt(np.outer(loose, loose))
+    dots = _UNIT @ metric @ _UNIT.T
+    fits = abs(dots.diagonal()[:, None] - metric.diagonal()) <= loose
+    a, b, c = (np.flatnonzero(fits[:, i]) for i in range(3))
+    slack = np.sqrt(loose[:, None] * loose)
 
-    first, second = np.nonzero(abs(dots[np.ix_(a, b)] - metric[0, 1]) <= slack[0, 1])
-    fits = abs(dots[np.ix_(a, c)] - metric[0, 2])[first] <= slack[0, 2]
-    fits &= abs(dots[np.ix_(b, c)] - metric[1, 2])[second] <= slack[1, 2]
+    first, second = np.nonzero(abs(dots[a[:, None], b] - metric[0, 1]) <= slack[0, 1])
+    fits = (abs(dots[a[:, None], c] - metric[0, 2]) <= slack[0, 2])[first]
+    fits &= (abs(dots[b[:, None], c] - metric[1, 2]) <= slack[1, 2])[second]
     pair, third = np.nonzero(fits)
     chosen = np.stack([a[first[pair]], b[second[pair]], c[third]], axis=1)
-    rotations = UNIT_VECTORS[chosen].transpose(0, 2, 1)
+    vectors = _UNIT[chosen]  # rows: the images of the basis vectors
 
     to_cartesian = np.linalg.inv(np.linalg.cholesky(metric))
-    images = rotations.transpose(0, 2, 1) @ metric @ rotations
-    strain = to_cartesian @ images @ to_cartesian.T - IDENTITY
+    strain = to_cartesian @ (vectors @ metric @ vectors.transpose(0, 2, 1)) @ to_cartesian.T
+    strain -= IDENTITY
     kept = np.sqrt((strain**2).sum(axis=(1, 2))) / 2 * size <= tolerance
-    return rotations[kept & (abs(np.linalg.det(rotations)) > 0.5)]
+    rotations = UNIT_VECTORS[chosen[kept]].transpose(0, 2, 1)
+    return rotations[determinants(rotations) != 0]
 
 
 def site_maps(
@@ -98,46 +108,54 @@ def site_maps(
     Args:
         metric: (3, 3) dot products of the basis vectors in A^2.
         frac: (P, 3) fractional positions.
-        species: (P,) labels; only sites with equal labels are mapped to each other.
+        species: (P,) labels 0, 1, ...; only sites with equal labels are mapped to each other.
         rotations: (m, 3, 3).
         tolerance: in A.
     """
-    kinds, counts = np.unique(species, return_counts=True)
-    members = [np.flatnonzero(species == kinds[k]) for k in np.argsort(counts, kind="stable")]
     turned = frac @ rotations.transpose(0, 2, 1)
-    lookups = [SiteLookup(metric, frac[sites], 2 * tolerance) for sites in members]
-    anchor = members[0]
+    lookup = SiteLookup(metric, frac, species, 2 * tolerance)
+    kinds = np.argsort(np.bincount(species), kind="stable")
+    rarest = anchor = np.flatnonzero(species == kinds[0])
     if len(rotations) * len(anchor) * len(frac) > MANY:
-        anchor = _smallest_class(metric, frac, members, tolerance)
-    candidates = _candidates(frac, turned, members, lookups, anchor, tolerance)
+        anchor = _smallest_class(metric, frac, species, kinds, tolerance)
+    last = np.zeros(len(kinds), dtype=np.int64)
+    np.maximum.at(last, species, np.arange(len(frac)))
+    candidates = _candidates(frac, turned, last[kinds], lookup, anchor, tolerance)
+    if len(candidates[0]) == len(rotations) == 1 and np.array_equal(rotations[0], IDENTITY):
+        return Operations(rotations, np.arange(len(frac))[None], np.zeros((1, len(frac), 3)))
     found = [
-        _maps(metric, frac, turned, members, lookups, *block, tolerance)
+        _maps(metric, frac, turned, lookup, *block, tolerance)
         for block in _blocks(candidates, max(1, AT_ONCE // len(frac)))
     ]
-    rotation, images, offsets = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    if anchor is not members[0]:
+    rotation, images, offsets = (
+        found[0] if len(found) == 1 else map(np.concatenate, zip(*found, strict=True))
+    )
+    if anchor is not rarest:
         rank = np.empty(len(frac), dtype=np.int64)
-        rank[members[0]] = np.arange(len(members[0]))
-        order = np.lexsort((rank[images[:, members[0][0]]], rotation))
+        rank[rarest] = np.arange(len(rarest))
+        order = np.lexsort((rank[images[:, rarest[0]]], rotation))
         rotation, images, offsets = rotation[order], images[order], offsets[order]
     return Operations(rotations[rotation], images, offsets)
 
 
 def _candidates(
-    frac: Float,
-    turned: Float,
-    members: list[Int],
-    lookups: list[SiteLookup],
-    anchor: Int,
-    tolerance: float,
+    frac: Float, turned: Float, last: Int, lookup: SiteLookup, anchor: Int, tolerance: float
 ) -> tuple[Int, Float]:
     """Rotation (m,) and shift (m, 3) of all operations that map a site of `anchor` to another one
-    of them, and one site of each species to a site. That rejects nearly all wrong ones."""
-    shifts = (frac[anchor][None] - turned[:, anchor[:1]]).reshape(-1, 3)
+    of them, and one site of each species to a site. That rejects nearly all wrong ones.
+
+    `last`: a site of each species. Where there are many, that of the rarest, which is the first,
+    is tried by itself; of large crystals some further sites are.
+    """
+    shifts = (frac[anchor] - turned[:, anchor[:1]]).reshape(-1, 3)
     rotation = np.repeat(np.arange(len(turned)), len(anchor))
-    for sites, lookup in zip(members, lookups, strict=True):
-        landed = turned[rotation, sites[-1]] + shifts
-        kept = lookup.nearest(landed[:, None])[1][:, 0] <= (2 * tolerance) ** 2
+    few = len(last) == 1 or len(rotation) * len(last) <= AT_FIRST
+    steps = [last] if few else [last[:1], last[1:]]
+    if len(frac) > LARGE:
+        steps.append(np.arange(0, len(frac), LARGE // 4))
+    for sites in steps:
+        landed = turned[rotation[:, None], sites] + shifts[:, None]
+        kept = (lookup.nearest(landed, sites)[1] <= (2 * tolerance) ** 2).all(axis=1)
         rotation, shifts = rotation[kept], shifts[kept]
     return rotation, shifts
 
@@ -153,31 +171,29 @@ def _maps(
     metric: Float,
     frac: Float,
     turned: Float,
-    members: list[Int],
-    lookups: list[SiteLookup],
+    lookup: SiteLookup,
     rotation: Int,
     shifts: Float,
     tolerance: float,
 ) -> tuple[Int, Int, Float]:
     """Rotation, images and offsets of the candidates that map all sites onto sites."""
-    images = np.empty((len(shifts), len(frac)), dtype=np.int64)
-    for sites, lookup in zip(members, lookups, strict=True):
-        landed = turned[rotation[:, None], sites] + shifts[:, None]
-        nearest, square = lookup.nearest(landed)
-        images[:, sites] = sites[nearest]
-        kept = square.max(axis=1) <= (2 * tolerance) ** 2
-        rotation, shifts, images = rotation[kept], shifts[kept], images[kept]
+    every = np.arange(len(frac))
+    landed = turned[rotation] + shifts[:, None]
+    images, square = lookup.nearest(landed, every)
+    kept = (square <= (2 * tolerance) ** 2).all(axis=1)
+    kept &= (np.sort(images, axis=1) == every).all(axis=1)
+    rotation, shifts, images = rotation[kept], shifts[kept], images[kept]
     offsets = frac[images] - turned[rotation]
     residual = offsets - shifts[:, None]
     residual -= np.rint(residual)
     residual -= residual.mean(axis=1, keepdims=True)
-    worst = ((residual @ metric) * residual).sum(axis=2).max(axis=1)
-    onto = (np.sort(images, axis=1) == np.arange(len(frac))).all(axis=1)
-    kept = (worst <= tolerance**2) & onto
+    flat = residual.reshape(-1, 3)
+    squares = np.einsum("ij,ij->i", flat @ metric, flat).reshape(images.shape)
+    kept = squares.max(axis=1) <= tolerance**2
     return rotation[kept], images[kept], offsets[kept]
 
 
-def _smallest_class(metric: Float, frac: Float, members: list[Int], tolerance: float) -> Int:
+def _smallest_class(metric: Float, frac: Float, species: Int, kinds: Int, tolerance: float) -> Int:
     """The fewest sites that can be images of one another, by their distances to other sites.
 
     An operation moves each site by at most `tolerance` and strains the cell by as much, which
@@ -187,6 +203,7 @@ def _smallest_class(metric: Float, frac: Float, members: list[Int], tolerance: f
     widest = np.sqrt(metric.trace())  # no distance between nearest images is longer
     loose = 2 * tolerance * (1 + widest / np.linalg.det(lattice) ** (1 / 3))
     distances = atom_distances(lattice, frac, IDENTITY)
+    members = [np.flatnonzero(species == kind) for kind in kinds]
     smallest = members[0]
     for sites in members:
         rows = np.sort(distances[sites], axis=1)
@@ -240,25 +257,26 @@ def is_group(names: Int, images: Int, product: Callable[[int], Int]) -> bool:
         product: the number (G,) of each operation after operation b, for a given b.
     """
     order = np.argsort(names)
-    if not len(names) or (np.diff(names[order]) == 0).any():
+    ranked = names[order]
+    if not len(names) or (ranked[1:] == ranked[:-1]).any():
         return False
-    steps: list[Int] = []
-    reached = np.zeros(len(names), dtype=np.bool_)
-    while not reached.all():
-        generator = int(np.flatnonzero(~reached)[0])
+    steps: list[list[int]] = []
+    reached: set[int] = set()
+    for generator in range(len(names)):
+        if generator in reached:
+            continue
         products = product(generator)
-        index = order[np.minimum(np.searchsorted(names[order], products), len(names) - 1)]
+        index = order[np.minimum(np.searchsorted(ranked, products), len(names) - 1)]
         if (names[index] != products).any():
             return False
         if (images[index] != images[:, images[generator]]).any():
             return False
-        steps.append(index)
-        reached[generator] = True
-        fresh = np.flatnonzero(reached)
-        while len(fresh):  # all products of the generators
-            after = np.unique(np.concatenate([index[fresh] for index in steps]))
-            fresh = after[~reached[after]]
-            reached[fresh] = True
+        steps.append(index.tolist())
+        reached.add(generator)
+        fresh = set(reached)
+        while fresh:  # all products of the generators
+            fresh = {index[k] for index in steps for k in fresh} - reached
+            reached |= fresh
     return True
 
 
@@ -268,4 +286,4 @@ def _product_of(rotations: Int) -> Callable[[int], Int]:
 
 def _codes(matrices: Int) -> Int:
     """A unique integer for each matrix (..., 3, 3) with small components."""
-    return matrices.reshape(*matrices.shape[:-2], 9) @ (7 ** np.arange(9))
+    return matrices.reshape(*matrices.shape[:-2], 9) @ _POWERS

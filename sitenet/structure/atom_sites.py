@@ -10,7 +10,7 @@ import numpy as np
 from sitenet.structure.atom_types import is_guess, symbol_of_label, symbol_of_type
 from sitenet.structure.cif_syntax import MISSING, Block
 from sitenet.structure.limits import check_sites
-from sitenet.structure.plain_number import measured_number
+from sitenet.structure.plain_number import measured_number, plain_numbers
 from sitenet.structure.rejection import RejectedCrystal
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,6 +26,7 @@ FARTHEST = 1000.0
 HIGHEST_CHARGE = 12.0
 
 _THIRDS = (1 / 3, 2 / 3)
+_FULL = {"1", *MISSING}
 _PARTIAL = "(partial occupancy is not supported)"
 
 
@@ -115,24 +116,27 @@ def _symbols(rows: dict[str, list[str]], notes: list[str]) -> tuple[list[str], l
     if kinds is None and labels is None:
         raise RejectedCrystal("the CIF has neither type symbols nor labels of its atoms")
     kinds = ["" if kind in MISSING else kind for kind in kinds or [""] * len(labels or ())]
-    symbols, guesses = [], {}
-    for k, kind in enumerate(kinds):
+    symbols: dict[tuple[str, str], str] = {}
+    guesses = {}
+    atoms = [(kind, "" if kind or not labels else labels[k]) for k, kind in enumerate(kinds)]
+    for kind, label in dict.fromkeys(atoms):
         if " + " in kind:
             raise RejectedCrystal(f"a site is shared by {kind} {_PARTIAL}")
-        given = kind or (labels[k] if labels else "")
-        symbol = symbol_of_type(kind) if kind else symbol_of_label(given)
-        if is_guess(given, symbol):
-            guesses[given] = symbol
-        symbols.append(symbol)
+        symbol = symbol_of_type(kind) if kind else symbol_of_label(label)
+        if is_guess(kind or label, symbol):
+            guesses[kind or label] = symbol
+        symbols[kind, label] = symbol
     notes += [f"{given} read as {symbol}" for given, symbol in guesses.items()]
-    return kinds, symbols
+    return kinds, [symbols[atom] for atom in atoms]
 
 
 def _check_occupancy(rows: dict[str, list[str]], labels: list[str], notes: list[str]) -> None:
     """Raise unless each atom is fully occupied, which is what CIF takes for granted."""
+    if set(rows.get("_atom_site_occupancy", ())) <= _FULL:
+        return
     rounded = 0
     for text, label in zip(rows.get("_atom_site_occupancy", ()), labels, strict=False):
-        if text == "1" or text in MISSING:
+        if text in _FULL:
             continue
         share = measured_number(text)
         if share is None:
@@ -169,6 +173,9 @@ def _check_completeness(rows: dict[str, list[str]], labels: list[str]) -> None:
 
 def _fractions(column: Sequence[str], labels: list[str]) -> list[float]:
     """One coordinate of all atoms."""
+    values = plain_numbers(column)
+    if values is not None and max(map(abs, values)) <= FARTHEST:
+        return values
     values = []
     for text, label in zip(column, labels, strict=True):
         value = measured_number(text)

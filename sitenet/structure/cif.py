@@ -1,6 +1,5 @@
 """From CIF text to a validated crystal, or the reason why it cannot be used."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
@@ -84,10 +83,11 @@ def read_cif(text: str | bytes) -> Crystal:
         first, second, distance = pair
         labels = (sites.labels[origin[first]], sites.labels[origin[second]])
         raise RejectedCrystal(_overlap(first == second, labels, distance))
-    symbols = [sites.symbols[k] for k in origin]
+    symbols = [sites.symbols[k] for k in origin.tolist()]
     notes += formula_notes(block, symbols)
-    isotopes = Counter(symbol for symbol in symbols if symbol in ISOTOPES)
-    notes += [f"{n} {symbol} read as H" for symbol, n in sorted(isotopes.items())]
+    for isotope in ISOTOPES:
+        if heavy := symbols.count(isotope):
+            notes.append(f"{heavy} {isotope} read as H")
     return Crystal(
         lattice=lattice,
         numbers=np.array([number[symbol] for symbol in symbols], dtype=np.int64),
@@ -151,15 +151,17 @@ def _check_modulation(block: Block) -> None:
         raise RejectedCrystal("the structure is modulated")
 
 
-def _in_order(symbols: Sequence[str], charges: Sequence[float], origin: Array) -> list[int]:
+def _in_order(symbols: Sequence[str], charges: Sequence[float], origin: Array) -> Array:
     """Indices of the images in pymatgen's order: by electronegativity, symbol and charge."""
 
-    def rank(k: int) -> tuple[float, str, float]:
-        value = elements()[symbols[k]].electronegativity
-        return (inf if isnan(value) else value, symbols[k], charges[k])
+    def rank(atom: tuple[str, float]) -> tuple[float, str, float]:
+        value = elements()[atom[0]].electronegativity
+        return (inf if isnan(value) else value, *atom)
 
-    ranks = [rank(k) for k in range(len(symbols))]
-    return sorted(range(len(origin)), key=lambda image: ranks[origin[image]])
+    atoms = list(zip(symbols, charges, strict=True))
+    place = {atom: k for k, atom in enumerate(sorted(set(atoms), key=rank))}
+    places = np.array([place[atom] for atom in atoms])
+    return np.argsort(places[origin], kind="stable")
 
 
 def _number(symbol: str) -> int:

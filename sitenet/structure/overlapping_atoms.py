@@ -1,6 +1,7 @@
 """Detection of overlapping atoms in a periodic crystal."""
 
 from itertools import product
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ def heights(lattice: Array) -> Array:
     Args:
         lattice: (3, 3) rows a, b, c in A.
     """
-    a, b, c = lattice
-    faces = np.array([_cross(b, c), _cross(c, a), _cross(a, b)])
-    area = np.sqrt((faces * faces).sum(axis=1))
-    return np.abs(faces[0] @ a) / np.maximum(area, np.finfo(float).tiny)
+    a, b, c = lattice.tolist()
+    faces = [_cross(b, c), _cross(c, a), _cross(a, b)]
+    volume = abs(sum(x * y for x, y in zip(faces[0], a, strict=True)))
+    area = [sqrt(x * x + y * y + z * z) for x, y, z in faces]
+    return np.array([volume / max(one, np.finfo(float).tiny) for one in area])
 
 
 def overlapping_pair(
@@ -49,14 +51,24 @@ def overlapping_pair(
     images = list(product(*spans))
     rows = max(1, _PAIRS // len(frac))
     for start in range(0, len(frac), rows):
-        delta = frac[None, :, :] - frac[start : start + rows, None, :]
-        delta -= np.rint(delta)
-        later = np.arange(len(frac)) > np.arange(start, start + len(delta))[:, None]
+        some = frac[start : start + rows]
         if len(images) == 1:
-            later &= (np.abs(delta) <= reach * (1 + 1e-9)).all(axis=2)
-        first, second = np.nonzero(later)
+            near = np.ones((len(some), len(frac)), dtype=np.bool_)
+            for one, other, limited in zip(some.T, frac.T, reach * (1 + 1e-9), strict=True):
+                delta = other - one[:, None]
+                delta -= np.rint(delta)
+                near &= np.abs(delta, out=delta) <= limited
+            if np.count_nonzero(near) == len(some):
+                continue  # each atom with itself
+            first, second = np.nonzero(near)
+        else:
+            first, second = np.indices((len(some), len(frac))).reshape(2, -1)
+        later = second > first + start
+        first, second = first[later], second[later]
+        delta = frac[second] - some[first]
+        delta -= np.rint(delta)
         for image in images:
-            vectors = (delta[first, second] + image) @ lattice
+            vectors = (delta + image) @ lattice
             distance = np.sqrt((vectors * vectors).sum(axis=1))
             if len(distance) and distance.min() < limit:
                 pair = int(distance.argmin())
@@ -87,6 +99,6 @@ def _reduced(lattice: Array, frac: Array) -> tuple[Array, Array]:
             return basis, frac @ np.linalg.inv(change)
 
 
-def _cross(u: Array, v: Array) -> list[float]:
+def _cross(u: list[float], v: list[float]) -> list[float]:
     """Cross product; faster than np.cross for single vectors."""
     return [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]]

@@ -23,6 +23,10 @@ PEROXIDE_METALS = frozenset({1, 3, 11, 19, 37, 55})
 """H and alkali metals. pymatgen does not reduce the formulas of their peroxides (Li2O2)."""
 
 
+AT_ONCE = 2**14
+"""Sums of scores of two groups of sites that are made at once."""
+
+
 class Scores(NamedTuple):
     """Best score for each total charge of a group of sites."""
 
@@ -117,11 +121,20 @@ def _scores(own: tuple[tuple[int, int], ...], n: int) -> Scores:
 
 def _combined(few: Scores, many: Scores) -> Scores:
     """Scores of two groups of sites together: the max-plus convolution."""
-    best = np.full(len(few.best) + len(many.best) - 1, -np.inf)
+    if len(few.best) > len(many.best):
+        few, many = many, few
+    lowest, width = few.lowest + many.lowest, len(few.best) + len(many.best)
+    if len(few.best) * width <= AT_ONCE:
+        # Rows that are one entry longer than the result: cut to its length, each begins one later.
+        sums = np.full((len(few.best), width), -np.inf)
+        sums[:, : len(many.best)] = many.best + few.best[:, None]
+        shifted = sums.ravel()[: len(few.best) * (width - 1)].reshape(-1, width - 1)
+        return Scores(lowest, shifted.max(axis=0))
+    best = np.full(width - 1, -np.inf)
     for k in np.flatnonzero(np.isfinite(few.best)).tolist():
         part = best[k : k + len(many.best)]
         np.maximum(part, many.best + few.best[k], out=part)
-    return Scores(few.lowest + many.lowest, best)
+    return Scores(lowest, best)
 
 
 def _first(own: tuple[tuple[int, int], ...], n: int, charges: list[int]) -> int:

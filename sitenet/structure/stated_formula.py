@@ -29,7 +29,10 @@ def formula_notes(block: Block, symbols: Sequence[str]) -> list[str]:
     formula = _parsed(stated)
     if formula is None:
         return [f"_chemical_formula_sum is not understood: {stated[:80]}"]
-    found = Counter("H" if symbol in ISOTOPES else symbol for symbol in symbols)
+    found = Counter(symbols)
+    for isotope in ISOTOPES:
+        if heavy := found.pop(isotope, 0):
+            found["H"] += heavy
     present = {symbol for symbol, (_, highest) in formula.items() if highest > _SAME}
     units = _units(formula, found) if present == set(found) else None
     if units is None:

@@ -74,16 +74,20 @@ def test_operations_of_a_crystal_with_many_equal_atoms(monkeypatch):
 def test_sites_are_looked_up_as_by_comparing_all(seed, monkeypatch):
     random = np.random.default_rng(seed)
     lattice = random.normal(size=(3, 3)) * 4 + np.eye(3) * 9
-    sites = random.random((300, 3))
-    landed = sites[random.integers(300, size=(40, 20))] + random.normal(size=(40, 20, 3)) * 1e-3
+    sites, species = random.random((300, 3)), np.sort(random.integers(3, size=300))
+    of = random.integers(300, size=20)
+    # each position near a site, of the same species or of another one
+    landed = sites[(of + random.integers(-60, 61, size=(40, 20))) % 300]
+    landed += random.normal(size=(40, 20, 3)) * 1e-3
     landed += random.integers(-2, 3, size=landed.shape)
     metric, reach = lattice @ lattice.T, 0.02
-    index, square = site_lookup.SiteLookup(metric, sites, reach).nearest(landed)
+    index, square = site_lookup.SiteLookup(metric, sites, species, reach).nearest(landed, of)
     monkeypatch.setattr(site_lookup, "FEW", 1000)
-    expected, exact = site_lookup.SiteLookup(metric, sites, reach).nearest(landed)
+    expected, exact = site_lookup.SiteLookup(metric, sites, species, reach).nearest(landed, of)
     near = exact <= reach**2
     assert near.any()
     assert not near.all()
+    assert np.array_equal(species[index[near]], np.broadcast_to(species[of], index.shape)[near])
     assert np.array_equal(index[near], expected[near])
     np.testing.assert_allclose(square[near], exact[near], rtol=1e-9)
     assert (square[~near] > reach**2).all()
