@@ -24,6 +24,7 @@ from pymatgen.io.cif import CifParser
 
 from sitenet.crystal.descriptors import descriptor
 from sitenet.crystal.distances import atom_distances
+from sitenet.crystal.orbital_field import HEAVIEST
 from sitenet.crystal.primitive import primitive_cell
 from sitenet.crystal.supercell import optimal_supercell
 from sitenet.crystal.symmetry import point_operations
@@ -62,11 +63,6 @@ def calls(text: str, n_atoms: int) -> dict[str, tuple[Call, Call]]:
         f"distances, N = {n_atoms} (pymatgen)": (
             lambda: atom_distances(cell.lattice, cell.frac, matrix),
             lambda: _all_distances(structure, matrix)),
-        "orbital field matrix (matminer)": (
-            lambda: descriptor(given, "ofm"),
-            lambda: _featurizers()["ofm"].featurize(structure.copy())),
-        "powder pattern (matminer)": (
-            lambda: descriptor(given, "xrd"), lambda: _featurizers()["xrd"].featurize(structure)),
     }  # fmt: skip
     if any(oxidation) and abs(cell.oxidation.sum()) < 1e-6:
         charged = structure.copy()
@@ -74,6 +70,15 @@ def calls(text: str, n_atoms: int) -> dict[str, tuple[Call, Call]]:
         found["Ewald energy (pymatgen)"] = (
             lambda: ewald_energy(cell.lattice, cell.frac, cell.oxidation),
             lambda: EwaldSummation(charged).total_energy)  # fmt: skip
+    if given.numbers.max() <= HEAVIEST:
+        found |= {
+            "orbital field matrix (matminer)": (
+                lambda: descriptor(given, "ofm"),
+                lambda: _featurizers()["ofm"].featurize(structure.copy())),
+            "powder pattern (matminer)": (
+                lambda: descriptor(given, "xrd"),
+                lambda: _featurizers()["xrd"].featurize(structure)),
+        }  # fmt: skip
     return found
 
 
@@ -100,8 +105,8 @@ def _featurizers() -> dict[str, Any]:
     return {"ofm": OrbitalFieldMatrix(), "xrd": XRDPowderPattern()}
 
 
-class GivenUp(Exception):
-    """A call took longer than PATIENCE."""
+class GivenUp(BaseException):
+    """A call took longer than PATIENCE; no `except Exception` on the way may take it."""
 
 
 def _give_up(*_: Any) -> None:
