@@ -28,7 +28,7 @@ from sitenet.train.batches import Batches
 from sitenet.train.history import Report
 from sitenet.train.task import LabelTask
 
-STEP = ("pair kernels", "Mish and norm kernels", "rest of the forward pass",
+STEP = ("pair kernels", "other kernels", "rest of the forward pass",
         "rest of the backward pass", "optimiser and clipping", "batches")  # fmt: skip
 ONCE = ("validation", "checkpoints", "history", "loading", "predictions and metrics", "rest")
 
@@ -96,7 +96,7 @@ def watched() -> Parts:
     parts = Parts()
     parts.watch_batches()
     kernels = {"pair_block": "pair kernels"}
-    parts.watch(Functions, "__call__", lambda f: kernels.get(f.kernel, "Mish and norm kernels"))
+    parts.watch(Functions, "__call__", lambda f: kernels.get(f.kernel, "other kernels"))
     parts.watch(LabelTask, "train_step", "rest of the forward pass")
     parts.watch(LabelTask, "validation_step", "validation")
     parts.watch(torch.Tensor, "backward", "rest of the backward pass")
