@@ -34,8 +34,9 @@ def shell_sums(lattice: Array, frac: Array, charges: Array, radii: Sequence[floa
     density = len(frac) / abs(np.linalg.det(lattice))
     first, second, distance = contacts(lattice, frac, max(radii) + REACH * WIDTH)
     products = charges[first] * charges[second] / np.sum(charges**2)
+    # Not a product of vectors, whose last digits depend on the number of threads.
     return [
-        float(products @ np.exp(-((distance - r) ** 2) / (2 * WIDTH**2)))
+        float(np.sum(products * np.exp(-((distance - r) ** 2) / (2 * WIDTH**2))))
         / np.sqrt(4 * np.pi * r**2 * WIDTH * np.sqrt(np.pi) * density)
         for r in radii
     ]
