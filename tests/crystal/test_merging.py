@@ -115,7 +115,7 @@ def test_a_chain_of_near_distances_is_cut():
 def test_symmetry_gives_the_classes_that_comparing_all_rows_gives(shared):
     for given in bench_crystals(shared, every=4):
         cell, supercell, distances = full(given, 100)
-        rows, orbits, _ = supercell.orbits(cell)
+        rows, orbits, _ = supercell.orbits
         whole = merge_pairs(cell.numbers, cell.oxidation, distances, supercell.images, TOLERANCE)
         short = merge_pairs(
             cell.numbers, cell.oxidation, distances[rows], supercell.images, TOLERANCE, orbits
