@@ -130,9 +130,7 @@ class HeadSums:
 
     def add(self, batch: RaggedBatch, attention: Tensor) -> None:
         """Add all sites of a batch; attention (E, blocks, H) is that to a single atom."""
-        atoms = batch.pair_count.new_zeros(len(batch.numbers))
-        atoms = atoms.index_add(0, batch.pair_row, batch.pair_count)
-        even = (1 / atoms)[batch.pair_row][:, None, None]
+        even = (1 / batch.row_atoms)[batch.pair_row][:, None, None]
         self._sums += _site_sums(batch, attention.double()).cpu()
         self._uniform += _site_sums(batch, even.double()).cpu()
         self.sites += float(batch.site_weight.sum())

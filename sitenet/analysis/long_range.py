@@ -39,9 +39,7 @@ def even_long_range(batch: RaggedBatch, heads: int) -> Tensor:
 
     This is heads x max_ij(d_ij) / A, which depends only on the geometry.
     """
-    atoms = batch.pair_count.new_zeros(len(batch.numbers))
-    atoms = atoms.index_add(0, batch.pair_row, batch.pair_count)
-    reach = (batch.pair_distance / atoms[batch.pair_row])[:, None]
+    reach = (batch.pair_distance / batch.row_atoms[batch.pair_row])[:, None]
     return heads * segment_max(reach, batch.crystal[batch.pair_row], batch.sizes.numel())[:, 0]
 
 

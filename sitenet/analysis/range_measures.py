@@ -40,20 +40,19 @@ by training with a cutoff, mean of the cutoffs that were trained.
 
 
 def measures_of_training(
-    long_range: pd.DataFrame, heads: pd.DataFrame, reach: pd.DataFrame
+    long_range: pd.DataFrame, heads: pd.DataFrame, curves: pd.DataFrame
 ) -> dict[str, float]:
     """All measures of a training but `cutoff_rise`, by name; NaN without test crystals.
 
     Args:
         long_range: table of `analysis.long_range`, of which the test crystals count.
         heads: table of `analysis.attention.HeadSums`.
-        reach: table of `analysis.reach`.
+        curves: table of `curves_of_training`.
     """
-    if reach.empty:
+    if curves.empty:
         return {measure.name: float("nan") for measure in MEASURES}
     tested = long_range[long_range.split == "test"]
     last = heads[heads.block == heads.block.max()]
-    curves = curves_of_training(reach)
     beyond = curves.set_index("within")
     return {
         "coefficient": float(tested.long_range_coefficient.median()),

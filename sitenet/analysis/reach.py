@@ -38,9 +38,7 @@ def attention_within(
     """
     attention: list[Tensor] = []
     model.crystals(batch, attention)
-    atoms = batch.pair_count.new_zeros(len(batch.numbers))
-    atoms = atoms.index_add(0, batch.pair_row, batch.pair_count)
-    even = batch.pair_count / atoms[batch.pair_row]
+    even = batch.pair_count / batch.row_atoms[batch.pair_row]
     weight = batch.site_weight[batch.pair_row]
     found, uniform = (
         _sums_within(batch, weight * share, distances) / batch.sizes[:, None]

@@ -2,10 +2,8 @@
 
 from argparse import Namespace
 
-from sitenet.api.given import Columns
-from sitenet.api.predictor import Prediction, Predictor
-from sitenet.cli.checks import check_output
-from sitenet.cli.table_output import print_rows, tell
+from sitenet.api.predictor import Prediction
+from sitenet.cli.table_output import opened, print_rows, tell
 
 
 def run_predict(options: Namespace) -> int:
@@ -13,14 +11,8 @@ def run_predict(options: Namespace) -> int:
 
     Returns the exit code. Raises UnusableModel, and OSError if there is no place for the table.
     """
-    check_output(options.out, [options.model, *options.crystals])
-    predictor = Predictor.load(options.model, options.device)
-    arguments = {
-        "level": options.level,
-        "columns": Columns(options.cif_column, options.id_column),
-        "seconds": options.seconds,
-        "workers": options.workers,
-    }
+    predictor, reading = opened(options)
+    arguments = {"level": options.level, **reading}
     if options.out is None:
         rows = predictor.stream(options.crystals, **arguments)
         return print_rows(Prediction._fields, rows)

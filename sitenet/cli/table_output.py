@@ -2,13 +2,30 @@
 
 import csv
 import sys
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 from typing import Any
 
+from sitenet.api.given import Columns
 from sitenet.api.output import TOLD, Written
-from sitenet.cli.checks import REFUSED
+from sitenet.api.predictor import Predictor
+from sitenet.cli.checks import REFUSED, check_output
 from sitenet.progress import log
+
+
+def opened(options: Namespace) -> tuple[Predictor, dict[str, Any]]:
+    """The model of `predict` or `embed`, and how it reads crystals, for the methods of Predictor.
+
+    Raises UnusableModel, and OSError if there is no place for the table.
+    """
+    check_output(options.out, [options.model, *options.crystals])
+    reading = {
+        "columns": Columns(options.cif_column, options.id_column),
+        "seconds": options.seconds,
+        "workers": options.workers,
+    }
+    return Predictor.load(options.model, options.device), reading
 
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

@@ -72,8 +72,10 @@ def draw_range(
         seed: of the bootstrap.
     """
     ordered = _by_range(trainings)
-    curves = pd.concat([_curves(training) for training in ordered], ignore_index=True)
-    measured = pd.DataFrame([_measured(training) for training in ordered])
+    of_each = [curves_of_training(read_table(training.reach)) for training in ordered]
+    measured = pd.DataFrame([_measured(*one) for one in zip(ordered, of_each, strict=True)])
+    named = [own.assign(**_named(t)) for t, own in zip(ordered, of_each, strict=True)]
+    curves = pd.concat(named, ignore_index=True)
     read = readings(measured, seed)
     tasks = list(dict.fromkeys(training.task for training in ordered))
     shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(tasks)))
@@ -112,20 +114,16 @@ def _named(training: Training) -> dict[str, Any]:
     return {"task": training.task, "known_range": known, "seed": training.seed}
 
 
-def _measured(training: Training) -> dict[str, Any]:
+def _measured(training: Training, curves: pd.DataFrame) -> dict[str, Any]:
     """A row of the table: the measures of a training, and its errors with and without a cutoff."""
     error = _error(training.metrics)
     with_cutoff = {r: _error(path) for r, path in sorted(training.with_cutoff.items())}
     found = measures_of_training(
-        read_table(training.long_range), pd.read_csv(training.heads), read_table(training.reach)
+        read_table(training.long_range), pd.read_csv(training.heads), curves
     )
     found["cutoff_rise"] = cutoff_rise(error, with_cutoff)
     errors = {"mae": error} | {f"mae_cutoff_{r:g}": value for r, value in with_cutoff.items()}
     return _named(training) | {measure.name: found[measure.name] for measure in MEASURES} | errors
-
-
-def _curves(training: Training) -> pd.DataFrame:
-    return curves_of_training(read_table(training.reach)).assign(**_named(training))
 
 
 def _draw_curves(

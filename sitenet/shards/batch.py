@@ -67,6 +67,12 @@ class RaggedBatch:
             )  # fmt: skip
         return made
 
+    @property
+    def row_atoms(self) -> Tensor:
+        """Supercell atoms (R,) that the merged pairs of each row stand for."""
+        none = self.pair_count.new_zeros(len(self.numbers))
+        return none.index_add(0, self.pair_row, self.pair_count)
+
     def within(self, distance: float) -> tuple["RaggedBatch", Tensor]:
         """The batch without pairs farther apart (A), and which pairs (E,) bool are left."""
         kept = self.pair_distance <= distance

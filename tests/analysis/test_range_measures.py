@@ -61,7 +61,7 @@ def test_measures_of_a_training() -> None:
             "far_share": [0.9, 0.2, 0.4, 0.5],
         }
     )
-    found = measures_of_training(long_range, heads, _reach())
+    found = measures_of_training(long_range, heads, curves_of_training(_reach()))
     assert found == pytest.approx(
         {
             "coefficient": 2.0,

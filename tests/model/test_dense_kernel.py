@@ -39,15 +39,6 @@ def evaluated(function, tensors):
     return [result.detach(), *torch.autograd.grad(result.sin().sum(), leaves)]
 
 
-@pytest.fixture(params=[1, 3])
-def threads(request):
-    """Threads of torch, given back afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("shape", [(100, 20, 48), (200, 2, 33), (49, 37, 70), (1, 1, 2), (0, 3, 5)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 def test_results_are_those_of_pytorch(threads, shape, dtype, tolerance):

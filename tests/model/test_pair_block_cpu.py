@@ -41,15 +41,6 @@ def fresh_choice(compiled):
     kernels.load.cache_clear()
 
 
-@pytest.fixture(params=[1, 3])
-def threads(request):
-    """Threads of torch, given back afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-5)])
 def test_matches_plain(compiled, threads, name, dtype, tolerance):
