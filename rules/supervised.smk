@@ -9,6 +9,7 @@ rule train:
         structures=rules.collect.output.structures,
         tested_structures=of(plan.run_tested, "structures"),
         tested_splits=of(plan.run_tested, "splits"),
+        auxiliary=of(plan.run, "auxiliary_labels"),
     output:
         weights=f"{paths.RUN}/model.safetensors",
         description=f"{paths.RUN}/model.json",
@@ -30,6 +31,7 @@ rule train:
         runtime=1440,
     params:
         code=code("train"),
+        auxiliary=of(plan.run, "auxiliary"),
         features=of(plan.run, "features"),
         model=of(plan.run, "model"),
         task=of(plan.run, "label"),

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from sitenet.model.input_features import PAIR_FEATURES, SiteFeatures
+from sitenet.model.input_features import ELEMENTS, PAIR_FEATURES, SiteFeatures
 from sitenet.model.layers import LMN, Nonnegative, Stack, segment_max, segment_mean, segment_softmax
 from sitenet.options.model import ModelSettings
+from sitenet.shards.batch import DenseBatch, RaggedBatch
 
 
 class Block(nn.Module):
@@ -31,12 +32,15 @@ class SiteNetParameters(nn.Module):
     """Site-Net without its pairwise part, which the subclasses compute in two ways.
 
     Both subclasses have the same parameters under the same names. The network works in units of
-    `label_scale` above `label_shift`, which training sets to the labels' spread and mean.
-    `local_width`, `crystal_width`: channels of a site's and a crystal's representation.
+    `label_scale` above `label_shift`, which training sets to the labels' spread and mean. With
+    `composition_reference`, `element_reference` (200,) by atomic number is what each element adds
+    to the label, in its unit, times its fraction. `local_width`, `crystal_width`: channels of a
+    site's and a crystal's representation.
     """
 
     label_shift: Tensor
     label_scale: Tensor
+    element_reference: Tensor
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -59,8 +63,12 @@ class SiteNetParameters(nn.Module):
         self.crystal_width = self.post_pool.outputs
         self.head_layers = Stack(self.crystal_width, settings.head_layers, norm)
         self.decoder = nn.Linear(self.head_layers.outputs, 1)
+        if settings.auxiliary:
+            self.auxiliary_decoder = nn.Linear(self.crystal_width, settings.auxiliary)
         self.register_buffer("label_shift", torch.zeros(()))
         self.register_buffer("label_scale", torch.ones(()))
+        if settings.composition_reference:
+            self.register_buffer("element_reference", torch.zeros(ELEMENTS))
 
     def crystal_vectors(
         self, sites: Tensor, site_weight: Tensor, crystal: Tensor, sizes: Tensor
@@ -89,10 +97,13 @@ class SiteNetParameters(nn.Module):
             self.label_shift.copy_(labels.double().mean())
             self.label_scale.copy_(spread)
 
-    def head(self, vectors: Tensor) -> Tensor:
+    def head(self, vectors: Tensor, batch: RaggedBatch | DenseBatch) -> Tensor:
         """The label of each crystal (B,) from its vector (B, C), in the label's unit."""
         hidden = self.head_layers(vectors, torch.ones_like(vectors[:, 0]))
         # Else autocast would round the label itself to bfloat16.
         output = self.decoder(hidden)[:, 0].to(self.label_scale.dtype)
         raw = self.label_shift + self.label_scale * output
+        if self.settings.composition_reference:
+            of_site = self.element_reference[batch.numbers].to(raw.dtype)[:, None]
+            raw = raw + segment_mean(of_site, batch.site_weight, batch.crystal, batch.sizes)[:, 0]
         return Nonnegative.apply(raw) if self.settings.output == "nonnegative" else raw

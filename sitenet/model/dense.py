@@ -16,7 +16,7 @@ class DenseSiteNet(SiteNetParameters):
 
     def forward(self, batch: DenseBatch) -> Tensor:
         """Labels (B,) in their unit."""
-        return self.head(self.crystals(batch))
+        return self.head(self.crystals(batch), batch)
 
     def crystals(self, batch: DenseBatch, trace: dict[str, Tensor] | None = None) -> Tensor:
         """Crystal vectors (B, crystal_width); `trace` as in `sites`."""
@@ -62,9 +62,11 @@ class DenseSiteNet(SiteNetParameters):
         values = self._on_pairs(block.values, pairs, kept)  # (R, A, e)
         mixed = torch.einsum("ijh,ije->ieh", attention, values).flatten(1)
         new_sites = block.sites(mixed, torch.ones_like(batch.oxidation))
+        residual = self.settings.residual
         if block.interactions is not None:
-            interactions = self._on_pairs(block.interactions, pairs, kept)
-        return new_sites, interactions, logits, attention
+            new = self._on_pairs(block.interactions, pairs, kept)
+            interactions = interactions + new if residual else new
+        return sites + new_sites if residual else new_sites, interactions, logits, attention
 
     @staticmethod
     def _on_pairs(network: torch.nn.Module, pairs: Tensor, kept: Tensor) -> Tensor:

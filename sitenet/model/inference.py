@@ -76,7 +76,7 @@ def predict_and_keep(
 
     def both(batch: RaggedBatch) -> Tensor:
         vectors = model.crystals(batch)
-        return torch.cat([model.head(vectors)[:, None], vectors], 1)
+        return torch.cat([model.head(vectors, batch)[:, None], vectors], 1)
 
     predictions, vectors, first = [], [], 0
     for rows in infer(model, both, store, batch_sites):

@@ -9,6 +9,9 @@ from sitenet.crystal.element_features import element_features, feature_scaling
 # "Angstrom star" (1.00001495 A); kept so that their weights give their predictions.
 BOHR = 0.529177210544 / 1.00001495
 
+ELEMENTS = 200
+"""Rows of tables by atomic number, as many as in the published models."""
+
 
 class SiteFeatures(nn.Module):
     """Learned element embedding, then the eight elemental properties and the oxidation state.
@@ -24,7 +27,9 @@ class SiteFeatures(nn.Module):
 
     def __init__(self, embedding_size: int, scaling: str) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(200, embedding_size, max_norm=1.0) if embedding_size else None
+        self.embedding = (
+            nn.Embedding(ELEMENTS, embedding_size, max_norm=1.0) if embedding_size else None
+        )
         shift, factor = feature_scaling(scaling)
         for name, values in (
             ("properties", element_features("impute")),

@@ -16,7 +16,8 @@ from sitenet.model.description import UnusableModel, read_description
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
 
-HEAD = ("head_layers", "decoder", "label_shift", "label_scale")
+HEAD = ("head_layers", "decoder", "label_shift", "label_scale", "element_reference",
+        "auxiliary_decoder")  # fmt: skip
 """Parts of a model that belong to a label; the rest is the encoder."""
 
 
@@ -63,7 +64,7 @@ def load_encoder(model: SiteNet, weights: Path) -> None:
         ValueError: the encoders are not of the same architecture.
     """
     stored = read_description(weights).model
-    of_head = {"head_layers", "output"}
+    of_head = {"head_layers", "output", "composition_reference", "auxiliary"}
     own, other = asdict(model.settings), asdict(stored)
     if differ := [name for name in own if own[name] != other[name] and name not in of_head]:
         changes = ", ".join(f"{name} is {other[name]}, not {own[name]}" for name in differ)

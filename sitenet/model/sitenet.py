@@ -29,7 +29,7 @@ class SiteNet(SiteNetParameters):
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Labels (B,) in their unit."""
-        return self.head(self.crystals(batch))
+        return self.head(self.crystals(batch), batch)
 
     def crystals(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
         """Crystal vectors (B, crystal_width); `attention` as in `sites`."""
@@ -43,6 +43,7 @@ class SiteNet(SiteNetParameters):
         over its atoms: divide by pair_count for one.
         """
         cutoff, kept = self.settings.cutoff, None
+        residual = self.settings.residual
         if cutoff is not None and self.settings.norm != "batch":  # which counts all pairs
             batch, kept = batch.within(cutoff)
         log_count = torch.log(batch.pair_count)
@@ -62,9 +63,12 @@ class SiteNet(SiteNetParameters):
                 weight = self._entry_weight(batch, evaluations)
                 results = self._general(block, sites, interactions, pairs, evaluations, weight)
             mixed, new_interactions, weights = results
-            sites = block.sites(mixed, batch.site_weight)
+            new_sites = block.sites(mixed, batch.site_weight)
+            sites = sites + new_sites if residual else new_sites
             layers.append(sites)
             if new_interactions is not None:
+                if residual:
+                    new_interactions = new_interactions + _chosen(interactions, evaluations.source)
                 interactions, evaluations = new_interactions, evaluations.following(pairs)
             if attention is not None:
                 attention.append(weights if kept is None else _spread(weights, kept))

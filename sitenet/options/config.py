@@ -68,6 +68,7 @@ def _contradictions(config: Configuration) -> Iterator[str]:
     yield from _in_datasets(config)
     if ENCODER in config.variants:
         yield f"variants.{ENCODER}: this name stands for the encoder of `infomax`, take another"
+    yield from _in_variants(config)
     yield from _in_infomax(config)
     yield from _in_few_labels(config.infomax)
     yield from _in_tuning(config)
@@ -172,6 +173,19 @@ def _in_runs(config: Configuration) -> Iterator[str]:
             yield f"{where} repeats runs[{config.runs.index(run)}]: remove one of them"
         if run.variant not in (*config.variants, ENCODER):
             yield _no_such(f"{where}.variant", run.variant, "variants", config.variants)
+        if variant := config.variants.get(run.variant):
+            for task in variant.training.get("auxiliary", config.training.auxiliary):
+                option = f"variant.{run.variant}.training.auxiliary"
+                yield from _no_task(config, where, option, run.dataset, task)
+
+
+def _in_variants(config: Configuration) -> Iterator[str]:
+    """Combinations of options that no network can have."""
+    for name, variant in config.variants.items():
+        try:
+            ModelSettings.from_dict({**config.model.to_dict(), **variant.model})
+        except ValueError as error:
+            yield f"variants.{name}.model: {error}"
 
 
 def _no_task(

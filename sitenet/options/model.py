@@ -90,10 +90,29 @@ class ModelSettings(Options):
         at_least=1,
         at_most=LARGEST_LAYER,
     )
+    residual: bool = option(
+        False,
+        "Whether a block adds its new sites and interactions to those before (residual "
+        "connections) in place of replacing them. Not in the paper.",
+    )
+    composition_reference: bool = option(
+        False,
+        "Whether the network predicts the difference from a linear function of the composition, "
+        "fitted to the training labels by ridge regression. Not in the paper.",
+    )
+    auxiliary: int = 0
+    """Labels that are learned beside the one to predict; set by the training."""
     site_feature_scaling: SiteFeatureScaling = "standard"
     """Set by the sections `features` and `infomax`."""
     output: Output = "linear"
     """Set by the task: `nonnegative` clamps predictions at zero (the paper's band gaps)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.residual and self.local_size not in (None, self.site_width):
+            raise ValueError(
+                "local_size must be null with `residual`: what is added has the same channels"
+            )
 
     @property
     def site_width(self) -> int:

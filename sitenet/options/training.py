@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sitenet.options.option import Options, option
+from sitenet.options.option import Name, Options, option
 
 LabelScaling = Literal["standard", "none"]
 
@@ -99,6 +99,20 @@ class TrainingSettings(LoopSettings):
         "Number of training crystals, drawn by the seed of the run; null takes all. Those of a "
         "smaller number are among those of a larger one.",
         at_least=1,
+    )
+    auxiliary: tuple[Name, ...] = option(
+        (),
+        "Other tasks of the data set whose labels the network learns beside the one that it is "
+        "trained for, where a training crystal has them. They count as much as that one, each in "
+        "its standard deviations; the task itself is left out of the list. Not in the paper.",
+        unique=True,
+    )
+    strain: float = option(
+        0.0,
+        "Standard deviation of the strain, the same in all directions, by which each training "
+        "crystal is stretched, anew in every epoch. Not in the paper.",
+        at_least=0,
+        less_than=0.2,
     )
 
 

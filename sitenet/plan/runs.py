@@ -80,6 +80,11 @@ class Setting:
         return cutoff if alike else None
 
     @property
+    def auxiliary(self) -> list[str]:
+        """Other tasks whose labels are learned beside."""
+        return [task for task in self.variant.training["auxiliary"] if task != self.task]
+
+    @property
     def model(self) -> dict[str, Any]:
         """What decides the network."""
         return {
@@ -121,7 +126,18 @@ class Run:
 
     @property
     def model(self) -> dict[str, Any]:
-        return self.setting.model
+        """What decides the network."""
+        return {**self.setting.model, "auxiliary": len(self.auxiliary)}
+
+    @property
+    def auxiliary(self) -> list[str]:
+        """Other tasks whose labels are learned beside."""
+        return self.setting.auxiliary
+
+    @property
+    def auxiliary_labels(self) -> list[str]:
+        """Their tables of labels."""
+        return [self.setting.crystals.dataset.labels(task) for task in self.auxiliary]
 
     @property
     def training(self) -> dict[str, Any]:

@@ -55,6 +55,8 @@ def obstacle(model: SiteNet, settings: LoopSettings, device: torch.device) -> st
     """Why steps on a GPU cannot be replayed, or None."""
     if settings.processes > 1:
         return "several processes share a batch"
+    if model.settings.auxiliary:
+        return "other labels are learned beside"
     if settings.precision not in TOLERANCES:
         return f"the precision is {settings.precision}"
     if model.settings.cutoff is not None:

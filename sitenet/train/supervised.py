@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from sitenet.splits.held_out import NOTHING, HeldOut
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
 from sitenet.tables import read_by_id, write_table
 from sitenet.train.batches import Batches
-from sitenet.train.data import TaskData, load_labelled
+from sitenet.train.data import TaskData, load_auxiliary, load_labelled
 from sitenet.train.devices import torch_device
 from sitenet.train.history import History, Report
+from sitenet.train.label_units import set_label_units
 from sitenet.train.launch import train_here, train_task, training_record
 from sitenet.train.loop import OnEpoch
 from sitenet.train.optimiser import set_seeds
@@ -41,7 +43,8 @@ from sitenet.train.training import Training
 class RunInputs:
     """Data of a run: `column` of `structures` is the label in `unit`; `shards` were made so.
 
-    held_out: what the run must not see, since it is tested on it in another task.
+    held_out: what the run must not see, since it is tested on it in another task. auxiliary:
+    tables of labels that are learned beside this one, by their columns.
     """
 
     structures: Path
@@ -51,6 +54,7 @@ class RunInputs:
     unit: str
     features: FeatureSettings
     held_out: HeldOut = NOTHING
+    auxiliary: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,10 @@ class SupervisedTraining(Training):
         crystals = read_featurised(inputs.shards, parts)
         crystals.require(*PARTS)
         crystals = _limit_training(crystals, inputs.features.n_atoms, settings)
-        return load_labelled(
+        data = load_labelled(
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
+        return replace(data, auxiliary=load_auxiliary(crystals, inputs.auxiliary))
 
     def report(self) -> Report:
         """Epochs by their errors."""
@@ -197,8 +202,7 @@ def _new_model(
     model_settings: ModelSettings, settings: TrainingSettings, data: TaskData, fitting: torch.Tensor
 ) -> SiteNet:
     model = SiteNet(model_settings)
-    if settings.label_scaling == "standard":
-        model.scale_labels(torch.tensor(data.target[fitting.numpy()]))
+    set_label_units(model, data, fitting, settings.label_scaling)
     return model
 
 

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.training import LoopSettings
+from sitenet.options.training import LoopSettings, TrainingSettings
+from sitenet.shards.batch import RaggedBatch
 from sitenet.train.batches import Batches, Packs
 from sitenet.train.distributed import Group
 from sitenet.train.replay import ReplayedError, absolute_error, replayed_error
+from sitenet.train.strain import draw_stretches, stretched
 
 Batch = tuple[Any, ...]
 """Crystals first, their weight in the mean over the processes last (see `Packs.packs`)."""
@@ -78,9 +80,11 @@ class LabelTask(Task):
     measures = ("mae",)
     judged = "mae"
     model: SiteNet
+    settings: TrainingSettings
+    train_batches: Batches
 
     def __init__(
-        self, model: SiteNet, settings: LoopSettings, train: Batches, validation: Batches
+        self, model: SiteNet, settings: TrainingSettings, train: Batches, validation: Batches
     ) -> None:
         super().__init__(model, settings, train, validation)
         self.data = train.data
@@ -88,16 +92,31 @@ class LabelTask(Task):
     def start(self, device: torch.device, group: Group) -> None:
         """Choose how training steps are launched, too."""
         super().start(device, group)
+        if self.data.auxiliary is not None:
+            self.others = torch.from_numpy(self.data.auxiliary).to(device)
         self.replayed = replayed_error(self.model, self.settings, device, self.train_batches)
 
+    def start_epoch(self, epoch: int) -> None:
+        """Stretch the crystals anew, too."""
+        super().start_epoch(epoch)
+        if strain := self.settings.strain:
+            stretches = draw_stretches(len(self.data.crystals), strain, self.settings.seed, epoch)
+            self.stretches = stretches.to(self.train_batches.targets.device)
+
     def train_step(self, batch: Batch, epoch: int, number: int) -> Found:
-        """This process's part of the error of a batch."""
-        crystals, target, _, weight = batch
-        if self.replayed is not None:
+        """This process's part of the error of a batch; that of other labels is in the loss only."""
+        crystals, target, indices, weight = batch
+        if self.settings.strain:
+            crystals = stretched(crystals, self.stretches[indices.to(self.stretches.device)])
+        share, others = weight / len(target), torch.zeros(())
+        if self.data.auxiliary is not None:
+            known = self.others[indices.to(self.others.device)]
+            error, others = label_errors(self.model, crystals, target, known)
+        elif self.replayed is not None:
             error = self.replayed(crystals, target)
         else:
             error = absolute_error(self.model, crystals, target)
-        return self._found(error * (weight / len(target)) / self.model.label_scale, error, batch)
+        return self._found((error / self.model.label_scale + others) * share, error, batch)
 
     def validation_step(self, batch: Batch, number: int) -> Found:
         """Add a batch to the error of the epoch."""
@@ -111,3 +130,13 @@ class LabelTask(Task):
         counted = len(crystals) if weight > 0 else 0
         sums = error.detach() if counted else torch.zeros_like(error)
         return Found(loss, sums[None], counted)
+
+
+def label_errors(
+    model: SiteNet, batch: RaggedBatch, target: Tensor, others: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Sums over crystals of the errors in the label (B,), and in `others` (B, K) where not NaN."""
+    vectors = model.crystals(batch)
+    error = (model.head(vectors, batch) - target).abs().sum()
+    differences = model.auxiliary_decoder(vectors).to(others.dtype) - others
+    return error, differences[~others.isnan()].abs().sum()

@@ -39,6 +39,7 @@ from sitenet.splits.parts import read_parts
 from sitenet.tables import write_table
 from sitenet.train.batches import Batches
 from sitenet.train.data import TaskData, load_labelled
+from sitenet.train.label_units import set_label_units
 from sitenet.train.loop import train_epochs
 from sitenet.train.task import Batch, Found, LabelTask
 
@@ -251,8 +252,7 @@ def new_model(
     model = SiteNet(model_settings)
     if encoder is not None:
         load_encoder(model, encoder)
-    if training.label_scaling == "standard":
-        model.scale_labels(torch.tensor(data.target[fitting.numpy()]))
+    set_label_units(model, data, fitting, training.label_scaling)
     return model
 
 

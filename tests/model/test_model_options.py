@@ -29,6 +29,9 @@ OPTIONS = [
     {"heads": 1, "site_feature_scaling": "dim"},
     {"embedding_size": 0, "heads": 1, "blocks": 1, "interaction_features": "distance"},
     {"local_activation": "relu", "local_size": 5, "head_layers": (6, 4)},
+    {"residual": True, "blocks": 3},
+    {"residual": True, "blocks": 3, "norm": "batch"},
+    {"composition_reference": True},
 ]
 
 
@@ -62,6 +65,8 @@ def test_merged_equals_dense(batches, options, training):
     torch.manual_seed(1)
     settings = ModelSettings(**(SMALL | options))
     dense = DenseSiteNet(settings).double().train(training)
+    if settings.composition_reference:
+        dense.element_reference.normal_()
     merged = SiteNet(settings).double().train(training)
     merged.load_state_dict(dense.state_dict())
     outputs, gradients = [], []

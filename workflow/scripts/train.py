@@ -25,6 +25,9 @@ with job(snakemake):
             unit=snakemake.params.task["unit"],
             features=FeatureSettings(**snakemake.params.features),
             held_out=held_out,
+            auxiliary=dict(
+                zip(snakemake.params.auxiliary, map(Path, snakemake.input.auxiliary), strict=True)
+            ),
         ),
         RunOutputs(
             weights=Path(snakemake.output.weights),
@@ -40,7 +43,7 @@ with job(snakemake):
             ),
         ),
         ModelSettings.from_dict(snakemake.params.model),
-        TrainingSettings(**snakemake.params.training),
+        TrainingSettings.from_dict(snakemake.params.training),
         accelerator=accelerator(snakemake.resources.gpu),
         label=f"{names.dataset} {names.task} {names.variant} seed {names.seed}",
     )
