@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from sitenet.model.filtered_sum import FilteredSum, Neighbours
 from sitenet.model.input_features import ELEMENTS, PAIR_FEATURES, SiteFeatures
 from sitenet.model.layers import LMN, Nonnegative, Stack, segment_max, segment_mean, segment_softmax
 from sitenet.options.model import ModelSettings
@@ -20,12 +21,29 @@ class Block(nn.Module):
     def __init__(self, settings: ModelSettings, last: bool) -> None:
         super().__init__()
         pair, like = settings.pair_width, (settings.norm, settings.local_activation)
+        self.residual = settings.residual
         new_sites = settings.local_size if last else None
         self.attention = Stack(pair, settings.attention_layers, *like)
         self.logits = nn.Linear(self.attention.outputs, settings.heads)
         self.values = LMN(pair, settings.site_features_per_head, *like)
-        self.sites = LMN(settings.site_width, new_sites or settings.site_width, *like)
+        self.filtered_sum = (
+            FilteredSum(settings.site_width, settings.filtered_sum)
+            if settings.filtered_sum
+            else None
+        )
+        found = settings.site_width + settings.filtered_sum
+        self.sites = LMN(found, new_sites or settings.site_width, *like)
         self.interactions = None if last else LMN(pair, settings.interaction_width, *like)
+
+    def new_sites(
+        self, mixed: Tensor, sites: Tensor, near: Neighbours | None, site_weight: Tensor
+    ) -> Tensor:
+        """New sites from the values that attention mixed (R, site_width), and the old ones."""
+        if self.filtered_sum is not None:
+            assert near is not None
+            mixed = torch.cat([mixed, self.filtered_sum(sites, near)], 1)
+        new = self.sites(mixed, site_weight)
+        return sites + new if self.residual else new
 
 
 class SiteNetParameters(nn.Module):
@@ -49,7 +67,7 @@ class SiteNetParameters(nn.Module):
         like = (norm, settings.local_activation)
         self.features = SiteFeatures(settings.embedding_size, settings.site_feature_scaling)
         self.site_input = LMN(self.features.outputs, width, *like)
-        inputs = len(PAIR_FEATURES[settings.interaction_features])
+        inputs = len(PAIR_FEATURES[settings.interaction_features]) + settings.distance_basis
         self.interaction_input = LMN(inputs, settings.interaction_width, *like)
         self.blocks = nn.ModuleList(
             Block(settings, last=k == settings.blocks - 1) for k in range(settings.blocks)

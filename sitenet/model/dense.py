@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from sitenet.model.base import Block, SiteNetParameters
-from sitenet.model.input_features import pair_features
+from sitenet.model.filtered_sum import Neighbours, neighbours
+from sitenet.model.input_features import pair_inputs
 from sitenet.shards.batch import DenseBatch
 
 
@@ -33,14 +34,16 @@ class DenseSiteNet(SiteNetParameters):
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), everyone)
         z_j = batch.numbers[batch.column]
         z_i = batch.numbers[:, None].expand_as(z_j)
-        inputs = pair_features(self.settings.interaction_features, z_i, z_j, batch.distance)
+        inputs = pair_inputs(self.settings, z_i, z_j, batch.distance)
+        near = self._neighbours(batch) if self.settings.filtered_sum else None
         interactions = self._on_pairs(self.interaction_input, inputs, kept)
         if trace is not None:
             trace |= {"site_input": sites, "interaction_input": interactions}
         layers = []
         for k, block in enumerate(self.blocks):
             assert isinstance(block, Block)
-            sites, interactions, logits, attention = self._block(block, sites, interactions, batch)
+            results = self._block(block, sites, interactions, batch, near)
+            sites, interactions, logits, attention = results
             layers.append(sites)
             if trace is not None:
                 trace |= {f"site{k}": sites, f"logits{k}": logits, f"attention{k}": attention}
@@ -48,7 +51,12 @@ class DenseSiteNet(SiteNetParameters):
         return torch.cat(layers, 1)
 
     def _block(
-        self, block: Block, sites: Tensor, interactions: Tensor, batch: DenseBatch
+        self,
+        block: Block,
+        sites: Tensor,
+        interactions: Tensor,
+        batch: DenseBatch,
+        near: Neighbours | None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         kept = ~batch.padding
         atoms = batch.column.shape[1]
@@ -61,12 +69,19 @@ class DenseSiteNet(SiteNetParameters):
         attention = logits.masked_fill(masked[:, :, None], -torch.inf).softmax(1)
         values = self._on_pairs(block.values, pairs, kept)  # (R, A, e)
         mixed = torch.einsum("ijh,ije->ieh", attention, values).flatten(1)
-        new_sites = block.sites(mixed, torch.ones_like(batch.oxidation))
-        residual = self.settings.residual
+        new_sites = block.new_sites(mixed, sites, near, torch.ones_like(batch.oxidation))
         if block.interactions is not None:
             new = self._on_pairs(block.interactions, pairs, kept)
-            interactions = interactions + new if residual else new
-        return sites + new_sites if residual else new_sites, interactions, logits, attention
+            interactions = interactions + new if self.settings.residual else new
+        return new_sites, interactions, logits, attention
+
+    def _neighbours(self, batch: DenseBatch) -> Neighbours:
+        """Every pair by itself."""
+        row, atom = (~batch.padding).nonzero().unbind(1)
+        distance = batch.distance[row, atom]
+        one, own = torch.ones_like(distance), torch.arange(len(row), device=row.device)
+        column = batch.column[row, atom]
+        return neighbours(row, column, one, own, distance, self.settings.filtered_sum_cutoff)
 
     @staticmethod
     def _on_pairs(network: torch.nn.Module, pairs: Tensor, kept: Tensor) -> Tensor:

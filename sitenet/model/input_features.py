@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sitenet.crystal.element_features import element_features, feature_scaling
+from sitenet.options.model import ModelSettings
 
 # Angstrom per bohr as the published models were trained with: CODATA 2022, but in units of the
 # "Angstrom star" (1.00001495 A); kept so that their weights give their predictions.
@@ -53,6 +54,18 @@ class SiteFeatures(nn.Module):
 PAIR_FEATURES = {"distance_coulomb": ("d (A)", "ln Coulomb"), "distance": ("d (A)",)}
 
 
+LARGEST_CENTRE = 8.0
+"""A, of the Gaussians of `distance_basis`."""
+
+
+def pair_inputs(settings: ModelSettings, z_i: Tensor, z_j: Tensor, distance: Tensor) -> Tensor:
+    """Features of pairs: those of `pair_features`, then `distance_basis` Gaussians of d."""
+    found = pair_features(settings.interaction_features, z_i, z_j, distance)
+    if not settings.distance_basis:
+        return found
+    return torch.cat([found, gaussians(distance, settings.distance_basis, LARGEST_CENTRE)], -1)
+
+
 def pair_features(kind: str, z_i: Tensor, z_j: Tensor, distance: Tensor) -> Tensor:
     """Features (..., 1 or 2) of pairs: d in A, and with `distance_coulomb` ln of the Coulomb entry.
 
@@ -66,3 +79,12 @@ def pair_features(kind: str, z_i: Tensor, z_j: Tensor, distance: Tensor) -> Tens
     apart = z_i * z_j / (torch.where(same, 1.0, distance) / BOHR)
     coulomb = torch.where(same, 0.5 * z_i**2.4, apart)
     return torch.stack([distance, torch.log(coulomb + 1e-8).clamp(-10, 10)], -1)
+
+
+def gaussians(distance: Tensor, count: int, largest: float) -> Tensor:
+    """Gaussians (..., count) of distances (...) in A, with centres from 0 to `largest`.
+
+    Each falls to 1/e at the centre of the next.
+    """
+    centres = torch.linspace(0, largest, count, dtype=distance.dtype, device=distance.device)
+    return torch.exp(-(((distance[..., None] - centres) * ((count - 1) / largest)) ** 2))

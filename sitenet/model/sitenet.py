@@ -12,7 +12,8 @@ from torch import Tensor
 
 from sitenet.model.base import Block, SiteNetParameters
 from sitenet.model.evaluations import Evaluations, PairIndex
-from sitenet.model.input_features import pair_features
+from sitenet.model.filtered_sum import Neighbours, neighbours
+from sitenet.model.input_features import pair_inputs
 from sitenet.model.kernels import fast_path, linear, use_compiled_layers
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import PairWeights, pair_block
@@ -43,7 +44,6 @@ class SiteNet(SiteNetParameters):
         over its atoms: divide by pair_count for one.
         """
         cutoff, kept = self.settings.cutoff, None
-        residual = self.settings.residual
         if cutoff is not None and self.settings.norm != "batch":  # which counts all pairs
             batch, kept = batch.within(cutoff)
         log_count = torch.log(batch.pair_count)
@@ -54,6 +54,7 @@ class SiteNet(SiteNetParameters):
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
         weight = self._entry_weight(batch, evaluations)
         interactions = self._interactions(batch, evaluations, sites.dtype, weight)
+        near = self._neighbours(batch) if self.settings.filtered_sum else None
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
@@ -63,11 +64,10 @@ class SiteNet(SiteNetParameters):
                 weight = self._entry_weight(batch, evaluations)
                 results = self._general(block, sites, interactions, pairs, evaluations, weight)
             mixed, new_interactions, weights = results
-            new_sites = block.sites(mixed, batch.site_weight)
-            sites = sites + new_sites if residual else new_sites
+            sites = block.new_sites(mixed, sites, near, batch.site_weight)
             layers.append(sites)
             if new_interactions is not None:
-                if residual:
+                if self.settings.residual:
                     new_interactions = new_interactions + _chosen(interactions, evaluations.source)
                 interactions, evaluations = new_interactions, evaluations.following(pairs)
             if attention is not None:
@@ -94,8 +94,13 @@ class SiteNet(SiteNetParameters):
         sites = evaluations.row, evaluations.column
         z_i, z_j = (batch.numbers.index_select(0, site) for site in sites)
         distance = batch.pair_distance.index_select(0, batch.type_first)
-        inputs = pair_features(self.settings.interaction_features, z_i, z_j, distance)
+        inputs = pair_inputs(self.settings, z_i, z_j, distance)
         return self.interaction_input(inputs.to(dtype), weight)
+
+    def _neighbours(self, batch: RaggedBatch) -> Neighbours:
+        distance = batch.pair_distance.index_select(0, batch.type_first)
+        pairs = batch.pair_row, batch.pair_column, batch.pair_count, batch.pair_type
+        return neighbours(*pairs, distance, self.settings.filtered_sum_cutoff)
 
     @property
     def fusable(self) -> bool:

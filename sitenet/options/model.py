@@ -95,6 +95,24 @@ class ModelSettings(Options):
         "Whether a block adds its new sites and interactions to those before (residual "
         "connections) in place of replacing them. Not in the paper.",
     )
+    distance_basis: int = option(
+        0,
+        "Gaussians of the distance, with centres up to 8 Å, among the input features of a pair of "
+        "atoms. Not in the paper.",
+        at_least=0,
+        at_most=1000,
+    )
+    filtered_sum: int = option(
+        0,
+        "Channels of a sum over near atoms of their features times a learned function of the "
+        "distance, which each block has beside the attention; with 0 there is none. Not in the "
+        "paper.",
+        at_least=0,
+        at_most=LARGEST_LAYER,
+    )
+    filtered_sum_cutoff: float = option(
+        6.0, "Radius (Å) of this sum, at which the weight of an atom falls to zero.", more_than=0
+    )
     composition_reference: bool = option(
         False,
         "Whether the network predicts the difference from a linear function of the composition, "
@@ -113,6 +131,8 @@ class ModelSettings(Options):
             raise ValueError(
                 "local_size must be null with `residual`: what is added has the same channels"
             )
+        if self.distance_basis == 1:
+            raise ValueError("distance_basis must be 0 or more than 1")
 
     @property
     def site_width(self) -> int:

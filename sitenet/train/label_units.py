@@ -56,8 +56,8 @@ def _ridge(
     """Constant, and coefficient of each element."""
     from sklearn.linear_model import RidgeCV  # takes a second to import, and few trainings need it
 
-    present = fractions.any(axis=0)
+    present = np.flatnonzero(fractions.any(axis=0))
     fitted = RidgeCV(PENALTIES).fit(fractions[:, present], labels)
-    reference = np.zeros(len(present))
+    reference = np.zeros(fractions.shape[1])
     reference[present] = fitted.coef_
     return float(fitted.intercept_), reference

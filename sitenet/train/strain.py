@@ -19,6 +19,6 @@ def draw_stretches(crystals: int, strain: float, seed: int, epoch: int) -> Tenso
 
 
 def stretched(batch: RaggedBatch, factors: Tensor) -> RaggedBatch:
-    """The batch with distances times `factors` (B,): equal ones stay equal, and so do pair types."""
+    """The batch with distances times `factors` (B,): equal ones stay equal."""
     of_pair = factors[batch.crystal].index_select(0, batch.pair_row)
     return replace(batch, pair_distance=batch.pair_distance * of_pair)

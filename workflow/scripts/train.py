@@ -25,9 +25,12 @@ with job(snakemake):
             unit=snakemake.params.task["unit"],
             features=FeatureSettings(**snakemake.params.features),
             held_out=held_out,
-            auxiliary=dict(
-                zip(snakemake.params.auxiliary, map(Path, snakemake.input.auxiliary), strict=True)
-            ),
+            auxiliary={
+                name: Path(table)
+                for name, table in zip(
+                    snakemake.params.auxiliary, snakemake.input.auxiliary, strict=True
+                )
+            },
         ),
         RunOutputs(
             weights=Path(snakemake.output.weights),
