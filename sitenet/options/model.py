@@ -90,6 +90,11 @@ class ModelSettings(Options):
         at_least=1,
         at_most=LARGEST_LAYER,
     )
+    site_geometry: bool = option(
+        False,
+        "Whether the input features of a site include what surrounds it (coordination, bond "
+        "lengths, angles); `features.site_geometry` must be true.",
+    )
     site_feature_scaling: SiteFeatureScaling = "standard"
     """Set by the sections `features` and `infomax`."""
     output: Output = "linear"
