@@ -10,6 +10,7 @@ from sitenet.crystal.element_features import HEAVIEST, missing_property
 from sitenet.crystal.greedy_supercell import greedy_supercell, pymatgen_primitive
 from sitenet.crystal.merging import merge_pairs
 from sitenet.crystal.primitive import primitive_cell
+from sitenet.crystal.site_geometry import geometry_kinds
 from sitenet.crystal.supercell import optimal_supercell
 from sitenet.options.features import FeatureSettings
 from sitenet.structure.cif import Crystal
@@ -28,6 +29,7 @@ class MergedCrystal:
     lattice (3, 3): primitive vectors as rows, in A. numbers (P,). frac (P, 3). oxidation (P,) in e.
     supercell (3, 3): integer; rows are supercell vectors in units of primitive vectors. images: K.
     site_class, row_length, pair_class, pair_distance, pair_count: as in `MergedPairs`.
+    geometry (R, G): of the classes, as from `geometry_kinds`; None without `site_geometry`.
     """
 
     lattice: Float
@@ -41,6 +43,7 @@ class MergedCrystal:
     pair_class: Int
     pair_distance: Float
     pair_count: Int
+    geometry: Float | None = None
 
 
 def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
@@ -58,15 +61,24 @@ def featurise(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
         lattice, numbers, frac, oxidation = pymatgen_primitive(*given)
         matrix = greedy_supercell(lattice, len(numbers), settings.n_atoms)
         distances = atom_distances(lattice, frac, matrix)
-        orbits = np.arange(len(numbers))
+        orbits = symmetric = np.arange(len(numbers))
     else:
         cell = primitive_cell(*given, settings.primitive_tolerance)
         lattice, numbers, frac, oxidation = cell.lattice, cell.numbers, cell.frac, cell.oxidation
         supercell = optimal_supercell(cell, settings.n_atoms)
         matrix, distances, (_, orbits, _) = supercell.matrix, supercell.distances, supercell.orbits
+        symmetric = cell.images.min(axis=0)  # also by operations that the supercell breaks
+    kinds = geometry = None
+    if settings.site_geometry:
+        kinds, geometry = geometry_kinds(lattice, numbers, frac, symmetric)
     images = distances.shape[1] // len(numbers)
-    merged = merge_pairs(numbers, oxidation, distances, images, settings.merge_tolerance, orbits)
-    return MergedCrystal(lattice, numbers, frac, oxidation, matrix, images, **vars(merged))
+    tolerance = settings.merge_tolerance
+    merged = merge_pairs(numbers, oxidation, distances, images, tolerance, orbits, kinds)
+    if kinds is not None and geometry is not None:
+        geometry = geometry[kinds[np.unique(merged.site_class, return_index=True)[1]]]
+    return MergedCrystal(
+        lattice, numbers, frac, oxidation, matrix, images, **vars(merged), geometry=geometry
+    )
 
 
 def _check_elements(numbers: Int, missing: str) -> None:

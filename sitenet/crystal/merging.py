@@ -42,15 +42,16 @@ def merge_pairs(
     images: int,
     tolerance: float,
     orbits: Int | None = None,
+    kinds: Int | None = None,
 ) -> MergedPairs:
     """Merge the equivalent sites and equal pairs of one crystal.
 
-    Initial classes are given by (atomic number, oxidation state); they are split by the multiset of
-    (class_j, d) of each row until they no longer change. Sorted rows are compared element by
-    element with the first row of their class, so that distances of a class differ by at most
-    `tolerance`, and distances merged into a pair are within `tolerance` of their mean. In total, no
-    distance changes by more than 2 x `tolerance`. The zero distance of a site to itself is never
-    merged, as no two atoms are that close.
+    Initial classes are given by (atomic number, oxidation state, kind); they are split by the
+    multiset of (class_j, d) of each row until they no longer change. Sorted rows are compared
+    element by element with the first row of their class, so that distances of a class differ by at
+    most `tolerance`, and distances merged into a pair are within `tolerance` of their mean. In
+    total, no distance changes by more than 2 x `tolerance`. The zero distance of a site to itself
+    is never merged, as no two atoms are that close.
 
     Args:
         numbers: (P,) atomic numbers.
@@ -59,12 +60,16 @@ def merge_pairs(
         images: K.
         tolerance: in A.
         orbits: (P,) row of `distances` that applies to each site; None: row q is site q.
+        kinds: (P,) what else tells sites apart, as a number from 0; None: nothing.
     """
     every = np.arange(len(numbers))
     orbits = every if orbits is None else orbits
     firsts = np.empty(len(distances), dtype=np.int64)
     firsts[orbits[::-1]] = every[::-1]
     labels = species_of(numbers[firsts], oxidation[firsts])
+    if kinds is not None:
+        both = labels * (kinds.max() + 1) + kinds[firsts]
+        labels = np.unique(both, return_inverse=True)[1]
     row_class = _refine(labels, orbits, distances, images, tolerance)
     numbered: dict[int, int] = {}
     rows: list[int] = []

@@ -65,7 +65,9 @@ class SiteNetParameters(nn.Module):
         self.settings = settings
         norm, width = settings.norm, settings.site_width
         like = (norm, settings.local_activation)
-        self.features = SiteFeatures(settings.embedding_size, settings.site_feature_scaling)
+        self.features = SiteFeatures(
+            settings.embedding_size, settings.site_feature_scaling, settings.site_geometry
+        )
         self.site_input = LMN(self.features.outputs, width, *like)
         inputs = len(PAIR_FEATURES[settings.interaction_features]) + settings.distance_basis
         self.interaction_input = LMN(inputs, settings.interaction_width, *like)

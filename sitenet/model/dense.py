@@ -31,7 +31,8 @@ class DenseSiteNet(SiteNetParameters):
         """
         everyone = torch.ones_like(batch.oxidation)
         kept = ~batch.padding
-        sites = self.site_input(self.features(batch.numbers, batch.oxidation), everyone)
+        known = self.features(batch.numbers, batch.oxidation, batch.geometry)
+        sites = self.site_input(known, everyone)
         z_j = batch.numbers[batch.column]
         z_i = batch.numbers[:, None].expand_as(z_j)
         inputs = pair_inputs(self.settings, z_i, z_j, batch.distance)

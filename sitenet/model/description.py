@@ -42,6 +42,10 @@ class Description:
                 f"{self.path}: features.n_atoms must be from 1 to {LARGEST_N:,}, not "
                 f"{features.n_atoms}"
             )
+        if self.model.site_geometry and not features.site_geometry:
+            raise UnusableModel(
+                f"{self.path}: model.site_geometry is true, but features.site_geometry is not"
+            )
         return features
 
     def unit(self) -> str:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from sitenet.crystal.element_features import element_features, feature_scaling
+from sitenet.crystal.site_geometry import CHANNELS
 from sitenet.options.model import ModelSettings
 
 # Angstrom per bohr as the published models were trained with: CODATA 2022, but in units of the
@@ -19,15 +20,17 @@ class SiteFeatures(nn.Module):
 
     The embedding has 200 rows, N(0, 1), norm at most 1 (section 2.2, 10.1039/d3dd00005b).
     Properties are shifted and scaled as `scaling` says (`feature_scaling`). Without an embedding
-    (size 0) the properties alone, as in 10.1039/d4dd00202d.
+    (size 0) the properties alone, as in 10.1039/d4dd00202d. With `geometry`, what surrounds the
+    site (`sitenet.crystal.site_geometry`) comes last.
     """
 
     properties: Tensor
     shift: Tensor
     factor: Tensor
 
-    def __init__(self, embedding_size: int, scaling: str) -> None:
+    def __init__(self, embedding_size: int, scaling: str, geometry: bool = False) -> None:
         super().__init__()
+        self.geometry = geometry
         self.embedding = (
             nn.Embedding(ELEMENTS, embedding_size, max_norm=1.0) if embedding_size else None
         )
@@ -40,15 +43,26 @@ class SiteFeatures(nn.Module):
             # float32 in double precision too: the published models saw the rounded values.
             buffer = torch.tensor(values, dtype=torch.float32)
             self.register_buffer(name, buffer, persistent=False)
-        self.outputs = embedding_size + self.shift.numel()
+        self.outputs = embedding_size + self.shift.numel() + geometry * len(CHANNELS)
 
-    def forward(self, numbers: Tensor, oxidation: Tensor) -> Tensor:
-        """numbers (R,) int64, oxidation (R,) in e -> (R, outputs)."""
+    def forward(self, numbers: Tensor, oxidation: Tensor, geometry: Tensor | None = None) -> Tensor:
+        """numbers (R,) int64, oxidation (R,) in e, geometry (R, G) if it is read -> (R, outputs).
+
+        Raises:
+            ValueError: the geometry is missing.
+        """
         known = torch.cat([self.properties[numbers], oxidation[:, None]], 1)
-        scaled = (known - self.shift) * self.factor
-        if self.embedding is None:
-            return scaled
-        return torch.cat([self.embedding(numbers), scaled], 1)
+        parts = [(known - self.shift) * self.factor]
+        if self.embedding is not None:
+            parts.insert(0, self.embedding(numbers))
+        if self.geometry:
+            if geometry is None or geometry.shape[1] != len(CHANNELS):
+                raise ValueError(
+                    "the model reads the geometry of sites, which these crystals lack: featurise "
+                    "them with features.site_geometry: true"
+                )
+            parts.append(geometry)
+        return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
 
 PAIR_FEATURES = {"distance_coulomb": ("d (A)", "ln Coulomb"), "distance": ("d (A)",)}

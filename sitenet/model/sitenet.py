@@ -51,7 +51,8 @@ class SiteNet(SiteNetParameters):
             log_count = log_count.masked_fill(batch.pair_distance > cutoff, -torch.inf)
         pairs = PairIndex(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
         evaluations = Evaluations.of_types(pairs, batch.pair_type, batch.type_first)
-        sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
+        known = self.features(batch.numbers, batch.oxidation, batch.geometry)
+        sites = self.site_input(known, batch.site_weight)
         weight = self._entry_weight(batch, evaluations)
         interactions = self._interactions(batch, evaluations, sites.dtype, weight)
         near = self._neighbours(batch) if self.settings.filtered_sum else None

@@ -66,6 +66,7 @@ def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, A
 def _contradictions(config: Configuration) -> Iterator[str]:
     """Names that are used but not given, or that mean something else; impossible combinations."""
     yield from _in_datasets(config)
+    yield from _without_geometry(config)
     if ENCODER in config.variants:
         yield f"variants.{ENCODER}: this name stands for the encoder of `infomax`, take another"
     yield from _in_variants(config)
@@ -104,6 +105,23 @@ def _in_datasets(config: Configuration) -> Iterator[str]:
                 f"datasets.{name}.split.column: {split.column!r} must be among the `extra` "
                 "columns of a source of kind table or cif_folder"
             )
+
+
+def _without_geometry(config: Configuration) -> Iterator[str]:
+    """Networks that read the geometry of sites where there is none."""
+    models = {"model": config.model.site_geometry} | {
+        f"variants.{name}.model": section.model.get("site_geometry", False)
+        for name, section in config.variants.items()
+    }
+    if not config.features.site_geometry:
+        for where, reads in models.items():
+            if reads:
+                yield f"{where}.site_geometry needs features.site_geometry: true"
+    if config.infomax.model.site_geometry:
+        yield (
+            "infomax.model.site_geometry must be false: false samples have other elements on the "
+            "sites of a crystal, whose geometry is not that of the crystal"
+        )
 
 
 def _in_infomax(config: Configuration) -> Iterator[str]:

@@ -49,6 +49,12 @@ class FeatureSettings(Options):
         "Elements without a tabulated property: `impute` gives them the mean of the other "
         "elements, `drop` rejects their crystals, as the published code does.",
     )
+    site_geometry: bool = option(
+        False,
+        "Whether crystals are featurised with what surrounds each site: coordination numbers, bond "
+        "lengths and Steinhardt's bond-orientational order parameters, which see angles. Networks "
+        "with `model.site_geometry` read it.",
+    )
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ class ModelSettings(Options):
     )
     auxiliary: int = 0
     """Labels that are learned beside the one to predict; set by the training."""
+    site_geometry: bool = option(
+        False,
+        "Whether the input features of a site include what surrounds it (coordination, bond "
+        "lengths, angles); `features.site_geometry` must be true.",
+    )
     site_feature_scaling: SiteFeatureScaling = "standard"
     """Set by the sections `features` and `infomax`."""
     output: Output = "linear"

@@ -22,6 +22,7 @@ class RaggedBatch:
     pair_count (E,) supercell atoms of each merged pair; pair_type (E,) int64 one of T types, which
     are those of each crystal in turn, type_first (T,) int64 first pair of each, rising (see
     `pair_types`). Types follow from species and distances: where these change, see `with_types`.
+    geometry (R, G): what surrounds the sites of each class; G is 0 if they were featurised without.
     """
 
     numbers: Tensor
@@ -36,6 +37,7 @@ class RaggedBatch:
     pair_count: Tensor
     pair_type: Tensor
     type_first: Tensor
+    geometry: Tensor
 
     def to(self, device: torch.device | str) -> "RaggedBatch":
         """The same batch on `device`."""
@@ -48,7 +50,7 @@ class RaggedBatch:
         """
         crystals, rows, pairs, types = map(list, zip(*sizes, strict=True))
         lengths = {
-            **dict.fromkeys(("numbers", "oxidation", "site_weight", "crystal"), rows),
+            **dict.fromkeys(("numbers", "oxidation", "site_weight", "crystal", "geometry"), rows),
             **dict.fromkeys(("pair_row", "pair_column", "pair_distance", "pair_count"), pairs),
             **{"sizes": crystals, "pair_type": pairs, "type_first": types},
         }
@@ -88,7 +90,7 @@ class RaggedBatch:
 
     def with_types(self) -> "RaggedBatch":
         """The batch with pair types computed anew, for species or distances that have changed."""
-        species = species_codes(self.numbers, self.oxidation)
+        species = species_codes(self.numbers, self.oxidation, self.geometry)
         types, first = pair_types(
             species, self.crystal, self.pair_row, self.pair_column, self.pair_distance
         )
@@ -99,7 +101,7 @@ class RaggedBatch:
 
         Types are computed anew where distances lose digits, since more of them may be equal then.
         """
-        real = ("oxidation", "site_weight", "sizes", "pair_distance", "pair_count")
+        real = ("oxidation", "site_weight", "sizes", "pair_distance", "pair_count", "geometry")
         cast = replace(self, **{name: getattr(self, name).to(dtype) for name in real})
         return cast.with_types() if dtype.itemsize < self.pair_distance.itemsize else cast
 
@@ -110,7 +112,7 @@ class DenseBatch:
 
     numbers, oxidation, crystal (R,) for the R unique sites of all crystals; sizes (B,);
     distance (R, A) in A, column (R, A) int64 row of the unique site that atom j is an image of,
-    padding (R, A) bool, True beyond the crystal's own atoms.
+    padding (R, A) bool, True beyond the crystal's own atoms. geometry (R, G) of each site.
     """
 
     numbers: Tensor
@@ -120,6 +122,7 @@ class DenseBatch:
     distance: Tensor
     column: Tensor
     padding: Tensor
+    geometry: Tensor
 
     @property
     def site_weight(self) -> Tensor:
@@ -128,11 +131,14 @@ class DenseBatch:
 
 
 def dense_batch(
-    crystals: Sequence[tuple[NDArray, NDArray, NDArray]], dtype: torch.dtype = torch.float64
+    crystals: Sequence[tuple[NDArray, NDArray, NDArray]],
+    dtype: torch.dtype = torch.float64,
+    geometry: Sequence[NDArray] | None = None,
 ) -> DenseBatch:
     """Pad crystals given as (numbers (P,), oxidation (P,), distances (P, A)) to one batch.
 
     Supercell atom j of a crystal is an image of its site j // (A / P) (images are contiguous).
+    `geometry`: that of the sites (P, G) of each crystal.
     """
     widest = max(distances.shape[1] for _, _, distances in crystals)
     rows = sum(len(numbers) for numbers, _, _ in crystals)
@@ -157,14 +163,18 @@ def dense_batch(
         distance=distance,
         column=column,
         padding=padding,
+        geometry=_geometry(geometry, len(distance)).to(dtype),
     )
 
 
-def ragged_batch(crystals: Sequence[tuple[NDArray, NDArray, MergedPairs]]) -> RaggedBatch:
+def ragged_batch(
+    crystals: Sequence[tuple[NDArray, NDArray, MergedPairs]],
+    geometry: Sequence[NDArray] | None = None,
+) -> RaggedBatch:
     """Crystals given as (numbers (P,), oxidation (P,), merged pairs) as one float64 batch.
 
     For crystals in memory at full precision; a `CrystalStore` makes batches of many. Pair types
-    have equal distances in double precision.
+    have equal distances in double precision. `geometry`: that of each crystal's classes (R, G).
     """
     first = [np.unique(pairs.site_class, return_index=True)[1] for _, _, pairs in crystals]
     classes = torch.tensor([len(f) for f in first])
@@ -182,7 +192,9 @@ def ragged_batch(crystals: Sequence[tuple[NDArray, NDArray, MergedPairs]]) -> Ra
     numbers = joined(z[f] for (z, _, _), f in zip(crystals, first, strict=True)).long()
     oxidation = joined(o[f] for (_, o, _), f in zip(crystals, first, strict=True)).double()
     distance = joined(p.pair_distance for _, _, p in crystals).double()
-    types = pair_types(species_codes(numbers, oxidation), crystal, row, column, distance)
+    surroundings = _geometry(geometry, len(numbers))
+    species = species_codes(numbers, oxidation, surroundings)
+    types = pair_types(species, crystal, row, column, distance)
     return RaggedBatch(
         numbers=numbers,
         oxidation=oxidation,
@@ -196,4 +208,11 @@ def ragged_batch(crystals: Sequence[tuple[NDArray, NDArray, MergedPairs]]) -> Ra
         pair_count=joined(p.pair_count for _, _, p in crystals).double(),
         pair_type=types[0],
         type_first=types[1],
+        geometry=surroundings,
     )
+
+
+def _geometry(parts: Sequence[NDArray] | None, rows: int) -> Tensor:
+    """The geometry of some crystals together (rows, G), G = 0 if they have none."""
+    together = np.zeros((rows, 0)) if parts is None else np.concatenate(parts)
+    return torch.from_numpy(together)

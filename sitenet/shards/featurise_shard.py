@@ -53,7 +53,7 @@ def build_shard(
     with (
         atomic_path(shard) as file,
         atomic_path(rejected) as reasons,
-        open_writer(file) as writer,
+        open_writer(file, settings.site_geometry) as writer,
         reasons.open("w", newline="") as listing,
     ):
         table = csv.writer(listing)

@@ -75,4 +75,5 @@ def padded(batch: RaggedBatch, capacity: Capacity) -> RaggedBatch:
         pair_count=F.pad(batch.pair_count, (0, room.pairs), value=1),
         pair_type=torch.cat([batch.pair_type, pair_type]),
         type_first=torch.cat([batch.type_first, first]),
+        geometry=F.pad(batch.geometry, (0, 0, 0, room.rows)),
     )

@@ -2,9 +2,9 @@
 
 What a block of the model sees of a pair is its two sites and its interaction features. In the first
 block, sites of one species (element and oxidation state) are equal whatever surrounds them, and so
-are all pairs of such sites at one distance: the networks are evaluated once for each type. From the
-second block on sites depend on their surroundings, and only the site classes of the merging are
-equal.
+are all pairs of such sites at one distance: the networks are evaluated once for each type. Where
+crystals have a geometry of sites, it is part of their species. From the second block on sites
+depend on their surroundings, and only the site classes of the merging are equal.
 """
 
 import torch
@@ -27,10 +27,17 @@ def pair_types(
     return distinct(pair << 32 | distance_codes(distance))
 
 
-def species_codes(numbers: Tensor, oxidation: Tensor) -> Tensor:
-    """Element and oxidation state of each site class as a number (R,) int64 from 0."""
+def species_codes(numbers: Tensor, oxidation: Tensor, geometry: Tensor | None = None) -> Tensor:
+    """Element and oxidation state of each site class as a number (R,) int64 from 0.
+
+    With `geometry` (R, G), what surrounds a site is part of its species.
+    """
     states, state = torch.unique(oxidation, return_inverse=True)
-    return torch.unique(numbers * len(states) + state, return_inverse=True)[1]
+    codes = torch.unique(numbers * len(states) + state, return_inverse=True)[1]
+    if geometry is None or not geometry.shape[1]:
+        return codes
+    kinds, kind = torch.unique(geometry, dim=0, return_inverse=True)
+    return torch.unique(codes * len(kinds) + kind, return_inverse=True)[1]
 
 
 def distance_codes(distance: Tensor) -> Tensor:

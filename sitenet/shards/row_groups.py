@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.merging import sites_apart
+from sitenet.crystal.site_geometry import CHANNELS
 from sitenet.shards.pair_types import pair_types, species_codes
-from sitenet.shards.schema import LISTS, read_lists
+from sitenet.shards.schema import GEOMETRY, LISTS, read_lists
 
 _COLUMNS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "site_class", "row_length",
-           "pair_class", "pair_distance", "pair_count")  # fmt: skip
-_GEOMETRY = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "images", "supercell", "lattice",
-            "frac")  # fmt: skip
+           "pair_class", "pair_distance", "pair_count", GEOMETRY)  # fmt: skip
+_CELLS = ("id", "n_sites", "n_atoms", "numbers", "oxidation", "images", "supercell", "lattice",
+         "frac")  # fmt: skip
 
 CHUNK = 1 << 18
 """Merged pairs whose types are found at once."""
@@ -38,7 +39,7 @@ def read_groups(
         for group in read_lists(shard, _COLUMNS, groups):
             yield _select(group, keep)
     else:
-        for group in read_lists(shard, _GEOMETRY, groups):
+        for group in read_lists(shard, _CELLS, groups):
             yield _sites_apart(_select(group, keep), sites_apart)
 
 
@@ -80,13 +81,18 @@ def _sites_apart(group: dict[str, NDArray], tolerance: float) -> dict[str, NDArr
 def class_level(group: dict[str, NDArray]) -> dict[str, NDArray]:
     """Columns of a row group as a `CrystalStore` keeps them.
 
-    Sites are collapsed to their classes. Of B crystals with T pair types: types (B,) of each,
-    pair_type (E,) from 0 in each crystal, int16 where that is enough, type_distance (T,) in A.
+    Sites are collapsed to their classes; geometry is (R, G), (R, 0) where the shard has none. Of B
+    crystals with T pair types: types (B,) of each, pair_type (E,) from 0 in each crystal, int16
+    where that is enough, type_distance (T,) in A.
     """
     sites, classes = group["site_class.length"], group["row_length.length"]
     start = np.repeat(np.cumsum(classes) - classes, sites)  # first class of the site's crystal
     of_site = start + group["site_class"]
     _, first, weight = np.unique(of_site, return_index=True, return_counts=True)
+    if GEOMETRY in group:
+        geometry = group[GEOMETRY].reshape(-1, len(CHANNELS))
+    else:
+        geometry = np.empty((len(group["row_length"]), 0), dtype=np.float32)
     columns = {
         "ids": group["id"],
         "sites": group["n_sites"],
@@ -98,6 +104,7 @@ def class_level(group: dict[str, NDArray]) -> dict[str, NDArray]:
         "row_length": group["row_length"],
         "pair_class": group["pair_class"].astype(np.int16),
         "pair_count": group["pair_count"].astype(np.int16),
+        GEOMETRY: geometry,
     }
     return columns | _types(columns, group["pair_distance"])
 
@@ -117,6 +124,7 @@ def _types(columns: dict[str, NDArray], distance: NDArray) -> dict[str, NDArray]
                 classes[begin:end],
                 columns["numbers"][rows],
                 columns["oxidation"][rows],
+                columns[GEOMETRY][rows],
                 lengths[rows],
                 columns["pair_class"][pairs],
                 distance[pairs],
@@ -130,6 +138,7 @@ def _types_of(
     classes: NDArray,
     numbers: NDArray,
     oxidation: NDArray,
+    geometry: NDArray,
     row_length: NDArray,
     pair_class: NDArray,
     distance: NDArray,
@@ -140,7 +149,9 @@ def _types_of(
     of_pair = crystal.index_select(0, row)
     first_row = torch.from_numpy(np.cumsum(classes) - classes)
     column = torch.from_numpy(pair_class).long() + first_row.index_select(0, of_pair)
-    species = species_codes(torch.tensor(numbers).long(), torch.tensor(oxidation))
+    species = species_codes(
+        torch.tensor(numbers).long(), torch.tensor(oxidation), torch.tensor(geometry)
+    )
     types, first = pair_types(species, crystal, row, column, torch.tensor(distance))
     count = torch.bincount(of_pair[first], minlength=len(classes))
     local = types - (count.cumsum(0) - count).index_select(0, of_pair)

@@ -19,6 +19,8 @@ row_length      list<int32>    R, merged pairs of each class, in order of class
 pair_class      list<uint16>   E, class of the neighbour
 pair_distance   list<float>    E, minimum-image distance in A (0: the site itself)
 pair_count      list<uint16>   E, supercell atoms merged into the pair; a row's counts add up to A
+geometry        list<float>    28 R numbers of what surrounds each class, row by row; the column is
+                               there only with `features.site_geometry`
 =============== ============== ===================================================================
 """
 
@@ -51,6 +53,12 @@ SCHEMA = pa.schema(
     metadata={"format": "sitenet shard 1"},
 )
 
+GEOMETRY = "geometry"
+"""A list column of shards of crystals with `MergedCrystal.geometry`, after all others."""
+
+WITH_GEOMETRY = SCHEMA.append(pa.field(GEOMETRY, pa.list_(pa.float32())))
+ALL_LISTS = LISTS | {GEOMETRY: pa.float32()}
+
 
 def to_arrays(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> dict[str, NDArray]:
     """Crystals as flat arrays, as `read_lists` gives them: a list column `x` and `x.length`.
@@ -62,28 +70,38 @@ def to_arrays(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> dict[str
     arrays: dict[str, NDArray] = {"id": np.array(ids, dtype=object)}
     for (name, kind), values in zip(SCALARS.items(), (sites, sites * images, images), strict=True):
         arrays[name] = values.astype(kind.to_pandas_dtype())
-    for name, kind in LISTS.items():
+    for name, kind in _lists(crystals).items():
         parts = [np.ravel(getattr(c, name)) for c in crystals]
         arrays[name] = np.concatenate(parts).astype(kind.to_pandas_dtype())
         arrays[f"{name}.length"] = np.array([len(part) for part in parts])
     return arrays
 
 
+def _lists(crystals: Sequence[MergedCrystal]) -> dict[str, pa.DataType]:
+    """The list columns of crystals, all of them with or all without geometry."""
+    return LISTS if crystals[0].geometry is None else ALL_LISTS
+
+
 def to_table(ids: Sequence[str], crystals: Sequence[MergedCrystal]) -> pa.Table:
-    """Crystals as an Arrow table of `SCHEMA`."""
+    """Crystals as an Arrow table of `SCHEMA`, or of `WITH_GEOMETRY` where they have one."""
     arrays = to_arrays(ids, crystals)
     columns = [pa.array(arrays[name], SCHEMA.field(name).type) for name in ("id", *SCALARS)]
-    for name, kind in LISTS.items():
+    lists = _lists(crystals)
+    for name, kind in lists.items():
         offsets = np.concatenate([[0], np.cumsum(arrays[f"{name}.length"])]).astype(np.int32)
         columns.append(pa.ListArray.from_arrays(offsets, pa.array(arrays[name], kind)))
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    schema = WITH_GEOMETRY if GEOMETRY in lists else SCHEMA
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
-def open_writer(path: Path) -> pq.ParquetWriter:
-    """A writer of shards: zstd, distances split by byte (they compress better so)."""
+def open_writer(path: Path, geometry: bool = False) -> pq.ParquetWriter:
+    """A writer of shards: zstd, distances split by byte (they compress better so).
+
+    `geometry`: whether the crystals have one.
+    """
     return pq.ParquetWriter(
         path,
-        SCHEMA,
+        WITH_GEOMETRY if geometry else SCHEMA,
         compression="zstd",
         compression_level=5,
         use_dictionary=["id"],
@@ -98,26 +116,34 @@ def row_groups(path: Path) -> int:
         return int(file.num_row_groups)
 
 
+def has_geometry(path: Path) -> bool:
+    """Whether the crystals of a shard have a geometry. Raises DamagedTable."""
+    with undamaged(path), open_parquet(path) as file:
+        return GEOMETRY in file.schema_arrow.names
+
+
 def read_lists(
     path: Path, columns: Sequence[str], groups: Sequence[int] | None = None
 ) -> Iterator[dict[str, NDArray]]:
     """Row groups of a shard as flat arrays; a list column `x` also gives its lengths `x.length`.
 
-    `groups`: numbers of the row groups, None for all. Raises DamagedTable if it is not a whole
-    shard of this format.
+    `groups`: numbers of the row groups, None for all. The column `geometry` is left out where the
+    shard has none. Raises DamagedTable if it is not a whole shard of this format.
     """
     with undamaged(path), open_parquet(path) as file:
         found = file.schema_arrow
-        if not (found.equals(SCHEMA) and found.metadata == SCHEMA.metadata):
+        known = any(found.equals(one) for one in (SCHEMA, WITH_GEOMETRY))
+        if not (known and found.metadata == SCHEMA.metadata):
             raise DamagedTable(path, "it is of another version of the format")
+        columns = [name for name in columns if name != GEOMETRY or name in found.names]
         for group in range(file.num_row_groups) if groups is None else groups:
-            table = file.read_row_group(group, columns=list(columns))
+            table = file.read_row_group(group, columns=columns)
             arrays: dict[str, NDArray] = {}
             for name in columns:
                 chunks = table.column(name)
                 # combine_chunks copies even a single one
                 column = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
-                if name in LISTS:
+                if name in ALL_LISTS:
                     arrays[name] = column.flatten().to_numpy(zero_copy_only=False)
                     arrays[f"{name}.length"] = np.diff(column.offsets.to_numpy())
                 else:

@@ -1,5 +1,6 @@
 """All crystals of a data set in a few flat tensors; a batch is index arithmetic on them."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from sitenet.crystal.featurise import MergedCrystal
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.pair_types import first_places
 from sitenet.shards.row_groups import class_level, read_groups
-from sitenet.shards.schema import to_arrays
+from sitenet.shards.schema import GEOMETRY, to_arrays
 
 
 def ranges(starts: Tensor, lengths: Tensor, total: int | None = None) -> Tensor:
@@ -44,23 +45,22 @@ class CrystalStore:
     `ids` (B,), `sites` (B,) unique sites, `atoms` (B,) supercell atoms, `classes` (B,) site
     classes, `pairs` (B,) merged pairs, `types` (B,) pair types: these stay on the CPU. Everything
     else is flat: site classes of all crystals, merged pairs of all classes, and distances of all
-    types. A distance is kept once for a type.
+    types. A distance is kept once for a type. Crystals of a store all have a geometry, or none has.
     """
 
     _moved = ("_sites", "_classes", "_class_offset", "_numbers", "_oxidation", "_site_weight",
               "_row_length", "_row_offset", "_pair_class", "_pair_count", "_pair_type",
-              "_types", "_type_offset", "_type_distance")  # fmt: skip
+              "_types", "_type_offset", "_type_distance", "_geometry")  # fmt: skip
 
     def __init__(self, groups: Iterable[dict[str, NDArray]]) -> None:
-        parts: dict[str, list[NDArray]] = {name: [] for name in (
-            "ids", "sites", "atoms", "classes", "numbers", "oxidation", "site_weight",
-            "row_length", "pair_class", "pair_count", "types", "pair_type",
-            "type_distance")}  # fmt: skip
+        parts: dict[str, list[NDArray]] = defaultdict(list)
         for group in groups:
             for name, array in class_level(group).items():
                 parts[name].append(array)
         if not parts["ids"]:
             raise ValueError("the shards hold no crystal")
+        if len({array.shape[1] for array in parts[GEOMETRY]}) > 1:
+            raise ValueError("some of the shards have site geometry, others none")
         flat = {name: _joined(arrays) for name, arrays in parts.items()}
         self.ids: list[str] = flat.pop("ids").tolist()
         self.index = {name: k for k, name in enumerate(self.ids)}
@@ -76,6 +76,7 @@ class CrystalStore:
         self._pair_class, self._pair_count = tensors["pair_class"], tensors["pair_count"]
         self._pair_type, self._type_distance = tensors["pair_type"], tensors["type_distance"]
         self._type_offset = offsets(self.types)
+        self._geometry = tensors[GEOMETRY]
         pair_offset = self._row_offset[self._class_offset]
         self.pairs = pair_offset[1:] - pair_offset[:-1]
 
@@ -174,12 +175,14 @@ class CrystalStore:
             pair_count=self._pair_count.index_select(0, pairs).float(),
             pair_type=pair_type,
             type_first=first_places(pair_type, all_types),
+            geometry=self._geometry[rows],
         )
 
 
 def _joined(parts: list[NDArray]) -> NDArray:
     """Concatenate `parts` and empty the list on the way, so that memory is not needed twice."""
-    out = np.empty(sum(map(len, parts)), np.result_type(*{part.dtype for part in parts}))
+    shape = sum(map(len, parts)), *parts[0].shape[1:]
+    out = np.empty(shape, np.result_type(*{part.dtype for part in parts}))
     parts.reverse()
     start = 0
     while parts:

@@ -10,16 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sitenet.crystal.site_geometry import CHANNELS
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.row_groups import read_groups
-from sitenet.shards.schema import read_lists, row_groups
+from sitenet.shards.schema import has_geometry, read_lists, row_groups
 from sitenet.shards.store import CrystalStore, Window, offsets
 
 PAIR_BYTES = 12
 """Of a merged pair in a `CrystalStore`, at most: 8, and 4 where it is a type of its own."""
 
 CLASS_BYTES = 25
-"""Of a site class."""
+"""Of a site class, without its geometry."""
+
+GEOMETRY_BYTES = 4 * len(CHANNELS)
 
 
 class _Counts(NamedTuple):
@@ -65,8 +68,10 @@ class StreamedStore:
         )
         self.types = self.pairs  # at most: shards do not count types
         self._first = offsets(torch.tensor([len(group.ids) for group in counts])).numpy()
+        geometry = sites_apart is None and has_geometry(shards[0])
+        class_bytes = CLASS_BYTES + geometry * GEOMETRY_BYTES
         self.bytes = np.array([
-            PAIR_BYTES * int(group.pairs.sum()) + CLASS_BYTES * int(group.classes.sum())
+            PAIR_BYTES * int(group.pairs.sum()) + class_bytes * int(group.classes.sum())
             for group in counts
         ])  # fmt: skip
         self._budget = limit / 4  # held, ahead, and twice that while it is joined

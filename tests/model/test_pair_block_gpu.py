@@ -223,6 +223,7 @@ def batch():
         pair_count=torch.randint(1, 9, (14,), generator=generator).double(),
         pair_type=torch.arange(14),
         type_first=torch.arange(14),
+        geometry=torch.zeros(4, 0).double(),
     ).with_types()
 
 
