@@ -1,0 +1,135 @@
+"""Options of a training that are not in the papers: reference, labels beside, strain."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from pymatgen.core import Composition
+from rock_salts import MODEL, TRAINING, interrupt_before, outputs
+from safetensors.torch import load_file
+from sklearn.linear_model import Ridge
+
+from sitenet.model.saving import load_model
+from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
+from sitenet.train.label_units import PENALTIES
+from sitenet.train.strain import draw_stretches, stretched
+from sitenet.train.supervised import RunInputs, SupervisedTraining, train
+from sitenet.train.task import LabelTask, label_errors
+
+
+def loaded(
+    inputs: RunInputs, folder: Path, model: ModelSettings = MODEL, **options: object
+) -> LabelTask:
+    """The task of a training, at its start."""
+    settings = TrainingSettings(**{**TRAINING.to_dict(), **options})
+    paths = folder / "history.csv", folder / "checkpoints"
+    return SupervisedTraining(settings, *paths, "cpu", "test", inputs, model).load_task()
+
+
+@pytest.fixture
+def beside(labelled: RunInputs, tmp_path: Path) -> RunInputs:
+    """Half of the crystals have another label."""
+    table = pd.read_parquet(labelled.structures)[["id"]].iloc[::2]
+    table["other"] = np.random.default_rng(0).normal(3.0, 5.0, len(table))
+    table.to_parquet(tmp_path / "other.parquet")
+    return replace(labelled, auxiliary={"other": tmp_path / "other.parquet"})
+
+
+def test_the_reference_is_a_ridge_regression_on_the_training_crystals(
+    labelled: RunInputs, tmp_path: Path
+):
+    task = loaded(labelled, tmp_path, replace(MODEL, composition_reference=True))
+    table = pd.read_parquet(labelled.structures).merge(pd.read_csv(labelled.split), on="id")
+    table = table[(table.split == "train") & (table.id != "large")]
+    amounts = [Composition(formula).fractional_composition for formula in table.formula]
+    elements = sorted({element for one in amounts for element in one})
+    fractions = np.array([[one[element] for element in elements] for one in amounts])
+    found = task.model.element_reference.numpy()
+    assert np.flatnonzero(found).tolist() == sorted(element.Z for element in elements)
+    kept = found[[element.Z for element in elements]]
+    possible = [Ridge(penalty).fit(fractions, table.label).coef_ for penalty in PENALTIES]
+    assert min(np.abs(kept - coefficients).max() for coefficients in possible) < 1e-4
+    left = table.label - fractions @ kept
+    assert float(task.model.label_scale) == pytest.approx(left.std(ddof=0), rel=1e-4)
+    assert float(task.model.label_shift) == pytest.approx(left.mean(), rel=1e-4)
+
+
+def test_a_model_with_a_reference_predicts_as_it_was_trained(labelled: RunInputs, tmp_path: Path):
+    model = replace(MODEL, composition_reference=True, residual=True, filtered_sum=4)
+    train(labelled, outputs(tmp_path), model, replace(TRAINING, max_epochs=20, strain=0.01))
+    history = pd.read_csv(tmp_path / "history.csv")
+    predictions = pd.read_parquet(tmp_path / "predictions.parquet")
+    val = predictions[predictions.split == "val"]
+    error = (val.target - val.prediction).abs().mean()
+    assert error == pytest.approx(history.val_mae.min(), rel=1e-4)
+    assert load_model(tmp_path / "model.safetensors").settings == model
+
+
+def test_labels_beside_are_those_of_training_crystals_in_standard_deviations(
+    beside: RunInputs, tmp_path: Path
+):
+    data = loaded(beside, tmp_path, replace(MODEL, auxiliary=1)).data
+    assert data.auxiliary is not None
+    own = pd.read_parquet(beside.auxiliary["other"]).set_index("id").other
+    trained = [name for name, part in zip(data.crystals.ids, data.crystals.parts, strict=True)
+               if part == "train" and name in own.index]  # fmt: skip
+    values = own[trained]
+    expected = ((values - values.mean()) / values.std(ddof=0)).reindex(data.crystals.ids)
+    np.testing.assert_allclose(data.auxiliary[:, 0], expected, rtol=1e-5, atol=1e-6)
+    assert len(trained) < (data.crystals.parts == "train").sum()
+
+
+def test_the_loss_adds_the_errors_of_labels_beside_where_there_are_some(
+    beside: RunInputs, tmp_path: Path
+):
+    task = loaded(beside, tmp_path, replace(MODEL, auxiliary=1))
+    crystals, target, indices, _ = next(iter(task.train_batches))
+    others = torch.from_numpy(task.data.auxiliary)[indices]
+    error, more = label_errors(task.model, crystals, target, others)
+    assert error.item() == pytest.approx((task.model(crystals) - target).abs().sum().item())
+    vectors = task.model.crystals(crystals)
+    given = task.model.auxiliary_decoder(vectors)[:, 0]
+    known = [k for k in range(len(target)) if not others[k, 0].isnan()]
+    assert 0 < len(known) < len(target)
+    expected = sum(abs(float(given[k] - others[k, 0])) for k in known)
+    assert more.item() == pytest.approx(expected, rel=1e-5)
+    more.backward()
+    gradients = [p.grad for p in task.model.parameters() if p.grad is not None]
+    assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
+
+
+def test_a_killed_run_with_all_of_it_continues_as_if_undisturbed(
+    beside: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model = replace(MODEL, auxiliary=1, composition_reference=True, residual=True)
+    training = replace(TRAINING, strain=0.02)
+    train(beside, outputs(tmp_path / "whole"), model, training)
+    with monkeypatch.context() as patch:
+        interrupt_before(patch, 3)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(beside, outputs(tmp_path / "cut"), model, training)
+    train(beside, outputs(tmp_path / "cut"), model, training)
+    whole, cut = (load_file(tmp_path / k / "model.safetensors") for k in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_strain_stretches_each_crystal_by_one_factor_anew_in_every_epoch(
+    labelled: RunInputs, tmp_path: Path
+):
+    task = loaded(labelled, tmp_path)
+    batch, _, indices, _ = next(iter(task.train_batches))
+    factors = draw_stretches(len(task.data.crystals), 0.02, seed=1, epoch=4)[indices]
+    changed = stretched(batch, factors)
+    ratio = changed.pair_distance / batch.pair_distance
+    apart = batch.pair_distance > 0
+    expected = factors[batch.crystal[batch.pair_row]]
+    torch.testing.assert_close(ratio[apart], expected[apart])
+    many = draw_stretches(20_000, 0.02, seed=1, epoch=4)
+    assert float(many.std()) == pytest.approx(0.02, rel=0.03)
+    assert float(many.mean()) == pytest.approx(1.0, abs=1e-3)
+    assert not torch.equal(many, draw_stretches(20_000, 0.02, seed=1, epoch=5))
+    assert torch.equal(many[:100], draw_stretches(100, 0.02, seed=1, epoch=4))
