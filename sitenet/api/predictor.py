@@ -27,6 +27,7 @@ TOGETHER = 512
 """Crystals that are in memory at a time."""
 
 LEVEL = 0.9
+TRAINED = "a crystal of this name is in the training set"
 NOT_FINITE = "the model's result is not a finite number"
 
 Row = tuple[Any, ...]
@@ -40,7 +41,8 @@ class Prediction(NamedTuple):
     the validation residuals of the model. "conformal 90%, by spread": the same, with residuals of
     an ensemble in units of its spread. "spread": the mean plus and minus the spread, where there
     are too few residuals. Empty: there are none. unlike: why the crystal is unlike the training
-    set, empty if it is not. note: what was changed when reading it.
+    set, empty if it is not. note: what was changed when reading it, and whether
+    the model was trained on a crystal of this id.
     """
 
     id: str
@@ -247,7 +249,8 @@ class Predictor:
                 rows.append(row if np.isfinite(value) else None)
             return rows
 
-        return Compute(compute, (None, None, None, "", None, unit, ""), last=True)
+        empty = (None, None, None, "", None, unit, "")
+        return Compute(compute, empty, last=True, trained=known.ids if known else frozenset())
 
     def _vectors(self, local: bool) -> "Compute":
         self._single()
@@ -282,6 +285,8 @@ class Predictor:
                 values = None if crystal is None else next(found)
                 if crystal is not None and values is None:
                     problem = NOT_FINITE
+                if one.id in rows.trained:
+                    note = f"{note}; {TRAINED}" if note else TRAINED
                 yield rows.row(printable(one.id), values or rows.empty, problem, note)
                 progress.advance()
 
@@ -290,12 +295,13 @@ class Compute(NamedTuple):
     """Computes the columns of a table for crystals, None where a result is not a finite number.
 
     `empty` are the columns of a crystal without a result; `last`: whether problem and note are the
-    last columns, as in predictions.
+    last columns, as in predictions; `trained`: ids whose rows are marked with `TRAINED`.
     """
 
     compute: Callable[[CrystalStore, list[MergedCrystal]], list[Row | None]]
     empty: Row
     last: bool
+    trained: frozenset[str] = frozenset()
 
     def row(self, name: str, values: Row, problem: str, note: str) -> Row:
         if self.last:

@@ -33,11 +33,12 @@ NAME = "training_set.safetensors"
 class TrainingSet:
     """Training and validation crystals of a run.
 
-    elements: atomic numbers in training crystals. residuals: label minus prediction of validation
-    crystals by id, in the label's unit. vectors (m, width) of training crystals and distances (v,),
+    ids: of training and validation crystals. elements: atomic numbers in training crystals.
+    residuals: label minus prediction of validation crystals by id, in the label's unit. vectors (m, width) of training crystals and distances (v,),
     ascending, of validation crystals from the nearest of them; both are empty if the run kept none.
     """
 
+    ids: frozenset[str]
     elements: frozenset[int]
     residuals: dict[str, float]
     vectors: Float
@@ -102,11 +103,12 @@ def read_training_set(folder: Path, width: int) -> TrainingSet | None:
     found = {symbol for formula in formulas for symbol in re.findall("[A-Z][a-z]?", formula)}
     residual = rows["target"].to_numpy() - rows["prediction"].to_numpy()
     watched = (parts == "val") & np.isfinite(residual)
-    ids = rows["id"].to_numpy()[watched].tolist()
+    ids = rows["id"].to_numpy()
     vectors, distances = _read_vectors(folder / NAME, width)
     return TrainingSet(
+        ids=frozenset(ids[np.isin(parts, ("train", "val"))].tolist()),
         elements=frozenset(elements()[symbol].number for symbol in found if symbol in elements()),
-        residuals=dict(zip(ids, residual[watched].tolist(), strict=True)),
+        residuals=dict(zip(ids[watched].tolist(), residual[watched].tolist(), strict=True)),
         vectors=vectors,
         distances=distances,
     )

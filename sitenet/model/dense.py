@@ -82,7 +82,7 @@ class DenseSiteNet(SiteNetParameters):
         distance = batch.distance[row, atom]
         one, own = torch.ones_like(distance), torch.arange(len(row), device=row.device)
         column = batch.column[row, atom]
-        return neighbours(row, column, one, own, distance, self.settings.filtered_sum_cutoff)
+        return neighbours(row, column, one, own, distance, self.settings.sum_radius)
 
     @staticmethod
     def _on_pairs(network: torch.nn.Module, pairs: Tensor, kept: Tensor) -> Tensor:

@@ -101,7 +101,7 @@ class SiteNet(SiteNetParameters):
     def _neighbours(self, batch: RaggedBatch) -> Neighbours:
         distance = batch.pair_distance.index_select(0, batch.type_first)
         pairs = batch.pair_row, batch.pair_column, batch.pair_count, batch.pair_type
-        return neighbours(*pairs, distance, self.settings.filtered_sum_cutoff)
+        return neighbours(*pairs, distance, self.settings.sum_radius)
 
     @property
     def fusable(self) -> bool:

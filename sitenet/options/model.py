@@ -140,6 +140,11 @@ class ModelSettings(Options):
             raise ValueError("distance_basis must be 0 or more than 1")
 
     @property
+    def sum_radius(self) -> float:
+        """Radius (A) of the sum over near atoms: no atom counts that attention may not see."""
+        return min(self.filtered_sum_cutoff, self.cutoff or self.filtered_sum_cutoff)
+
+    @property
     def site_width(self) -> int:
         """Channels of a site (lambda of the paper)."""
         return self.heads * self.site_features_per_head

@@ -33,6 +33,8 @@ OPTIONS = [
     {"residual": True, "blocks": 3, "norm": "batch"},
     {"composition_reference": True},
     {"distance_basis": 6, "filtered_sum": 5, "filtered_sum_cutoff": 5.0},
+    {"filtered_sum": 5, "cutoff": 3.5},
+    {"filtered_sum": 5, "cutoff": 3.5, "norm": "batch"},
     {"filtered_sum": 5, "residual": True, "blocks": 3, "norm": "batch"},
 ]
 
