@@ -34,8 +34,9 @@ class TrainingSet:
     """Training and validation crystals of a run.
 
     ids: of training and validation crystals. elements: atomic numbers in training crystals.
-    residuals: label minus prediction of validation crystals by id, in the label's unit. vectors (m, width) of training crystals and distances (v,),
-    ascending, of validation crystals from the nearest of them; both are empty if the run kept none.
+    residuals: label minus prediction of validation crystals by id, in the label's unit. vectors (m,
+    width) of training crystals and distances (v,), ascending, of validation crystals from the
+    nearest of them; both are empty if the run kept none.
     """
 
     ids: frozenset[str]
