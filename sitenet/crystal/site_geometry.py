@@ -25,6 +25,7 @@ from numpy.polynomial.legendre import leg2poly
 from numpy.typing import NDArray
 
 from sitenet.crystal.element_features import PROPERTIES, element_features
+from sitenet.crystal.lattice_reduction import minkowski
 from sitenet.crystal.symmetry import chained
 
 Float = NDArray[np.float64]
@@ -136,6 +137,8 @@ def site_geometry(lattice: Float, numbers: Int, frac: Float, rows: Int) -> Float
         table[:, PROPERTIES.index(name)] for name in ("AtomicRadius", "Electronegativity")
     )
     largest = radius[numbers].max()
+    change = minkowski(lattice @ lattice.T)
+    lattice, frac = change @ lattice, frac @ np.linalg.inv(change) % 1.0
     result = np.empty((len(rows), len(CHANNELS)))
     todo, reach = np.arange(len(rows)), (1 + STEP) * RADII[-1]
     while len(todo):
@@ -145,7 +148,7 @@ def site_geometry(lattice: Float, numbers: Int, frac: Float, rows: Int) -> Float
         for start in range(0, len(todo), chunk):
             some = todo[start : start + chunk]
             sites = rows[some]
-            center = (frac[sites] % 1.0) @ lattice
+            center = frac[sites] @ lattice
             distance, units, which = _neighbours(center, places, reach)
             own, other = numbers[sites, None], numbers[atoms[which]]
             sums = radius[own] + radius[other]
@@ -163,11 +166,14 @@ def site_geometry(lattice: Float, numbers: Int, frac: Float, rows: Int) -> Float
 
 
 def _atoms_around(lattice: Float, frac: Float, reach: float) -> tuple[Int, Float]:
-    """Site (M,) and place (M, 3) in A of all atoms within `reach` (A) of the cell."""
+    """Site (M,) and place (M, 3) in A of all atoms within `reach` (A) of the cell.
+
+    0 <= frac < 1, and the lattice is reduced, else there are many cells to look at.
+    """
     margin = reach * np.linalg.norm(np.linalg.inv(lattice), axis=0)
     last = np.ceil(margin).astype(np.int64).tolist()
     shifts = np.array(list(product(*(range(-n, n + 1) for n in last))), dtype=np.float64)
-    inside = (frac % 1.0)[:, None] + shifts
+    inside = frac[:, None] + shifts
     near = ((inside >= -margin) & (inside <= 1 + margin)).all(axis=2)
     return np.nonzero(near)[0], inside[near] @ lattice
 

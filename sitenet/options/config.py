@@ -14,7 +14,7 @@ from sitenet.options.datasets import (
     PrototypesSource,
     TableSource,
 )
-from sitenet.options.infomax import InfoMaxSection
+from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSection
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.options.transfer import TransferSettings
@@ -118,10 +118,7 @@ def _without_geometry(config: Configuration) -> Iterator[str]:
             if reads:
                 yield f"{where}.site_geometry needs features.site_geometry: true"
     if config.infomax.model.site_geometry:
-        yield (
-            "infomax.model.site_geometry must be false: false samples have other elements on the "
-            "sites of a crystal, whose geometry is not that of the crystal"
-        )
+        yield f"infomax.{NO_GEOMETRY}"
 
 
 def _in_infomax(config: Configuration) -> Iterator[str]:

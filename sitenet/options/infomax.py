@@ -15,6 +15,12 @@ FalseSample = Literal["other_crystal", "polymorph", "composition", "permutation"
 Variance = Literal["linear", "vector"]
 FALSE_SAMPLES: tuple[FalseSample, ...] = get_args(FalseSample)
 
+NO_GEOMETRY = (
+    "model.site_geometry must be false: false samples have other elements on the sites of a "
+    "crystal, whose geometry is not that of the crystal"
+)
+"""Why an encoder cannot be pre-trained with it."""
+
 
 @dataclass(frozen=True)
 class InfoMaxSettings(Options):

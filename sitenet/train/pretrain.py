@@ -12,7 +12,7 @@ from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
-from sitenet.options.infomax import InfoMaxSettings
+from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
@@ -69,6 +69,8 @@ class Pretraining(Training):
     def load_task(self) -> InfoMaxTask:
         """Crystals and a new encoder; raises ValueError if no crystal is left."""
         inputs, settings = self.inputs, self.settings
+        if self.model.site_geometry:
+            raise ValueError(f"{self.label}: {NO_GEOMETRY}")
         crystals = read_unlabelled(inputs, self.label)
         limit = round(settings.memory_gib * 2**30)
         store = open_both(inputs.shards, set(crystals.ids), limit, inputs.features.merge_tolerance)

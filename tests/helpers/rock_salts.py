@@ -31,9 +31,11 @@ CATIONS = {"Li": 3, "Na": 11, "K": 19, "Rb": 37, "Cs": 55, "Mg": 12, "Ca": 20, "
 ANIONS = {"F": 9, "Cl": 17, "Br": 35, "I": 53, "O": 8, "S": 16}
 
 
-def write_rock_salts(folder: Path) -> RunInputs:
+FEATURES = FeatureSettings(n_atoms=16)
+
+
+def write_rock_salts(folder: Path, settings: FeatureSettings = FEATURES) -> RunInputs:
     """54 rock-salt crystals whose label is an ionic attraction, and one with a large cell."""
-    settings = FeatureSettings(n_atoms=16)
     rows, crystals = [], []
     for cation, z in CATIONS.items():
         for anion, x in ANIONS.items():
@@ -59,7 +61,7 @@ def write_rock_salts(folder: Path) -> RunInputs:
     table.loc[np.arange(len(table)) % 7 == 0, "split"] = "val"
     table.loc[table.id == "large", "split"] = "train"
     table[["id", "split"]].to_csv(folder / "split.csv", index=False)
-    with open_writer(folder / "part.parquet") as writer:
+    with open_writer(folder / "part.parquet", settings.site_geometry) as writer:
         merged = [featurise(crystal, settings) for crystal in crystals]
         writer.write_table(to_table(table.id.tolist(), merged))
     return RunInputs(folder / "structures.parquet", (folder / "part.parquet",),

@@ -67,6 +67,10 @@ RUN = "dataset: prototypes, n: 50, tasks: [ewald_energy]"
         ("training", "{max_epochs: [10]}", "max_epochs must be a whole number, not [10]"),
         ("training", "{max_epochs: null}", "max_epochs must be a whole number, not None"),
         ("training", "null", "training must be a section of options, not None"),
+        # the geometry of sites where there is none
+        ("model", "{site_geometry: true}", "model.site_geometry needs features.site_geometry"),
+        ("variants", "{a: {model: {site_geometry: true}}}", "variants.a.model.site_geometry needs"),
+        ("infomax", "{model: {site_geometry: true}}", "infomax.model.site_geometry must be false:"),
         # sizes that cannot be meant
         ("runs", f"[{{{RUN}, n: 1e8}}]", "runs[0].n must be a whole number, not 100000000.0"),
         ("runs", f"[{{{RUN}, n: 100000000}}]", "runs[0].n must be at most 10000, not 100000000"),

@@ -1,10 +1,12 @@
 """Shards, the store, and batches: what is read back is what was featurised."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hostile import featurise_or_die
@@ -16,6 +18,7 @@ from sitenet.shards import featurise_shard, passes
 from sitenet.shards.batch import ragged_batch
 from sitenet.shards.featurise_shard import build_shard
 from sitenet.shards.packing import pack
+from sitenet.shards.schema import GEOMETRY, has_geometry
 from sitenet.shards.store import CrystalStore, Window
 from sitenet.sources.rejection_limit import TooManyRejected
 from sitenet.structure.cif import Crystal
@@ -100,6 +103,32 @@ def test_several_processes_write_the_same_shard(structures: Path, tmp_path: Path
         build_shard(structures, 0, 1, SETTINGS, shard, tmp_path / "r.csv", workers)
         contents.append(shard.read_bytes())
     assert contents[0] == contents[1]
+
+
+def test_shards_with_the_geometry_of_sites(structures: Path, tmp_path: Path):
+    """One column more; all others as without."""
+    plain, more = tmp_path / "plain.parquet", tmp_path / "more.parquet"
+    build_shard(structures, 0, 1, SETTINGS, plain, tmp_path / "r.csv")
+    settings = replace(SETTINGS, site_geometry=True)
+    build_shard(structures, 0, 1, settings, more, tmp_path / "r.csv")
+    tables = [pq.read_table(path) for path in (plain, more)]
+    assert not has_geometry(plain)
+    assert has_geometry(more)
+    assert tables[1].drop_columns([GEOMETRY]).equals(tables[0])
+    merged = [featurise(crystal, settings) for crystal in CRYSTALS.values()]
+    whole = torch.tensor(np.concatenate([one.geometry for one in merged])).float()
+    store = CrystalStore.from_shards([more])
+    assert torch.equal(store.batch(torch.arange(4)).geometry, whole)
+    some = CrystalStore.from_shards([more], keep={"low", "Fe"})
+    assert torch.equal(
+        some.batch(torch.arange(2)).geometry, whole[[2, *range(len(whole) - 4, len(whole))]]
+    )
+    none = CrystalStore.from_shards([plain]).batch(torch.arange(4))
+    assert none.geometry.shape == (len(whole), 0)
+    with pytest.raises(ValueError, match="some of the shards have site geometry, others none"):
+        CrystalStore.from_shards([plain, more])
+    apart = CrystalStore.from_shards([more], sites_apart=1e-5).batch(torch.arange(4))
+    assert apart.geometry.shape == (12, 0)
 
 
 def test_store_batches_equal_batches_of_single_crystals():

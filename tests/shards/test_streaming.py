@@ -18,7 +18,7 @@ from sitenet.progress import setup_logging
 from sitenet.shards.open_store import open_both, open_store
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.shards.store import CrystalStore
-from sitenet.shards.streaming import CLASS_BYTES, PAIR_BYTES, StreamedStore
+from sitenet.shards.streaming import CLASS_BYTES, GEOMETRY_BYTES, PAIR_BYTES, StreamedStore
 from sitenet.structure.cif import Crystal
 from sitenet.train.batches import Packs
 from sitenet.train.supervised import train
@@ -137,6 +137,24 @@ def test_only_what_does_not_fit_is_streamed(shards):
     assert isinstance(open_store(shards, None, size - 1), StreamedStore)
     with pytest.raises(ValueError, match="no crystal"):
         open_store(shards, set(), size)
+
+
+def test_the_geometry_of_sites_is_streamed_too(tmp_path):
+    settings = FeatureSettings(n_atoms=20, site_geometry=True)
+    random, shard = np.random.default_rng(3), tmp_path / "part.parquet"
+    with open_writer(shard, settings.site_geometry) as writer:
+        for group in range(2):
+            cells = [Crystal(np.diag(random.uniform(4, 6, 3)), np.array([8, 22, 8]),
+                             random.random((3, 3)), np.zeros(3), "") for _ in range(3)]  # fmt: skip
+            names = [f"c{group}{k}" for k in range(3)]
+            writer.write_table(to_table(names, [featurise(cell, settings) for cell in cells]))
+    whole, streamed = CrystalStore.from_shards([shard]), StreamedStore([shard], None, 1)
+    pairs, classes = int(whole.pairs.sum()), int(whole.classes.sum())
+    assert streamed.bytes.sum() == (CLASS_BYTES + GEOMETRY_BYTES) * classes + PAIR_BYTES * pairs
+    streamed.hold((1,))
+    crystals = torch.tensor([3, 5])
+    assert streamed.batch(crystals).geometry.shape[1] * 4 == GEOMETRY_BYTES
+    assert_equal_batches(streamed.batch(crystals), whole.batch(crystals))
 
 
 def assert_equal_batches(found, expected):
