@@ -4,7 +4,8 @@
 
 Prints, for crystals of at most --sites sites: processor time of featurising with and without it
 (alternating, the least of --repeat), in how many crystals sites of one class by their distances
-differ in it, what it does to pair types, and mean and spread of every channel before scaling.
+differ in it, what it does to pair types and to a step of the network of Table 1, and mean and
+spread of every channel before scaling.
 """
 
 import argparse
@@ -13,15 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import torch
 
 from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.crystal.site_geometry import CHANNELS, site_geometry
+from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
+from sitenet.options.model import ModelSettings
 from sitenet.shards.store import CrystalStore
 from sitenet.structure.cif import Crystal, read_cif
 from sitenet.structure.rejection import RejectedCrystal
 
 GAPS = (1e-4, 1e-3, 1e-2)
+TOGETHER = 60
+STEPS = 25
 
 
 def sample(table: Path, most: int, count: int, seed: int) -> list[Crystal]:
@@ -55,6 +61,19 @@ def timed(
     return least, made
 
 
+def steps(stores: list[CrystalStore]) -> list[float]:
+    """Least milliseconds of a forward and backward pass without and with geometry, alternating."""
+    models = [SiteNet(ModelSettings(site_geometry=reads)) for reads in (False, True)]
+    batches = [store.batch(torch.arange(min(TOGETHER, len(store)))) for store in stores]
+    least = [np.inf, np.inf]
+    for _ in range(STEPS):
+        for k, (model, batch) in enumerate(zip(models, batches, strict=True)):
+            start = time.process_time()
+            model(batch).abs().sum().backward()
+            least[k] = min(least[k], 1e3 * (time.process_time() - start))
+    return least
+
+
 def report(made: dict[bool, list[MergedCrystal]]) -> None:
     """What geometry tells apart, and its channels."""
     widest, channels = [], []
@@ -78,6 +97,9 @@ def report(made: dict[bool, list[MergedCrystal]]) -> None:
         [int(getattr(store, name).sum()) for store in stores] for name in ("types", "pairs")
     )
     print(f"  pair types {types[1] / types[0]:.3f}x, merged pairs {pairs[1] / pairs[0]:.3f}x")
+    without, with_geometry = steps(stores)
+    print(f"  forward and backward of {TOGETHER} crystals: {without:.1f} ms without, "
+          f"{with_geometry:.1f} with: {with_geometry / without:.3f}x")  # fmt: skip
     table = np.concatenate(channels)
     print("  mean and standard deviation of the channels of site classes, least and largest")
     for name, values in zip(CHANNELS, table.T, strict=True):

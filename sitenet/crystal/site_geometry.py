@@ -1,6 +1,6 @@
 """What surrounds a site, in numbers that see angles: coordination, bond lengths, Steinhardt's q_l.
 
-All are continuous in the positions, and the same for every description of a crystal: neighbours
+All are continuous in the positions and the same for every description of a crystal: neighbours
 enter with weights that go smoothly to zero.
 
 shell    w = exp(1 - (d / m)^6), m the mean distance with weights exp(1 - (d / nearest)^6): their
@@ -8,31 +8,19 @@ shell    w = exp(1 - (d / m)^6), m the mean distance with weights exp(1 - (d / n
          doi:10.1524/zkri.1979.150.14.23.
 bonds    the same with d in units of the sum of both atomic radii.
 within r 1 up to 0.85 r, 0 from 1.15 r, and a smooth step between.
-
-q_l^2 = sum over neighbours j, k of w_j w_k P_l(cos angle_jk) / (sum of w)^2 is that of
-P. J. Steinhardt, D. R. Nelson, M. Ronchetti (1983), doi:10.1103/PhysRevB.28.784, by the addition
-theorem of spherical harmonics, with weights. A power of the cosine is a product of two tensors,
-cos^m = sum over a + b + c = m of m! / (a! b! c!) (x_j x_k)^a (y_j y_k)^b (z_j z_k)^c for unit
-vectors, so that sums over single neighbours suffice.
 """
 
-from functools import lru_cache
-from itertools import product
-from math import factorial
-
 import numpy as np
-from numpy.polynomial.legendre import leg2poly
 from numpy.typing import NDArray
 
 from sitenet.crystal.element_features import PROPERTIES, element_features
 from sitenet.crystal.lattice_reduction import minkowski
+from sitenet.crystal.near_atoms import atoms_around, neighbours
+from sitenet.crystal.orientational_order import orientational_order
 from sitenet.crystal.symmetry import chained
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-ORDER = 6
-"""Largest l of q_l."""
 
 RADII = (2.2, 3.0, 4.0, 4.8)
 """Radii in A within which neighbours are counted."""
@@ -49,12 +37,8 @@ NEGLIGIBLE = 1.65
 SOFTNESS = 0.37
 """Of a bond's valence exp((R_i + R_j - d) / SOFTNESS), in A (I. D. Brown & D. Altermatt 1985)."""
 
-PADDING = 1e6
-"""Distance in A of neighbours that fill a row and have no weight."""
-
 AT_ONCE = 2**15
 """Pairs of site and atom processed at a time."""
-
 
 CHANNELS = {
     "coordination": (4.7, 3.4),
@@ -86,11 +70,11 @@ CHANNELS = {
     "q1 of electronegativity": (0.4, 0.49),
     "q2 of electronegativity": (0.55, 0.54),
 }
-"""Name, shift and scale of each channel: mean and standard deviation over the site classes of 300
-crystals of the Materials Project, rounded. A length is in A, an electronegativity Pauling's."""
+"""Name, shift and scale of each channel: mean and standard deviation over site classes of crystals
+of the Materials Project, rounded (`benchmarks/site_geometry.py`). Lengths are in A."""
 
 TOLERANCE = 1e-4
-"""Sites whose channels differ by less are taken as equal: distances within 1e-5 A give that."""
+"""Sites whose scaled channels differ by at most so much are taken as equal."""
 
 
 def geometry_kinds(lattice: Float, numbers: Int, frac: Float, equivalent: Int) -> tuple[Int, Float]:
@@ -110,16 +94,17 @@ def geometry_kinds(lattice: Float, numbers: Int, frac: Float, equivalent: Int) -
 
 
 def _first_alike(rows: Float) -> Int:
-    """The first of `rows` (Q, 28) that each differs from by at most TOLERANCE.
+    """For each of `rows` (Q, 28) the first that it is like, among those that are like none before.
 
     Rows with different sums need not be compared in full.
     """
     weights = np.cos(1.0 + np.arange(rows.shape[1]))
     first = np.arange(len(rows))
     for part in chained([rows @ weights], TOLERANCE * abs(weights).sum()):
-        if len(part) > 1:
-            alike = (abs(rows[part, None] - rows[part]) <= TOLERANCE).all(axis=2)
-            first[part] = part[alike.argmax(axis=1)]
+        while len(part) > 1:
+            alike = (abs(rows[part] - rows[part[0]]) <= TOLERANCE).all(axis=1)
+            first[part[alike]] = part[0]
+            part = part[~alike]
     return first
 
 
@@ -143,13 +128,13 @@ def site_geometry(lattice: Float, numbers: Int, frac: Float, rows: Int) -> Float
     todo, reach = np.arange(len(rows)), (1 + STEP) * RADII[-1]
     while len(todo):
         short, farther = [], reach
-        atoms, places = _atoms_around(lattice, frac, reach)
+        atoms, places = atoms_around(lattice, frac, reach)
         chunk = max(1, AT_ONCE // len(atoms))
         for start in range(0, len(todo), chunk):
             some = todo[start : start + chunk]
             sites = rows[some]
             center = frac[sites] @ lattice
-            distance, units, which = _neighbours(center, places, reach)
+            distance, units, which = neighbours(center, places, reach)
             own, other = numbers[sites, None], numbers[atoms[which]]
             sums = radius[own] + radius[other]
             values, needed = _channels(
@@ -162,39 +147,6 @@ def site_geometry(lattice: Float, numbers: Int, frac: Float, rows: Int) -> Float
         todo, reach = np.concatenate(short), min(1.01 * farther, 2 * reach)
     shift, scale = np.array(list(CHANNELS.values())).T
     return (result - shift) / scale
-    return result
-
-
-def _atoms_around(lattice: Float, frac: Float, reach: float) -> tuple[Int, Float]:
-    """Site (M,) and place (M, 3) in A of all atoms within `reach` (A) of the cell.
-
-    0 <= frac < 1, and the lattice is reduced, else there are many cells to look at.
-    """
-    margin = reach * np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    last = np.ceil(margin).astype(np.int64).tolist()
-    shifts = np.array(list(product(*(range(-n, n + 1) for n in last))), dtype=np.float64)
-    inside = frac[:, None] + shifts
-    near = ((inside >= -margin) & (inside <= 1 + margin)).all(axis=2)
-    return np.nonzero(near)[0], inside[near] @ lattice
-
-
-def _neighbours(center: Float, places: Float, reach: float) -> tuple[Float, Float, Int]:
-    """Distance (q, n), unit vector (q, n, 3) and atom (q, n) of the neighbours within `reach`.
-
-    Rows with less than n are filled with atoms at the distance PADDING.
-    """
-    apart = places - center[:, None]
-    square = (apart * apart).sum(axis=2)
-    row, atom = np.nonzero((square < reach**2) & (square > 1e-6))  # 0: the site itself
-    count = np.bincount(row, minlength=len(center))
-    slot = np.arange(len(row)) - np.repeat(count.cumsum() - count, count)
-    shape = len(center), max(1, int(count.max()))
-    distance, units = np.full(shape, PADDING), np.zeros((*shape, 3))
-    which = np.zeros(shape, dtype=np.int64)
-    length = np.sqrt(square[row, atom])
-    distance[row, slot], which[row, slot] = length, atom
-    units[row, slot] = apart[row, atom] / length[:, None]
-    return distance, units, which
 
 
 def _channels(
@@ -216,7 +168,7 @@ def _channels(
     polarity = (share * contrast).sum(axis=1)
     counted = np.maximum(within[MIDDLE].sum(axis=1), 1.0)
     weights = np.stack([share, within[MIDDLE] / counted[:, None], share * contrast], axis=1)
-    orders = _steinhardt(weights, units)
+    orders = orientational_order(weights, units)
     return np.column_stack([
         total,
         total_bonds,
@@ -252,40 +204,3 @@ def _within(distance: Float, radius: float) -> Float:
 def _spread(values: Float, share: Float, mean: Float) -> Float:
     """Standard deviation (q,) of values (q, n) with shares that add up to 1."""
     return np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=1))
-
-
-@lru_cache(maxsize=1)
-def _powers() -> tuple[Int, Float]:
-    """Exponents (84, 3) of products of powers x^a y^b z^c up to degree ORDER; matrix (84, ORDER).
-
-    The matrix takes their squared sums to the q_l^2, l = 1, 2, ...: the sum over the products of
-    one degree m gives a power of the cosine, and those give Legendre's polynomials.
-    """
-    exponents = np.array([
-        (a, b, c)
-        for a, b, c in product(range(ORDER + 1), repeat=3)
-        if a + b + c <= ORDER
-    ])  # fmt: skip
-    matrix = np.zeros((len(exponents), ORDER))
-    for row, (a, b, c) in enumerate(exponents.tolist()):
-        degree = a + b + c
-        ways = factorial(degree) / (factorial(a) * factorial(b) * factorial(c))
-        for order in range(1, ORDER + 1):
-            polynomial = leg2poly([0.0] * order + [1.0])
-            if degree <= order:
-                matrix[row, order - 1] = ways * polynomial[degree]
-    return exponents, matrix
-
-
-def _steinhardt(weights: Float, units: Float) -> Float:
-    """Square roots (q, s, ORDER) of sum_jk w_j w_k P_l(cos_jk), l = 1, 2, ..., for s sets (q, s, n)
-    of weights and unit vectors (q, n, 3)."""
-    exponents, matrix = _powers()
-    power = np.ones((ORDER + 1, *units.shape))
-    np.cumprod(np.broadcast_to(units, (ORDER, *units.shape)), axis=0, out=power[1:])
-    x, y, z = np.moveaxis(power, -1, 0)
-    products = x[exponents[:, 0]]
-    products *= y[exponents[:, 1]]
-    products *= z[exponents[:, 2]]
-    sums = weights @ np.moveaxis(products, 0, 2)
-    return np.sqrt(np.maximum(sums**2 @ matrix, 0.0))

@@ -8,9 +8,9 @@ from scipy.special import sph_harm_y
 from sitenet.crystal.element_features import PROPERTIES, element_features
 from sitenet.crystal.featurise import featurise
 from sitenet.crystal.merging import merge_pairs
+from sitenet.crystal.orientational_order import ORDER
 from sitenet.crystal.site_geometry import (
     CHANNELS,
-    ORDER,
     RADII,
     TOLERANCE,
     geometry_kinds,
