@@ -19,7 +19,7 @@ from sitenet.files import read_json
 
 def row_of(setting: Path) -> list[str]:
     """Cells of a setting."""
-    runs = sorted(setting.glob("seed*"))
+    runs = sorted(path.parent for path in setting.glob("seed*/metrics.json"))
     largest = read_json(runs[0] / "model.json")["features"]["n_atoms"]
     tables = [pd.read_parquet(run / "predictions.parquet").set_index("id") for run in runs]
     tables = [table[table.n_sites <= largest] for table in tables]
@@ -57,7 +57,9 @@ def main() -> None:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("settings", type=Path, nargs="+")
-    settings = [path for path in parser.parse_args().settings if any(path.glob("seed*/model.json"))]
+    settings = [
+        path for path in parser.parse_args().settings if any(path.glob("seed*/metrics.json"))
+    ]
     print("| task | variant | seeds | validation | test | ensemble | test crystals | crystals/s |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for setting in settings:
