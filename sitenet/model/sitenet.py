@@ -13,7 +13,11 @@ from torch import Tensor
 from sitenet.model.base import Block, SiteNetParameters
 from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.input_features import pair_features
-from sitenet.model.kernels import fast_path, linear, use_compiled_layers
+from sitenet.model.kernels import fast_path, in_one_call, linear, use_compiled_layers
+from sitenet.model.kernels.attention import attention_block
+from sitenet.model.kernels.inputs import first_features
+from sitenet.model.kernels.pair_block_cpu import pair_block as compiled_block
+from sitenet.model.kernels.pooled_layers import pooled_layers
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.options.model import ModelSettings
@@ -50,9 +54,7 @@ class SiteNet(SiteNetParameters):
             log_count = log_count.masked_fill(batch.pair_distance > cutoff, -torch.inf)
         pairs = PairIndex(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
         evaluations = Evaluations.of_types(pairs, batch.pair_type, batch.type_first)
-        sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
-        weight = self._entry_weight(batch, evaluations)
-        interactions = self._interactions(batch, evaluations, sites.dtype, weight)
+        sites, interactions = self._first(batch, evaluations)
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
@@ -60,9 +62,9 @@ class SiteNet(SiteNetParameters):
                 results = self._fused(block, sites, interactions, pairs, evaluations)
             else:
                 weight = self._entry_weight(batch, evaluations)
-                results = self._general(block, sites, interactions, pairs, evaluations, weight)
-            mixed, new_interactions, weights = results
-            sites = block.sites(mixed, batch.site_weight)
+                mixed, *rest = self._general(block, sites, interactions, pairs, evaluations, weight)
+                results = block.sites(mixed, batch.site_weight), *rest
+            sites, new_interactions, weights = results
             layers.append(sites)
             if new_interactions is not None:
                 interactions, evaluations = new_interactions, evaluations.following(pairs)
@@ -79,19 +81,27 @@ class SiteNet(SiteNetParameters):
             return weight
         return weight.new_zeros(len(evaluations.row)).index_add(0, evaluations.of_pair, weight)
 
-    def _interactions(
-        self,
-        batch: RaggedBatch,
-        evaluations: Evaluations,
-        dtype: torch.dtype,
-        weight: Tensor | None,
-    ) -> Tensor:
-        """First features (T, K) of the pair types."""
-        sites = evaluations.row, evaluations.column
-        z_i, z_j = (batch.numbers.index_select(0, site) for site in sites)
+    def _first(self, batch: RaggedBatch, evaluations: Evaluations) -> tuple[Tensor, Tensor]:
+        """First sites (R, S), and interactions (T, K) of the pair types."""
+        kind, layers = self.settings.interaction_features, (self.site_input, self.interaction_input)
+        of_types = evaluations.row, evaluations.column, batch.type_first
+        if in_one_call(batch.pair_distance, *layers) and not batch.pair_distance.requires_grad:
+            site = batch.numbers, batch.oxidation
+            return first_features(self.features, kind, layers, site, of_types, batch.pair_distance)
+        sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
+        z_i, z_j = (batch.numbers.index_select(0, site) for site in of_types[:2])
         distance = batch.pair_distance.index_select(0, batch.type_first)
-        inputs = pair_features(self.settings.interaction_features, z_i, z_j, distance)
-        return self.interaction_input(inputs.to(dtype), weight)
+        inputs = pair_features(kind, z_i, z_j, distance).to(sites.dtype)
+        return sites, self.interaction_input(inputs, self._entry_weight(batch, evaluations))
+
+    def crystal_vectors(
+        self, sites: Tensor, site_weight: Tensor, crystal: Tensor, sizes: Tensor
+    ) -> Tensor:
+        """As for all models, in one call where that is compiled."""
+        before, after = list(self.pre_pool), list(self.post_pool)
+        if self.settings.pooling == "mean" and in_one_call(sites, *before, *after):
+            return pooled_layers(sites, before, after, site_weight, crystal, sizes)
+        return super().crystal_vectors(sites, site_weight, crystal, sizes)
 
     @property
     def fusable(self) -> bool:
@@ -108,7 +118,10 @@ class SiteNet(SiteNetParameters):
         pairs: PairIndex,
         evaluations: Evaluations,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Mixed values, new interactions and attention, in the kernel for the device if any."""
+        """New sites, new interactions and attention, in the kernel for the device if any."""
+        compute = fast_path(sites.device) or pair_block
+        if compute is compiled_block and in_one_call(sites, *_networks(block), block.sites):
+            return attention_block(block, sites, interactions, pairs, evaluations)
         networks = _networks(block)
         norms = [network.norm for network in networks if network.norm is not None]
         weight = torch.cat([network.linear.weight for network in networks])
@@ -122,15 +135,9 @@ class SiteNet(SiteNetParameters):
             logit_bias=block.logits.bias,
             widths=_widths(networks),
         )
-        compute = fast_path(sites.device) or pair_block
-        return compute(
-            linear(sites, own, bias),
-            linear(sites, other),
-            interactions,
-            weights,
-            pairs,
-            evaluations,
-        )
+        site_parts = linear(sites, own, bias), linear(sites, other)
+        mixed, *rest = compute(*site_parts, interactions, weights, pairs, evaluations)
+        return block.sites(mixed, None), *rest
 
     def _general(
         self,

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sitenet.model.kernels import dense, pair_block_cpu
+from sitenet.model.kernels import attention, dense, inputs, pair_block_cpu, pooled_layers
 from sitenet.model.kernels import pair_scores as compiled_scores
 from sitenet.model.kernels.build import NoCompiler, library
 from sitenet.model.kernels.memory import keep_freed_memory
@@ -26,6 +26,18 @@ def fast_path(device: torch.device) -> Callable | None:
     if device.type == "cuda":
         return load_gpu()
     return load() if device.type == "cpu" and not torch.is_autocast_enabled("cpu") else None
+
+
+def in_one_call(like: Tensor, *layers: LMN) -> bool:
+    """Whether compiled functions of several of these layers take tensors `like` this one."""
+    fits = all(
+        isinstance(layer.norm, nn.LayerNorm)
+        and layer.activation is F.mish
+        and layer.linear.weight.numel() <= dense.LARGEST
+        and layer.linear.weight.dtype == like.dtype
+        for layer in layers
+    )
+    return fits and _compiled(like)
 
 
 def use_compiled_layers(module: nn.Module) -> None:
@@ -78,7 +90,7 @@ def load() -> Callable | None:
         return None
     try:
         path = library()
-        for kernel in (pair_block_cpu, dense, compiled_scores):
+        for kernel in (pair_block_cpu, attention, dense, inputs, pooled_layers, compiled_scores):
             kernel.functions.open(path)
     except (NoCompiler, OSError) as error:
         if engine == "compiled":
