@@ -6,15 +6,19 @@ of the first block are evaluated once for each pair type (`sitenet.shards.pair_t
 the interactions that it reads and gives.
 """
 
+from collections.abc import Iterable
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from sitenet.model.base import Block, SiteNetParameters
 from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.input_features import pair_features
 from sitenet.model.kernels import fast_path, in_one_call, linear, use_compiled_layers
 from sitenet.model.kernels.attention import attention_block
+from sitenet.model.kernels.dense import LARGEST
 from sitenet.model.kernels.inputs import first_features
 from sitenet.model.kernels.pair_block_cpu import pair_block as compiled_block
 from sitenet.model.kernels.pooled_layers import pooled_layers
@@ -33,7 +37,12 @@ class SiteNet(SiteNetParameters):
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Labels (B,) in their unit."""
-        return self.head(self.crystals(batch))
+        if self.settings.pooling != "mean" or not self._in_one_call(batch.pair_distance):
+            return self.head(self.crystals(batch))
+        before = _layers(self.pre_pool)
+        after = [*_layers(self.post_pool), *_layers(self.head_layers)]
+        of_sites = batch.site_weight, batch.crystal, batch.sizes
+        return self.labels(pooled_layers(self.sites(batch), before, after, *of_sites, self.decoder))
 
     def crystals(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
         """Crystal vectors (B, crystal_width); `attention` as in `sites`."""
@@ -85,7 +94,7 @@ class SiteNet(SiteNetParameters):
         """First sites (R, S), and interactions (T, K) of the pair types."""
         kind, layers = self.settings.interaction_features, (self.site_input, self.interaction_input)
         of_types = evaluations.row, evaluations.column, batch.type_first
-        if in_one_call(batch.pair_distance, *layers) and not batch.pair_distance.requires_grad:
+        if self._in_one_call(batch.pair_distance) and not batch.pair_distance.requires_grad:
             site = batch.numbers, batch.oxidation
             return first_features(self.features, kind, layers, site, of_types, batch.pair_distance)
         sites = self.site_input(self.features(batch.numbers, batch.oxidation), batch.site_weight)
@@ -98,10 +107,19 @@ class SiteNet(SiteNetParameters):
         self, sites: Tensor, site_weight: Tensor, crystal: Tensor, sizes: Tensor
     ) -> Tensor:
         """As for all models, in one call where that is compiled."""
-        before, after = list(self.pre_pool), list(self.post_pool)
-        if self.settings.pooling == "mean" and in_one_call(sites, *before, *after):
+        if self.settings.pooling == "mean" and self._in_one_call(sites):
+            before, after = _layers(self.pre_pool), _layers(self.post_pool)
             return pooled_layers(sites, before, after, site_weight, crystal, sizes)
         return super().crystal_vectors(sites, site_weight, crystal, sizes)
+
+    def _in_one_call(self, like: Tensor) -> bool:
+        """Whether compiled functions compute several layers at once, for tensors `like` this."""
+        return self._layers_fit and in_one_call(like, self.decoder.weight)
+
+    @cached_property
+    def _layers_fit(self) -> bool:
+        layers = [layer for layer in self.modules() if isinstance(layer, LMN)]
+        return self.fusable and all(layer.linear.weight.numel() <= LARGEST for layer in layers)
 
     @property
     def fusable(self) -> bool:
@@ -120,7 +138,7 @@ class SiteNet(SiteNetParameters):
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """New sites, new interactions and attention, in the kernel for the device if any."""
         compute = fast_path(sites.device) or pair_block
-        if compute is compiled_block and in_one_call(sites, *_networks(block), block.sites):
+        if compute is compiled_block and self._in_one_call(sites):
             return attention_block(block, sites, interactions, pairs, evaluations)
         networks = _networks(block)
         norms = [network.norm for network in networks if network.norm is not None]
@@ -185,6 +203,10 @@ def _chosen(rows: Tensor, index: Tensor | None) -> Tensor:
 def _spread(weights: Tensor, kept: Tensor) -> Tensor:
     """Attention of the pairs that were kept (E,) bool as that of all pairs: (E, H)."""
     return weights.new_zeros(len(kept), weights.shape[1]).index_put((kept,), weights)
+
+
+def _layers(stack: Iterable[nn.Module]) -> list[LMN]:
+    return [layer for layer in stack if isinstance(layer, LMN)]
 
 
 def _networks(block: Block) -> list[LMN]:

@@ -28,16 +28,9 @@ def fast_path(device: torch.device) -> Callable | None:
     return load() if device.type == "cpu" and not torch.is_autocast_enabled("cpu") else None
 
 
-def in_one_call(like: Tensor, *layers: LMN) -> bool:
-    """Whether compiled functions of several of these layers take tensors `like` this one."""
-    fits = all(
-        isinstance(layer.norm, nn.LayerNorm)
-        and layer.activation is F.mish
-        and layer.linear.weight.numel() <= dense.LARGEST
-        and layer.linear.weight.dtype == like.dtype
-        for layer in layers
-    )
-    return fits and _compiled(like)
+def in_one_call(like: Tensor, weight: Tensor) -> bool:
+    """Whether compiled functions of several layers take tensors `like` this one and `weight`."""
+    return like.dtype == weight.dtype and _compiled(like)
 
 
 def use_compiled_layers(module: nn.Module) -> None:

@@ -66,7 +66,10 @@ def attention_block(
     real = [sites, interactions, *(p for p in parameters if p is not None)]
     if sites.dtype not in TYPES or any(t.dtype != sites.dtype for t in real):
         raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in real]}")
-    check_indices(pairs, evaluations, len(sites), len(interactions))
+    width = sites.shape[1] + sites.shape[1] + interactions.shape[1]
+    if block.values.linear.in_features != width:
+        raise ValueError(f"shapes {[tuple(t.shape) for t in real]}")
+    check_indices(pairs, evaluations, sites.shape[0], interactions.shape[0])
     problem = _Problem(pairs, evaluations)
     new, fresh, attention = _Attention.apply(
         problem, block.logits.bias, sites, interactions, *parameters
@@ -95,17 +98,20 @@ class _Problem:
     pairs: PairIndex
     evaluations: Evaluations
 
-    def shapes(self, given: Sequence[Tensor | None]) -> tuple[Sizes, Any, object, object]:
+    def shapes(self, given: Sequence[Any]) -> tuple[Sizes, Any, object, object]:
         """What both functions take first."""
         sites, interactions, attention, *_ = given
         values, new, logits, following = given[6], given[10], given[14], given[15]
         of = self.evaluations
         sizes = Sizes(
-            len(sites), len(self.pairs.log_count), len(of.row), *interactions.shape,
-            len(logits), len(attention), len(values), 0 if new is None else len(new),
-        )  # fmt: skip
+            sites.shape[0],
+            self.pairs.log_count.shape[0],
+            of.row.shape[0],
+            *interactions.shape,
+            *(0 if t is None else t.shape[0] for t in (logits, attention, values, new)),
+        )
         indices = of.row, of.column, of.source, self.pairs.row_offsets, of.of_pair
-        channels = _Channels(sites.shape[1], len(following))
+        channels = _Channels(sites.shape[1], following.shape[0])
         return sizes, channels, pointers(_Inputs, given), pointers(Indices, indices)
 
 
@@ -116,7 +122,7 @@ class _Attention(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         """New sites, new interactions, attention. tensors: `_Inputs`."""
         given = contiguous(tensors)
-        sites, interactions = given[:2]
+        sites = given[0]
         shapes = problem.shapes(given)
         sizes, (_, channels) = shapes[:2]
         log_count = problem.pairs.log_count.to(sites.dtype).contiguous()

@@ -63,8 +63,8 @@ def first_features(
 ) -> tuple[Tensor, Tensor]:
     """First sites (R, width) and interactions (M, width).
 
-    kind: of `PAIR_FEATURES`. layers: of the sites and of the pairs, with Mish and layer norm. sites:
-    numbers (R,) and oxidation (R,); evaluations: row, column and pair (M,) of each; distance (E,).
+    kind: of `PAIR_FEATURES`. layers: of the sites and of the pairs, with Mish and layer norm.
+    sites: numbers (R,), oxidation (R,); evaluations: row, column, pair (M,) of each; distance (E,).
     Rows of the embedding that are used are shortened in place, as nn.Embedding does.
 
     Raises:

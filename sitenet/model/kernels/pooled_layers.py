@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sitenet.model.kernels.compiled import TYPES, Functions, contiguous
@@ -26,7 +26,7 @@ class _Chain(ctypes.Structure):
 
 
 _pointer = ctypes.c_void_p
-_given = [ctypes.POINTER(_Chain), *[_pointer] * 3]
+_given: list[type] = [ctypes.POINTER(_Chain), *[_pointer] * 3]
 functions = Functions("pooled_layers", _given, [*_given, *[_pointer] * 3])
 
 
@@ -37,8 +37,9 @@ def pooled_layers(
     weight: Tensor,
     group: Tensor,
     total: Tensor,
+    last: nn.Linear | None = None,
 ) -> Tensor:
-    """Layers on rows, their mean by group, layers on the means: (B, width).
+    """Layers on rows, their mean by group, layers on the means, and a linear one: (B, width).
 
     x (R, C), weight (R,); group (R,) int64 in [0, B), total (B,): sums of the weights. Layers with
     layer norm; all tensors but `group` float32 or all float64, on the CPU.
@@ -48,16 +49,19 @@ def pooled_layers(
         ValueError: the shapes do not fit together.
         IndexError: a group is out of range.
     """
-    parameters = [
+    parameters: list[Any] = [
         tensor
         for layer in (*before, *after)
         for part in (layer.linear, layer.norm)
         for tensor in (part.weight, part.bias)  # type: ignore[union-attr]
     ]
-    real = [x, weight, total, *parameters]
+    if last is not None:
+        parameters += [last.weight, last.bias, None, None]
+    real = [x, weight, total, *(t for t in parameters if t is not None)]
     if x.dtype not in TYPES or any(t.dtype != x.dtype for t in real) or group.dtype != torch.int64:
-        raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in (*real, group)]}")
-    widths = [x.shape[1], *(len(bias) for bias in parameters[1::4])]
+        found = [str(t.dtype) for t in (*real, group)]
+        raise TypeError(f"all float32 or all float64, and groups int64, not {found}")
+    widths = [x.shape[1], *(bias.shape[0] for bias in parameters[1::4])]
     fit = all(w.shape[1] == c for w, c in zip(parameters[::4], widths, strict=False))
     if not fit or not len(x) == len(weight) == len(group):
         raise ValueError(f"shapes {[tuple(t.shape) for t in (*real, group)]}")
@@ -67,7 +71,7 @@ def pooled_layers(
 class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, shape: tuple[int, list[int]], x: Tensor, *tensors: Tensor
+        ctx: Any, shape: tuple[int, list[int]], x: Tensor, *tensors: Tensor | None
     ) -> Tensor:  # fmt: skip
         """tensors: weight, group, total and the parameters of the layers."""
         x, *given = contiguous((x, *tensors))
@@ -93,7 +97,8 @@ class _Layers(torch.autograd.Function):
         count = 3 + 4 * (len(ctx.shape[1]) - 1)
         given, kept = saved[:count], saved[count:]
         parameters = given[3:]
-        of_x, *results = (torch.empty_like(tensor) for tensor in (x, *parameters))
+        of_x = torch.empty_like(x)
+        results = [None if t is None else torch.empty_like(t) for t in parameters]
         gradient = gradient.contiguous()
         status = functions(
             "backward",
@@ -110,7 +115,7 @@ class _Layers(torch.autograd.Function):
         return None, of_x, None, None, None, *results
 
 
-def _chain(shape: tuple[int, list[int]], x: Tensor, given: Sequence[Tensor]) -> _Chain:
+def _chain(shape: tuple[int, list[int]], x: Tensor, given: Sequence[Any]) -> _Chain:
     weight, group, total = given[:3]
     pooled, widths = shape
     array = (ctypes.c_int64 * len(widths))(*widths)
@@ -120,9 +125,10 @@ def _chain(shape: tuple[int, list[int]], x: Tensor, given: Sequence[Tensor]) -> 
     return chain
 
 
-def _array(tensors: Sequence[Tensor]) -> ctypes.Array:
-    """Their pointers, and a null at the end."""
-    return (ctypes.c_void_p * (len(tensors) + 1))(*(tensor.data_ptr() for tensor in tensors))
+def _array(tensors: Sequence[Tensor | None]) -> ctypes.Array:
+    """Their pointers, null for None, and a null at the end."""
+    found = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    return (ctypes.c_void_p * (len(tensors) + 1))(*found)
 
 
 def _raise(status: int, name: str) -> None:
