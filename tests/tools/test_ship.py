@@ -80,7 +80,9 @@ def test_a_shipped_model_predicts_as_its_runs(ship: ModuleType, runs: Path, tmp_
 
 def test_nothing_of_the_test_crystals_is_shipped(ship: ModuleType, runs: Path, tmp_path: Path):
     ship.ship(runs, tmp_path / "salt", "Rock salts", "snakemake")
-    table = pd.read_parquet(tmp_path / "salt" / "seed1" / "predictions.parquet")
+    other = pd.read_parquet(tmp_path / "salt" / "seed1" / "predictions.parquet")
+    assert set(other.split) == {"val"}
+    table = pd.read_parquet(tmp_path / "salt" / "seed0" / "predictions.parquet")
     assert set(table.split) == {"train", "val"}
     assert table.target[table.split == "train"].isna().all()
     assert table.target[table.split == "val"].notna().all()
