@@ -152,13 +152,10 @@ def test_wrong_inputs_of_the_first_features_are_refused(batch):
     model, _, of, *_ = parts(batch)
     layers = (model.site_input, model.interaction_input)
 
-    def run(numbers=batch.numbers, oxidation=batch.oxidation.double(), first=batch.type_first):
-        distance = batch.pair_distance.to(oxidation.dtype)
-        evaluations = (of.row, of.column, first)
-        site = numbers, oxidation
-        return first_features(
-            model.features, "distance_coulomb", layers, site, evaluations, distance
-        )
+    def run(numbers=batch.numbers, dtype=torch.float64, first=batch.type_first):
+        site = numbers, batch.oxidation.to(dtype)
+        evaluations, distance = (of.row, of.column, first), batch.pair_distance.to(dtype)
+        first_features(model.features, "distance_coulomb", layers, site, evaluations, distance)
 
     run()
     with pytest.raises(TypeError, match="float32"):
