@@ -105,7 +105,7 @@ def models(seed=0, **changes):
 def outputs(model, batch):
     """Crystal vectors and labels, and all gradients of a sum over them."""
     vectors = model.crystals(batch)
-    labels = model.head(vectors)
+    labels = model.head(vectors, batch)
     loss = vectors.sin().sum() + labels.sum()
     gradients = torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)
     held = [g.ravel() for g in gradients if g is not None]
