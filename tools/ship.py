@@ -39,6 +39,7 @@ def has(*symbols: str) -> Callable[[set[str]], bool]:
 METALS = {element.symbol for element in Element if element.is_metal}
 ANIONS = ("H", "C", "N", "O", "F", "P", "S", "Cl", "As", "Se", "Br", "Te", "I")
 KINDS: dict[str, Callable[[set[str]], bool]] = {
+    "of one element": lambda elements: len(elements) == 1,
     "with oxygen": has("O"),
     "with S, Se or Te": has("S", "Se", "Te"),
     "with F, Cl, Br or I": has("F", "Cl", "Br", "I"),
@@ -111,9 +112,9 @@ An ensemble of {len(model.members)} Site-Nets (N = {n}) that differ in the seed.
 
 ## Data
 
-{data}. {len(trained):,} crystals for training,
-{(table.split == "val").sum():,} for validation, {len(test):,} for the errors below; no formula is
-in two of these parts. Ids of training and validation crystals are in `seed0/predictions.parquet`;
+{data}.
+{len(trained):,} crystals for training, {(table.split == "val").sum():,} for validation,
+{len(test):,} for the errors below; no formula is in two of these parts. Ids of training and validation crystals are in `seed0/predictions.parquet`;
 in the predictions a crystal with such an id has a note. Labels are those of the data, by density
 functional theory for structures that were relaxed so: not measurements.
 
@@ -137,7 +138,6 @@ these labels.
   fewer than {FEWEST} training crystals: {", ".join(rare) or "none"}.
 - Cells of more than {n} sites: none was trained on. They are predicted, and the last row tells
   how well.
-- Numbers that decide on safety or money without a calculation or a measurement.
 """
 
 

@@ -285,7 +285,7 @@ class Predictor:
                 values = None if crystal is None else next(found)
                 if crystal is not None and values is None:
                     problem = NOT_FINITE
-                if one.id in rows.trained:
+                if {one.id, Path(one.id).name.removesuffix(".cif")} & rows.trained:
                     note = f"{note}; {TRAINED}" if note else TRAINED
                 yield rows.row(printable(one.id), values or rows.empty, problem, note)
                 progress.advance()

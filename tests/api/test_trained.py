@@ -15,8 +15,8 @@ CRYSTALS = Path(__file__).resolve().parents[1] / "data" / "crystals"
 MODELS = ["band_gap", "formation_energy"]
 
 KNOWN = {
-    "band_gap": {"NaCl": 5.0, "Si": 0.6, "Mg": 0.0, "CaF2": 7.3},
-    "formation_energy": {"NaCl": -2.1, "Si": 0.0, "Mg": 0.0, "CaF2": -4.1},
+    "band_gap": {"NaCl": 5.0, "SiO2": 5.7, "Mg": 0.0, "CaF2": 7.3},
+    "formation_energy": {"NaCl": -2.1, "SiO2": -3.2, "Mg": 0.0, "CaF2": -4.1},
 }
 """Of PBE calculations, in eV and eV/atom, rounded."""
 
@@ -31,7 +31,7 @@ def test_they_know_some_well_known_crystals(name: str) -> None:
     found = Predictor.load(name, "cpu").predict(paths)
     assert (found.problem == "").all()
     error = np.abs(found.prediction.to_numpy() - list(KNOWN[name].values()))
-    assert error.max() < {"band_gap": 0.7, "formation_energy": 0.15}[name]
+    assert error.max() < {"band_gap": 0.5, "formation_energy": 0.15}[name]
     assert (found.lower <= found.prediction).all()
     assert (found.upper >= found.prediction).all()
 

@@ -92,10 +92,10 @@ def test_an_id_of_the_training_set_is_marked(ship: ModuleType, runs: Path, tmp_p
     ship.ship(runs, tmp_path / "salt", "Rock salts", "snakemake")
     table = pd.read_parquet(tmp_path / "salt" / "seed0" / "predictions.parquet")
     trained = table.id[table.split == "train"].iloc[0]
-    found = Predictor.load(tmp_path / "salt", "cpu").predict({"new": SALT, trained: SALT})
-    assert TRAINED not in found.note[0]
-    assert found.note[1].endswith(TRAINED)
-    assert found.prediction[0] == found.prediction[1]
+    given = {"new": SALT, trained: SALT, f"folder/{trained}.cif": SALT}
+    found = Predictor.load(tmp_path / "salt", "cpu").predict(given)
+    assert [note.endswith(TRAINED) for note in found.note] == [False, True, True]
+    assert found.prediction.nunique() == 1
 
 
 def test_the_card_tells_the_error_of_the_ensemble_by_kind_of_crystal(
