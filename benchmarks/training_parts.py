@@ -25,10 +25,11 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.train import checkpoints, loop, supervised
 from sitenet.train.batches import Batches
+from sitenet.train.flat import FlatParameters
 from sitenet.train.history import Report
 from sitenet.train.task import LabelTask
 
-STEP = ("pair kernels", "other kernels", "rest of the forward pass",
+STEP = ("attention blocks", "other kernels", "rest of the forward pass",
         "rest of the backward pass", "optimiser and clipping", "batches")  # fmt: skip
 ONCE = ("validation", "checkpoints", "history", "loading", "predictions and metrics", "rest")
 
@@ -95,11 +96,11 @@ def watched() -> Parts:
     """Watch everything that a training calls."""
     parts = Parts()
     parts.watch_batches()
-    kernels = {"pair_block": "pair kernels"}
+    kernels = dict.fromkeys(("pair_block", "attention"), "attention blocks")
     parts.watch(Functions, "__call__", lambda f: kernels.get(f.kernel, "other kernels"))
     parts.watch(LabelTask, "train_step", "rest of the forward pass")
     parts.watch(LabelTask, "validation_step", "validation")
-    parts.watch(torch.Tensor, "backward", "rest of the backward pass")
+    parts.watch(FlatParameters, "differentiate", "rest of the backward pass")
     parts.watch(loop.Stepper, "step", "optimiser and clipping")
     parts.watch(checkpoints, "save_checkpoint", "checkpoints")
     parts.watch(Report, "__call__", "history")

@@ -5,7 +5,7 @@
 
 The folder has runs that differ in their seeds, and their `ensemble` (the target
 `.../ensemble/metrics.json` of the pipeline). Of the predictions only what `Predictor` reads is
-kept: ids and formulas of training and validation crystals, and residuals of the latter.
+kept: residuals of validation crystals, and in the first run ids and formulas of training crystals.
 """
 
 import argparse
@@ -19,10 +19,11 @@ import pandas as pd
 from pymatgen.core import Composition, Element
 
 from sitenet.api.ensemble import Ensemble
+from sitenet.evaluate.training_set import NAME as VECTORS
 from sitenet.files import read_json
 from sitenet.tables import read_table, write_table
 
-COPIED = ("model.safetensors", "model.json", "metrics.json", "training_set.safetensors")
+COPIED = ("model.safetensors", "model.json", "metrics.json")
 
 FEWEST = 20
 """Test crystals of a kind whose error is told."""
@@ -143,12 +144,14 @@ these labels.
 def ship(folder: Path, out: Path, data: str, made: str) -> None:
     """Write the model to `out`, which is replaced."""
     shutil.rmtree(out, ignore_errors=True)
-    for run in sorted(folder.glob("seed*")):
+    for number, run in enumerate(sorted(folder.glob("seed*"))):
         (out / run.name).mkdir(parents=True)
         for file in COPIED:
             shutil.copyfile(run / file, out / run.name / file)
         table = read_table(run / "predictions.parquet")
-        kept = table[table.split.isin(["train", "val"])].copy()
+        if number == 0:  # the one that tells which crystals are unlike the training set
+            shutil.copyfile(run / VECTORS, out / run.name / VECTORS)
+        kept = table[table.split.isin(["train", "val"] if number == 0 else ["val"])].copy()
         kept.loc[kept.split == "train", ["target", "prediction"]] = np.nan
         columns = ["id", "split", "formula", "target", "prediction"]
         write_table(out / run.name / "predictions.parquet", kept[columns])

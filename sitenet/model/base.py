@@ -35,15 +35,18 @@ class Block(nn.Module):
         self.sites = LMN(found, new_sites or settings.site_width, *like)
         self.interactions = None if last else LMN(pair, settings.interaction_width, *like)
 
-    def new_sites(
-        self, mixed: Tensor, sites: Tensor, near: Neighbours | None, site_weight: Tensor
+    def found_sites(
+        self, mixed: Tensor, sites: Tensor, near: Neighbours | None, site_weight: Tensor | None
     ) -> Tensor:
-        """New sites from the values that attention mixed (R, site_width), and the old ones."""
+        """What gS finds in the values that attention mixed (R, site_width), and near `sites`."""
         if self.filtered_sum is not None:
             assert near is not None
             mixed = torch.cat([mixed, self.filtered_sum(sites, near)], 1)
-        new = self.sites(mixed, site_weight)
-        return sites + new if self.residual else new
+        return self.sites(mixed, site_weight)
+
+    def following(self, found: Tensor, before: Tensor) -> Tensor:
+        """Sites or interactions for the next block."""
+        return before + found if self.residual else found
 
 
 class SiteNetParameters(nn.Module):
@@ -120,8 +123,12 @@ class SiteNetParameters(nn.Module):
     def head(self, vectors: Tensor, batch: RaggedBatch | DenseBatch) -> Tensor:
         """The label of each crystal (B,) from its vector (B, C), in the label's unit."""
         hidden = self.head_layers(vectors, torch.ones_like(vectors[:, 0]))
+        return self.labels(self.decoder(hidden), batch)
+
+    def labels(self, decoded: Tensor, batch: RaggedBatch | DenseBatch) -> Tensor:
+        """Labels (B,) in their unit from what the decoder gives (B, 1)."""
         # Else autocast would round the label itself to bfloat16.
-        output = self.decoder(hidden)[:, 0].to(self.label_scale.dtype)
+        output = decoded[:, 0].to(self.label_scale.dtype)
         raw = self.label_shift + self.label_scale * output
         if self.settings.composition_reference:
             of_site = self.element_reference[batch.numbers].to(raw.dtype)[:, None]

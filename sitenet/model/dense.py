@@ -70,11 +70,11 @@ class DenseSiteNet(SiteNetParameters):
         attention = logits.masked_fill(masked[:, :, None], -torch.inf).softmax(1)
         values = self._on_pairs(block.values, pairs, kept)  # (R, A, e)
         mixed = torch.einsum("ijh,ije->ieh", attention, values).flatten(1)
-        new_sites = block.new_sites(mixed, sites, near, torch.ones_like(batch.oxidation))
+        found = block.found_sites(mixed, sites, near, torch.ones_like(batch.oxidation))
         if block.interactions is not None:
             new = self._on_pairs(block.interactions, pairs, kept)
-            interactions = interactions + new if self.settings.residual else new
-        return new_sites, interactions, logits, attention
+            interactions = block.following(new, interactions)
+        return block.following(found, sites), interactions, logits, attention
 
     def _neighbours(self, batch: DenseBatch) -> Neighbours:
         """Every pair by itself."""

@@ -57,8 +57,7 @@ class FilteredSum(nn.Module):
     def forward(self, sites: Tensor, near: Neighbours) -> Tensor:
         """sites (R, site_width) -> (R, channels)."""
         filters = self.filter(near.basis).index_select(0, near.kind)
-        given = self.project(sites).index_select(0, near.column) * filters
-        weighted = given * near.weight[:, None].to(given.dtype)
-        return self.norm(given.new_zeros(len(sites), given.shape[1]).index_add(
-            0, near.row, weighted
-        ))  # fmt: skip
+        features = self.project(sites).index_select(0, near.column)
+        weighted = (features * filters).to(near.weight.dtype) * near.weight[:, None]
+        total = weighted.new_zeros(len(sites), weighted.shape[1])
+        return self.norm(total.index_add(0, near.row, weighted))

@@ -6,15 +6,23 @@ of the first block are evaluated once for each pair type (`sitenet.shards.pair_t
 the interactions that it reads and gives.
 """
 
+from collections.abc import Iterable
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from sitenet.model.base import Block, SiteNetParameters
 from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.filtered_sum import Neighbours, neighbours
 from sitenet.model.input_features import pair_inputs
-from sitenet.model.kernels import fast_path, linear, use_compiled_layers
+from sitenet.model.kernels import fast_path, in_one_call, linear, use_compiled_layers
+from sitenet.model.kernels.attention import attention_block
+from sitenet.model.kernels.dense import LARGEST
+from sitenet.model.kernels.inputs import first_features
+from sitenet.model.kernels.pair_block_cpu import pair_block as compiled_block
+from sitenet.model.kernels.pooled_layers import pooled_layers
 from sitenet.model.layers import LMN, segment_softmax
 from sitenet.model.pair_block import PairWeights, pair_block
 from sitenet.options.model import ModelSettings
@@ -30,7 +38,13 @@ class SiteNet(SiteNetParameters):
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Labels (B,) in their unit."""
-        return self.head(self.crystals(batch), batch)
+        if self.settings.pooling != "mean" or not self._in_one_call(batch.pair_distance):
+            return self.head(self.crystals(batch), batch)
+        before = _layers(self.pre_pool)
+        after = [*_layers(self.post_pool), *_layers(self.head_layers)]
+        of_sites = batch.site_weight, batch.crystal, batch.sizes
+        decoded = pooled_layers(self.sites(batch), before, after, *of_sites, self.decoder)
+        return self.labels(decoded, batch)
 
     def crystals(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
         """Crystal vectors (B, crystal_width); `attention` as in `sites`."""
@@ -51,24 +65,22 @@ class SiteNet(SiteNetParameters):
             log_count = log_count.masked_fill(batch.pair_distance > cutoff, -torch.inf)
         pairs = PairIndex(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
         evaluations = Evaluations.of_types(pairs, batch.pair_type, batch.type_first)
-        known = self.features(batch.numbers, batch.oxidation, batch.geometry)
-        sites = self.site_input(known, batch.site_weight)
-        weight = self._entry_weight(batch, evaluations)
-        interactions = self._interactions(batch, evaluations, sites.dtype, weight)
+        sites, interactions = self._first(batch, evaluations)
         near = self._neighbours(batch) if self.settings.filtered_sum else None
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
             if self.fusable:
-                results = self._fused(block, sites, interactions, pairs, evaluations)
+                results = self._fused(block, sites, interactions, pairs, evaluations, near)
             else:
                 weight = self._entry_weight(batch, evaluations)
-                results = self._general(block, sites, interactions, pairs, evaluations, weight)
-            mixed, new_interactions, weights = results
-            sites = block.new_sites(mixed, sites, near, batch.site_weight)
+                mixed, *rest = self._general(block, sites, interactions, pairs, evaluations, weight)
+                results = block.found_sites(mixed, sites, near, batch.site_weight), *rest
+            new_sites, new_interactions, weights = results
+            sites = block.following(new_sites, sites)
             layers.append(sites)
             if new_interactions is not None:
-                if self.settings.residual:
+                if block.residual:
                     new_interactions = new_interactions + _chosen(interactions, evaluations.source)
                 interactions, evaluations = new_interactions, evaluations.following(pairs)
             if attention is not None:
@@ -84,19 +96,39 @@ class SiteNet(SiteNetParameters):
             return weight
         return weight.new_zeros(len(evaluations.row)).index_add(0, evaluations.of_pair, weight)
 
-    def _interactions(
-        self,
-        batch: RaggedBatch,
-        evaluations: Evaluations,
-        dtype: torch.dtype,
-        weight: Tensor | None,
-    ) -> Tensor:
-        """First features (T, K) of the pair types."""
-        sites = evaluations.row, evaluations.column
-        z_i, z_j = (batch.numbers.index_select(0, site) for site in sites)
+    def _first(self, batch: RaggedBatch, evaluations: Evaluations) -> tuple[Tensor, Tensor]:
+        """First sites (R, S), and interactions (T, K) of the pair types."""
+        kind, layers = self.settings.interaction_features, (self.site_input, self.interaction_input)
+        of_types = evaluations.row, evaluations.column, batch.type_first
+        published = not self.settings.site_geometry and not self.settings.distance_basis
+        compiled = published and self._in_one_call(batch.pair_distance)
+        if compiled and not batch.pair_distance.requires_grad:
+            site = batch.numbers, batch.oxidation
+            return first_features(self.features, kind, layers, site, of_types, batch.pair_distance)
+        known = self.features(batch.numbers, batch.oxidation, batch.geometry)
+        sites = self.site_input(known, batch.site_weight)
+        z_i, z_j = (batch.numbers.index_select(0, site) for site in of_types[:2])
         distance = batch.pair_distance.index_select(0, batch.type_first)
-        inputs = pair_inputs(self.settings, z_i, z_j, distance)
-        return self.interaction_input(inputs.to(dtype), weight)
+        inputs = pair_inputs(self.settings, z_i, z_j, distance).to(sites.dtype)
+        return sites, self.interaction_input(inputs, self._entry_weight(batch, evaluations))
+
+    def crystal_vectors(
+        self, sites: Tensor, site_weight: Tensor, crystal: Tensor, sizes: Tensor
+    ) -> Tensor:
+        """As for all models, in one call where that is compiled."""
+        if self.settings.pooling == "mean" and self._in_one_call(sites):
+            before, after = _layers(self.pre_pool), _layers(self.post_pool)
+            return pooled_layers(sites, before, after, site_weight, crystal, sizes)
+        return super().crystal_vectors(sites, site_weight, crystal, sizes)
+
+    def _in_one_call(self, like: Tensor) -> bool:
+        """Whether compiled functions compute several layers at once, for tensors `like` this."""
+        return self._layers_fit and in_one_call(like, self.decoder.weight)
+
+    @cached_property
+    def _layers_fit(self) -> bool:
+        layers = [layer for layer in self.modules() if isinstance(layer, LMN)]
+        return self.fusable and all(layer.linear.weight.numel() <= LARGEST for layer in layers)
 
     def _neighbours(self, batch: RaggedBatch) -> Neighbours:
         distance = batch.pair_distance.index_select(0, batch.type_first)
@@ -117,8 +149,12 @@ class SiteNet(SiteNetParameters):
         interactions: Tensor,
         pairs: PairIndex,
         evaluations: Evaluations,
+        near: Neighbours | None,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Mixed values, new interactions and attention, in the kernel for the device if any."""
+        """What gS finds, new interactions, attention; in the kernel for the device if any."""
+        compute = fast_path(sites.device) or pair_block
+        if compute is compiled_block and near is None and self._in_one_call(sites):
+            return attention_block(block, sites, interactions, pairs, evaluations)
         networks = _networks(block)
         norms = [network.norm for network in networks if network.norm is not None]
         weight = torch.cat([network.linear.weight for network in networks])
@@ -132,15 +168,9 @@ class SiteNet(SiteNetParameters):
             logit_bias=block.logits.bias,
             widths=_widths(networks),
         )
-        compute = fast_path(sites.device) or pair_block
-        return compute(
-            linear(sites, own, bias),
-            linear(sites, other),
-            interactions,
-            weights,
-            pairs,
-            evaluations,
-        )
+        site_parts = linear(sites, own, bias), linear(sites, other)
+        mixed, *rest = compute(*site_parts, interactions, weights, pairs, evaluations)
+        return block.found_sites(mixed, sites, near, None), *rest
 
     def _general(
         self,
@@ -188,6 +218,10 @@ def _chosen(rows: Tensor, index: Tensor | None) -> Tensor:
 def _spread(weights: Tensor, kept: Tensor) -> Tensor:
     """Attention of the pairs that were kept (E,) bool as that of all pairs: (E, H)."""
     return weights.new_zeros(len(kept), weights.shape[1]).index_put((kept,), weights)
+
+
+def _layers(stack: Iterable[nn.Module]) -> list[LMN]:
+    return [layer for layer in stack if isinstance(layer, LMN)]
 
 
 def _networks(block: Block) -> list[LMN]:

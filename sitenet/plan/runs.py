@@ -127,7 +127,8 @@ class Run:
     @property
     def model(self) -> dict[str, Any]:
         """What decides the network."""
-        return {**self.setting.model, "auxiliary": len(self.auxiliary)}
+        others = {"auxiliary": len(self.auxiliary)} if self.auxiliary else {}
+        return {**self.setting.model, **others}
 
     @property
     def auxiliary(self) -> list[str]:

@@ -4,7 +4,7 @@ Clipping and AdamW are then a few operations on everything instead of a dozen on
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 ALIGNMENT = 64
 """Bytes, of which every part begins at a multiple, as tensors of their own do."""
@@ -33,19 +33,20 @@ class FlatParameters(nn.Module):
             part.data, part.grad = place.copy_(part.detach()), None
             self._gradients.append(gradient[: part.numel()].view_as(part))
 
-    def gather(self) -> None:
-        """Move the gradients of all parts to that of `values`: zero where a part has none."""
-        found = [part.grad for part in self._parts]
+    def differentiate(self, loss: Tensor) -> None:
+        """Make the gradient of `values` that of `loss`: zero where it does not depend on a part."""
+        found = torch.autograd.grad(loss, self._parts, allow_unused=True)
+        places, given = self._gradients, list(found)
         if any(gradient is None for gradient in found):
             self.gradient.zero_()
-        places, given = [], []
-        for place, gradient in zip(self._gradients, found, strict=True):
-            if gradient is not None:
-                places.append(place)
-                given.append(gradient)
+            used = [k for k, gradient in enumerate(found) if gradient is not None]
+            places, given = [places[k] for k in used], [given[k] for k in used]
         torch._foreach_copy_(places, given)
-        for part in self._parts:
-            part.grad = None
+
+    def clip(self, largest_norm: float) -> None:
+        """Scale the gradient down to a norm, as `torch.nn.utils.clip_grad_norm_` does."""
+        norm = torch.linalg.vector_norm(self.gradient)
+        self.gradient.mul_((largest_norm / (norm + 1e-6)).clamp(max=1.0))
 
     def release(self) -> None:
         """Give every part memory of its own again."""

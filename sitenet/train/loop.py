@@ -176,11 +176,10 @@ class Stepper:
 
     def step(self, loss: Tensor) -> None:
         """Descend the mean of the losses of all processes."""
-        self.scaler.scale(loss).backward()
-        self.parameters.gather()
+        self.parameters.differentiate(self.scaler.scale(loss))
         self.group.average(self.parameters.gradient)
         self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.parameters.parameters(), self.largest_norm)
+        self.parameters.clip(self.largest_norm)
         self.scaler.step(self.optimiser)  # not where a gradient is not finite
         self.scaler.update()
         self.schedule.step()

@@ -44,7 +44,7 @@ class RunInputs:
     """Data of a run: `column` of `structures` is the label in `unit`; `shards` were made so.
 
     held_out: what the run must not see, since it is tested on it in another task. auxiliary:
-    tables of labels that are learned beside this one, by their columns.
+    tables of other labels, which may be learned beside this one, by their columns.
     """
 
     structures: Path
@@ -105,7 +105,10 @@ class SupervisedTraining(Training):
         data = load_labelled(
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
-        return replace(data, auxiliary=load_auxiliary(crystals, inputs.auxiliary))
+        others = {
+            name: inputs.auxiliary[name] for name in settings.auxiliary if name != inputs.column
+        }
+        return replace(data, auxiliary=load_auxiliary(crystals, others))
 
     def report(self) -> Report:
         """Epochs by their errors."""

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from sitenet.files import read_json, write_json
-from sitenet.model.inference import predict
+from sitenet.model.inference import BATCH_SITES, predict
 from sitenet.model.saving import load_encoder
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.model import ModelSettings
@@ -288,7 +288,7 @@ def train_few_labels(
         model,
         settings,
         Batches(data, fitting, settings.batch_sites, shuffle=settings.seed),
-        Batches(data, watched, settings.batch_sites),
+        Batches(data, watched, max(settings.batch_sites, BATCH_SITES)),
     )
     history, weights = train_epochs(task, settings, torch.device("cpu"))
     last, best = history.rows[-1], history.best()

@@ -28,8 +28,7 @@ def float32_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     def rounded(kind: str, *pairs: torch.Tensor) -> torch.Tensor:
         return pair_features(kind, *pairs).float().to(pairs[2].dtype)
 
-    monkeypatch.setattr("sitenet.model.dense.pair_features", rounded)
-    monkeypatch.setattr("sitenet.model.sitenet.pair_features", rounded)
+    monkeypatch.setattr("sitenet.model.input_features.pair_features", rounded)
 
 
 @pytest.fixture(scope="module")

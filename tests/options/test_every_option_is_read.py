@@ -43,7 +43,7 @@ def test_by_a_training(labelled, tmp_path: Path) -> None:
     train(
         labelled,
         rock_salts.outputs(tmp_path),
-        model(**asdict(rock_salts.MODEL)),
+        model(**asdict(rock_salts.MODEL) | {"filtered_sum": 4}),
         training(**values(rock_salts.TRAINING, TrainingSettings)),
     )
     assert names(ModelSettings) <= of_model

@@ -72,7 +72,7 @@ def test_a_model_with_a_reference_predicts_as_it_was_trained(labelled: RunInputs
 def test_labels_beside_are_those_of_training_crystals_in_standard_deviations(
     beside: RunInputs, tmp_path: Path
 ):
-    data = loaded(beside, tmp_path, replace(MODEL, auxiliary=1)).data
+    data = loaded(beside, tmp_path, replace(MODEL, auxiliary=1), auxiliary=("other",)).data
     assert data.auxiliary is not None
     own = pd.read_parquet(beside.auxiliary["other"]).set_index("id").other
     trained = [name for name, part in zip(data.crystals.ids, data.crystals.parts, strict=True)
@@ -86,7 +86,7 @@ def test_labels_beside_are_those_of_training_crystals_in_standard_deviations(
 def test_the_loss_adds_the_errors_of_labels_beside_where_there_are_some(
     beside: RunInputs, tmp_path: Path
 ):
-    task = loaded(beside, tmp_path, replace(MODEL, auxiliary=1))
+    task = loaded(beside, tmp_path, replace(MODEL, auxiliary=1), auxiliary=("other",))
     crystals, target, indices, _ = next(iter(task.train_batches))
     others = torch.from_numpy(task.data.auxiliary)[indices]
     error, more = label_errors(task.model, crystals, target, others)
@@ -106,7 +106,7 @@ def test_a_killed_run_with_all_of_it_continues_as_if_undisturbed(
     beside: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     model = replace(MODEL, auxiliary=1, composition_reference=True, residual=True)
-    training = replace(TRAINING, strain=0.02)
+    training = replace(TRAINING, strain=0.02, auxiliary=("other",))
     train(beside, outputs(tmp_path / "whole"), model, training)
     with monkeypatch.context() as patch:
         interrupt_before(patch, 3)

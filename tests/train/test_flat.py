@@ -1,5 +1,6 @@
 """All parameters as one tensor: views, gradients, and memory of their own again."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -27,11 +28,22 @@ def test_gradients_are_those_of_the_last_step_alone() -> None:
     model = nn.ModuleList([nn.Linear(3, 2, bias=False), nn.Linear(3, 4, bias=False)])
     flat = FlatParameters(model)
     x = torch.ones(1, 3)
-    (model[0](x).sum() + 2 * model[1](x).sum()).backward()
-    flat.gather()
+    flat.differentiate(model[0](x).sum() + 2 * model[1](x).sum())
     assert flat.gradient.sum() == 6 + 2 * 12
     assert all(part.grad is None for part in model.parameters())
-    model[0](x).sum().backward()
-    flat.gather()
+    flat.differentiate(model[0](x).sum())
     assert flat.gradient.sum() == 6  # nothing of the second layer's last gradient
     assert flat.values.grad is flat.gradient
+
+
+@pytest.mark.parametrize("length", [0.0, 0.5, 2.0])
+def test_long_gradients_are_clipped_as_in_pytorch(length: float) -> None:
+    model, x = nn.Linear(3, 2), torch.ones(1, 3)
+    flat = FlatParameters(model)
+    flat.differentiate(length / 8**0.5 * model(x).sum())
+    expected = nn.Parameter(flat.values.detach().clone())
+    expected.grad = flat.gradient.clone()
+    nn.utils.clip_grad_norm_([expected], 1.0)
+    flat.clip(1.0)
+    torch.testing.assert_close(flat.gradient, expected.grad, rtol=1e-6, atol=0)
+    assert float(flat.gradient.norm()) == pytest.approx(min(length, 1.0), rel=1e-5)

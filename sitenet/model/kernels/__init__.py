@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sitenet.model.kernels import dense, pair_block_cpu
+from sitenet.model.kernels import attention, dense, inputs, pair_block_cpu, pooled_layers
 from sitenet.model.kernels import pair_scores as compiled_scores
 from sitenet.model.kernels.build import NoCompiler, library
 from sitenet.model.kernels.memory import keep_freed_memory
@@ -26,6 +26,11 @@ def fast_path(device: torch.device) -> Callable | None:
     if device.type == "cuda":
         return load_gpu()
     return load() if device.type == "cpu" and not torch.is_autocast_enabled("cpu") else None
+
+
+def in_one_call(like: Tensor, weight: Tensor) -> bool:
+    """Whether compiled functions of several layers take tensors `like` this one and `weight`."""
+    return like.dtype == weight.dtype and _compiled(like)
 
 
 def use_compiled_layers(module: nn.Module) -> None:
@@ -78,7 +83,7 @@ def load() -> Callable | None:
         return None
     try:
         path = library()
-        for kernel in (pair_block_cpu, dense, compiled_scores):
+        for kernel in (pair_block_cpu, attention, dense, inputs, pooled_layers, compiled_scores):
             kernel.functions.open(path)
     except (NoCompiler, OSError) as error:
         if engine == "compiled":

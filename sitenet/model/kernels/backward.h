@@ -106,7 +106,7 @@ struct NetworksBackward {
     const V* gradient = in.gradients.of_values(layout) + tile.begin * vectors;
     for (int64_t v = 0; v < vectors; ++v) {
       V* panel = norm.gradient(v);
-      for (int p = 0; p < tile_pairs; ++p)
+      for (int p = 0; p < tile.height; ++p)
         panel[p] = p < tile.count ? gradient[p * vectors + v] : V{};
     }
     norm_gradient(1);
@@ -129,7 +129,7 @@ struct NetworksBackward {
     const int64_t first = layout.first[n];
     norm.run({tile.panel(first), layout.widths[n]}, kept(2 * n), kept(2 * n + 1),
              problem.weights.scale.vectors() + first, grad_scale.vectors() + first,
-             grad_shift.vectors() + first);
+             grad_shift.vectors() + first, tile.height);
   }
 
   // The gradients of the logits, summed as the norm of the hidden network needs them.
@@ -139,7 +139,7 @@ struct NetworksBackward {
     for (int64_t h = 0; h < layout.heads; ++h) {
       const T *gradient = logit_gradient.get() + h * tile_pairs, *logit = kept(6 + h);
       const T mean = problem.weights.logit_mean[h];
-      for (int p = 0; p < tile_pairs; ++p) {
+      for (int p = 0; p < tile.height; ++p) {
         by_mean[p] += gradient[p] * mean;
         by_normal[p] += gradient[p] * logit[p] / T(layout.widths[0]);
       }
@@ -149,13 +149,13 @@ struct NetworksBackward {
   // The hidden network: its incoming gradient is the heads' sum of logit gradient * logit weight.
   void hidden(int64_t v) {
     V *z = tile.panel(v), slope[tile_pairs], to[tile_pairs];
-    norm.restore(z, slope, kept(0), kept(1));
-    for (int p = 0; p < tile_pairs; ++p) to[p] = -(z[p] * by_normal[p] + by_mean[p]);
+    norm.restore(z, slope, kept(0), kept(1), tile.height);
+    for (int p = 0; p < tile.height; ++p) to[p] = -(z[p] * by_normal[p] + by_mean[p]);
     in_blocks<4>(layout.heads, [&]<int H>(int64_t h) {
       V weight[H], sum[H] = {};
       const T* gradient = logit_gradient.get() + h * tile_pairs;
       EACH(H) weight[i] = problem.weights.logit.vectors()[(h + i) * layout.vectors[0] + v];
-      for (int p = 0; p < tile_pairs; ++p) {
+      for (int p = 0; p < tile.height; ++p) {
         V towards = to[p];
         EACH(H) sum[i] += gradient[i * tile_pairs + p] * z[p];
         EACH(H) towards += gradient[i * tile_pairs + p] * weight[i];
@@ -163,7 +163,7 @@ struct NetworksBackward {
       }
       EACH(H) grad_logit.vectors()[(h + i) * layout.vectors[0] + v] += sum[i];
     });
-    for (int p = 0; p < tile_pairs; ++p) z[p] = slope[p] * to[p];
+    for (int p = 0; p < tile.height; ++p) z[p] = slope[p] * to[p];
   }
 
   // Adds the gradient of the pre-activations to both sites.

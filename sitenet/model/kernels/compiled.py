@@ -3,6 +3,7 @@
 import ctypes
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,6 +46,6 @@ def structure_of_pointers(*names: str) -> type[ctypes.Structure]:
     return type("Pointers", (ctypes.Structure,), {"_fields_": fields})
 
 
-def contiguous(tensors: Iterable[Tensor]) -> list[Tensor]:
-    """The tensors, copied where they are not contiguous."""
-    return [tensor.contiguous() for tensor in tensors]
+def contiguous(tensors: Iterable[Any]) -> list[Any]:
+    """The tensors, copied where they are not contiguous; None stays None."""
+    return [None if tensor is None else tensor.contiguous() for tensor in tensors]

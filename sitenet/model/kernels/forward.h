@@ -57,13 +57,14 @@ struct Networks {
 
   void hidden() {
     const Channels<T> c = channels(0);
-    norm.activate(c);
+    norm.activate(c, tile.height);
     in_blocks<3>(layout.heads, [&]<int H>(int64_t h) {
       V product[H][tile_pairs];
-      norm.template deviate<H>(c, problem.weights.logit.vectors() + h * c.vectors, product);
+      norm.template deviate<H>(c, problem.weights.logit.vectors() + h * c.vectors, product,
+                               tile.height);
       for (int i = 0; i < H; ++i) {
-        sum_lanes(product[i], reduced);
-        for (int p = 0; p < tile_pairs; ++p) reduced[p] *= norm.inverse[p];
+        sum_lanes(product[i], reduced, tile.height);
+        for (int p = 0; p < tile.height; ++p) reduced[p] *= norm.inverse[p];
         keep(6 + h + i, reduced);
       }
     });
@@ -75,7 +76,8 @@ struct Networks {
     if (!layout.widths[n]) return;
     const Weights<T>& w = problem.weights;
     const int64_t first = layout.first[n];
-    norm.run(channels(n), w.scale.vectors() + first, w.shift.vectors() + first, tile.count, store);
+    norm.run(channels(n), w.scale.vectors() + first, w.shift.vectors() + first, tile.count,
+             tile.height, store);
     keep_norm(n);
   }
 };

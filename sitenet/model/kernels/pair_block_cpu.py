@@ -25,7 +25,9 @@ from sitenet.model.kernels.compiled import (
 from sitenet.model.pair_block import PairWeights
 
 
-class _Sizes(ctypes.Structure):
+class Sizes(ctypes.Structure):
+    """The structure of tiles.h with this name."""
+
     _fields_ = [
         (name, ctypes.c_int64)
         for name in (
@@ -46,9 +48,9 @@ class _Sizes(ctypes.Structure):
 _Inputs = structure_of_pointers(
     "project_i", "project_j", "interactions", "weight", "norm_weight", "norm_bias", "logit_weight"
 )
-_Indices = structure_of_pointers("row", "column", "source", "offsets", "of_pair")
+Indices = structure_of_pointers("row", "column", "source", "offsets", "of_pair")
 _Results = structure_of_pointers("mixed", "fresh", "attention", "values", "saved")
-_given = [ctypes.POINTER(kind) for kind in (_Sizes, _Inputs, _Indices)]
+_given = [ctypes.POINTER(kind) for kind in (Sizes, _Inputs, Indices)]
 functions = Functions(
     "pair_block",
     [*_given, ctypes.c_void_p, ctypes.POINTER(_Results)],
@@ -91,15 +93,15 @@ class _Problem:
 
     @property
     def indices(self) -> list[Tensor | None]:
-        """The members of `_Indices`."""
+        """The members of `Indices`."""
         of = self.evaluations
         return [of.row, of.column, of.source, self.pairs.row_offsets, of.of_pair]
 
-    def sizes(self, interactions: Tensor, logit_weight: Tensor) -> _Sizes:
+    def sizes(self, interactions: Tensor, logit_weight: Tensor) -> Sizes:
         """All sizes, for tensors with these shapes."""
         rows, pairs = self.pairs.row_offsets.shape[0] - 1, self.pairs.log_count.shape[0]
         evaluations, heads = self.evaluations.row.shape[0], logit_weight.shape[0]
-        return _Sizes(rows, pairs, evaluations, *interactions.shape, heads, *self.widths)
+        return Sizes(rows, pairs, evaluations, *interactions.shape, heads, *self.widths)
 
 
 class _PairBlock(torch.autograd.Function):
@@ -138,7 +140,7 @@ class _PairBlock(torch.autograd.Function):
         return None, *results, torch.zeros_like(logit_bias)
 
 
-def _new_results(s: _Sizes, like: Tensor) -> list[Tensor]:
+def _new_results(s: Sizes, like: Tensor) -> list[Tensor]:
     """Empty tensors of `_Results`."""
     return [
         like.new_empty(s.rows, s.value * s.heads),
@@ -149,9 +151,13 @@ def _new_results(s: _Sizes, like: Tensor) -> list[Tensor]:
     ]
 
 
-def _call(name: str, sizes: _Sizes, real: list[Tensor], problem: _Problem, *more: object) -> None:
-    given = sizes, pointers(_Inputs, real), pointers(_Indices, problem.indices)
-    status = functions(name, real[0].dtype, *given, *more)
+def _call(name: str, sizes: Sizes, real: list[Tensor], problem: _Problem, *more: object) -> None:
+    given = sizes, pointers(_Inputs, real), pointers(Indices, problem.indices)
+    raise_status(functions(name, real[0].dtype, *given, *more), name)
+
+
+def raise_status(status: int, name: str) -> None:
+    """Raise what the result of the function `name` stands for, if it is an error."""
     if status == 1:
         raise IndexError(
             "row_offsets must rise from 0 to E, rows and columns name site classes, "

@@ -5,6 +5,14 @@
 
 #include "norms.h"
 
+// The weights of the networks that have a gradient, or their gradients: those on I_ij, of the norms
+// (scale and shift) and of the logits.
+template <class T>
+struct NetworkTensors {
+  Rows<T> weight, scale, shift;
+  T* logit_weight;
+};
+
 template <class T>
 struct Weights {
   Buffer<T> forward;       // [vector][padded input][lane]
@@ -13,22 +21,21 @@ struct Weights {
   Buffer<T> logit;         // [head][padded hidden channel], times the norm's scale
   std::vector<T> logit_mean;
 
-  Weights(const Layout<T>& l, const T* weight, const T* norm_weight, const T* norm_bias,
-          const T* logit_weight)
+  Weights(const Layout<T>& l, const NetworkTensors<const T>& in)
       : forward(l.padded_channels() * l.padded_inputs()),
         backward(l.padded_channels() * l.padded_inputs()),
         scale(l.padded_channels()),
         shift(l.padded_channels()),
         logit(l.heads * l.vectors[0] * l.L),
         logit_mean(l.heads) {
-    l.pad(scale.get(), norm_weight);
-    l.pad(shift.get(), norm_bias);
-    l.pack(forward.get(), backward.get(), weight);
+    l.pad(scale.get(), in.scale);
+    l.pad(shift.get(), in.shift);
+    l.pack(forward.get(), backward.get(), in.weight);
     const int64_t hidden = l.widths[0], padded = l.vectors[0] * l.L;
     for (int64_t h = 0; h < l.heads; ++h) {
       double sum = 0;
       for (int64_t c = 0; c < padded; ++c) {
-        const T value = c < hidden ? logit_weight[h * hidden + c] * norm_weight[c] : T(0);
+        const T value = c < hidden ? in.logit_weight[h * hidden + c] * in.scale.of[0][c] : T(0);
         logit.get()[h * padded + c] = value;
         sum += value;
       }
@@ -66,48 +73,36 @@ inline std::vector<Part> cut(const Sizes& s, const Evaluations& of, int count) {
   return parts;
 }
 
-inline bool within(const int64_t* values, int64_t count, int64_t limit) {
-  bool good = true;
-  for (int64_t i = 0; i < count; ++i) good &= uint64_t(values[i]) < uint64_t(limit);
-  return good;
-}
-
 inline bool valid(const Sizes& s, const Evaluations& of) {
   return within(of.row, s.evaluations, s.rows) && within(of.column, s.evaluations, s.rows) &&
          (of.source ? within(of.source, s.evaluations, s.sources) : s.sources == s.evaluations);
 }
 
+// `own` and `other` are the site parts of the pre-activations, [row][padded channel].
 template <class T>
 struct Problem {
   Layout<T> layout;
   Weights<T> weights;
-  Buffer<T> own, other;  // [row][padded channel]
-  const T* interactions;
+  const T *own, *other, *interactions;
   Evaluations of;
   std::vector<Part> parts;
 
-  Problem(const Sizes& sizes, int threads, const T* project_i, const T* project_j,
-          const T* pair_inputs, const T* weight, const T* norm_weight, const T* norm_bias,
-          const T* logit_weight, const Evaluations& evaluations)
+  Problem(const Sizes& sizes, int threads, const T* own_sites, const T* other_sites,
+          const T* pair_inputs, const NetworkTensors<const T>& networks,
+          const Evaluations& evaluations)
       : layout(sizes),
-        weights(layout, weight, norm_weight, norm_bias, logit_weight),
-        own(sizes.rows * layout.padded_channels()),
-        other(sizes.rows * layout.padded_channels()),
+        weights(layout, networks),
+        own(own_sites),
+        other(other_sites),
         interactions(pair_inputs),
         of(evaluations),
-        parts(cut(sizes, evaluations, threads)) {
-    const int64_t C = layout.channels(), Cp = layout.padded_channels();
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t r = 0; r < layout.rows; ++r) {
-      layout.pad(own.get() + r * Cp, project_i + r * C);
-      layout.pad(other.get() + r * Cp, project_j + r * C);
-    }
-  }
+        parts(cut(sizes, evaluations, threads)) {}
 
   // The pre-activations of the evaluations in the tile.
   void project(const Tile<T>& tile) const {
     const int64_t N = layout.total;
-    const Vec<T>*of_row = own.vectors(), *of_column = other.vectors();
+    const Vec<T>* of_row = reinterpret_cast<const Vec<T>*>(own);
+    const Vec<T>* of_column = reinterpret_cast<const Vec<T>*>(other);
     ::project(tile, weights.forward.vectors(), [&](int p, int64_t v) {
       return of_row[tile.row[p] * N + v] + of_column[tile.column[p] * N + v];
     });

@@ -17,6 +17,14 @@ constexpr int block_vectors = 3;
 constexpr int mish_block = many_registers ? 4 : 2;  // vectors whose Mish is computed side by side
 static_assert(tile_pairs % block_rows == 0 && tile_pairs % mish_block == 0);
 static_assert(tile_pairs % lanes<float> == 0);
+constexpr int height_step = std::max(block_rows, lanes<float>);  // of rows that are computed
+
+// Whether all values are from 0 to limit - 1.
+inline bool within(const int64_t* values, int64_t count, int64_t limit) {
+  bool good = true;
+  for (int64_t i = 0; i < count; ++i) good &= uint64_t(values[i]) < uint64_t(limit);
+  return good;
+}
 
 struct Sizes {
   // evaluations: of the networks, for a pair or for all pairs of a type; sources: rows of inputs
@@ -26,6 +34,14 @@ struct Sizes {
 // The sites of each evaluation of the networks, and its row of inputs (null: each its own).
 struct Evaluations {
   const int64_t *row, *column, *source;
+};
+
+// Numbers for each channel of the three networks, `stride` from one channel to the next; null for
+// networks without.
+template <class T>
+struct Rows {
+  T* of[3];
+  int64_t stride;
 };
 
 template <class T>
@@ -47,44 +63,60 @@ struct Layout : Sizes {
   // Vectors from one evaluation's values to the next: of 16 numbers at least, on every machine.
   int64_t value_stride() const { return (widths[1] + 15) / 16 * 16 / L; }
 
-  // One row of channels to whole vectors, zero in the padding, and back.
-  void pad(T* out, const T* in) const {
-    std::fill(out, out + padded_channels(), T(0));
-    for (int n = 0; n < 3; in += widths[n++]) std::copy(in, in + widths[n], out + first[n] * L);
+  // The networks' parts of one piece of memory, channel after channel.
+  template <class U>
+  Rows<U> by_channel(U* whole, int64_t stride) const {
+    return {{whole, whole + widths[0] * stride, whole + (widths[0] + widths[1]) * stride}, stride};
   }
+
+  // One row of channels to whole vectors, zero in the padding, and back.
+  void pad(T* out, const Rows<const T>& in) const {
+    std::fill(out, out + padded_channels(), T(0));
+    for (int n = 0; n < 3; ++n) std::copy_n(in.of[n], widths[n], out + first[n] * L);
+  }
+  void pad(T* out, const T* in) const { pad(out, by_channel(in, 1)); }
   void unpad(T* out, const T* in) const {
     for (int n = 0; n < 3; out += widths[n++])
       std::copy_n(in + first[n] * L, widths[n], out);
   }
 
-  // Rows of inputs for each channel as [vector][padded input][lane] and, unless null, [padded
-  // channel][padded input], zero in the padding.
-  void pack(T* forward, T* backward, const T* weight) const {
-    const int64_t K = inputs, Kp = padded_inputs();
+  // Rows of inputs for each channel as [vector][padded input][lane] and [padded channel][padded
+  // input], zero in the padding; what is null is left out.
+  void pack(T* forward, T* backward, const Rows<const T>& weight) const {
+    const int64_t Kp = padded_inputs();
     if (backward) std::fill_n(backward, padded_channels() * Kp, T(0));
-    for (int n = 0; n < 3; weight += widths[n++] * K)
+    for (int n = 0; n < 3; ++n)
       for (int64_t v = 0; v < vectors[n]; ++v) {
-        const int64_t filled = std::min(L, widths[n] - v * L);
-        const T* from = weight + v * L * K;
-        T* to = forward + (first[n] + v) * Kp * L;
-        for (int64_t k = 0; k < Kp; ++k)
-          for (int64_t lane = 0; lane < L; ++lane)
-            to[k * L + lane] = k < K && lane < filled ? from[lane * K + k] : T(0);
+        const int64_t filled = std::min(L, widths[n] - v * L), start = (first[n] + v) * L * Kp;
+        const T* from = weight.of[n] + v * L * weight.stride;
         for (int64_t lane = 0; backward && lane < filled; ++lane)
-          std::copy_n(from + lane * K, K, backward + ((first[n] + v) * L + lane) * Kp);
+          copy(backward + start + lane * Kp, from + lane * weight.stride, inputs);
+        for (int64_t k = 0; forward && k < Kp; k += L) {
+          Vec<T> square[L] = {};
+          for (int64_t lane = 0; lane < filled; ++lane)
+            copy(reinterpret_cast<T*>(square + lane), from + lane * weight.stride + k,
+                 std::min(L, inputs - k));
+          transpose<T>(square);
+          std::copy_n(square, L, reinterpret_cast<Vec<T>*>(forward + start + k * L));
+        }
       }
   }
 
   // The sum of the parts, each as [vector][padded input][lane], as rows of inputs for each channel.
-  void unpack(T* weight, const std::vector<const T*>& parts) const {
-    const int64_t K = inputs, Kp = padded_inputs();
-    for (int n = 0; n < 3; weight += widths[n++] * K)
+  void unpack(const Rows<T>& weight, const std::vector<const T*>& parts) const {
+    for (int n = 0; n < 3; ++n)
       for (int64_t v = 0; v < vectors[n]; ++v) {
-        const int64_t filled = std::min(L, widths[n] - v * L), start = (first[n] + v) * Kp;
-        for (int64_t k = 0; k < K; ++k) {
-          Vec<T> sum = {};
-          for (const T* part : parts) sum += reinterpret_cast<const Vec<T>*>(part)[start + k];
-          for (int64_t lane = 0; lane < filled; ++lane) weight[(v * L + lane) * K + k] = sum[lane];
+        const int64_t filled = std::min(L, widths[n] - v * L);
+        const int64_t start = (first[n] + v) * padded_inputs();
+        for (int64_t k = 0; k < inputs; k += L) {
+          Vec<T> square[L] = {};
+          for (const T* part : parts)
+            for (int64_t i = 0; i < L; ++i)
+              square[i] += reinterpret_cast<const Vec<T>*>(part)[start + k + i];
+          transpose<T>(square);
+          for (int64_t lane = 0; lane < filled; ++lane)
+            copy(weight.of[n] + (v * L + lane) * weight.stride + k,
+                 reinterpret_cast<const T*>(square + lane), std::min(L, inputs - k));
         }
       }
   }
@@ -94,7 +126,7 @@ template <class T>
 struct Tile {
   const Layout<T>& layout;
   int64_t begin = 0;
-  int count = 0;
+  int count = 0, height = tile_pairs;  // rows taken, and those that are computed: a multiple
   Buffer<T> inputs;                 // [pair][padded input], zero past `count`
   Buffer<T> z;                      // [vector][pair][lane]
   int64_t row[tile_pairs], column[tile_pairs];  // past `count` those of the first one
@@ -114,11 +146,12 @@ struct Tile {
     const int64_t K = layout.inputs, Kp = layout.padded_inputs();
     begin = start;
     count = int(std::min<int64_t>(tile_pairs, end - start));
+    height = (count + height_step - 1) / height_step * height_step;
     for (int p = 0; p < count; ++p) {
       source[p] = begin + p;
       copy(inputs.get() + p * Kp, rows + source[p] * K, K);
     }
-    std::fill(inputs.get() + count * Kp, inputs.get() + tile_pairs * Kp, T(0));
+    std::fill(inputs.get() + count * Kp, inputs.get() + height * Kp, T(0));
   }
 
   // Takes evaluations from `start` on.
@@ -126,6 +159,7 @@ struct Tile {
     const int64_t K = layout.inputs, Kp = layout.padded_inputs();
     begin = start;
     count = int(std::min<int64_t>(tile_pairs, end - start));
+    height = (count + height_step - 1) / height_step * height_step;
     for (int p = 0; p < count; ++p) {
       row[p] = of.row[begin + p];
       column[p] = of.column[begin + p];
@@ -135,7 +169,7 @@ struct Tile {
     const int64_t next = begin + count, last = std::min<int64_t>(end, next + tile_pairs);
     for (int64_t e = next; e < last; ++e)
       prefetch(interactions + (of.source ? of.source[e] : e) * K, K);
-    for (int p = count; p < tile_pairs; ++p) {
+    for (int p = count; p < height; ++p) {
       row[p] = row[0];
       column[p] = column[0];
       std::fill(inputs.get() + p * Kp, inputs.get() + (p + 1) * Kp, T(0));
@@ -161,7 +195,7 @@ template <class T, int B, class Start>
 void project_block(const Tile<T>& tile, const Vec<T>* weight, const Start& start, int64_t v) {
   const int64_t K = tile.layout.inputs, Kp = tile.layout.padded_inputs();
   const Vec<T>* w = weight + v * Kp;
-  for (int p = 0; p < tile_pairs; p += block_rows) {
+  for (int p = 0; p < tile.height; p += block_rows) {
     Vec<T> sum[block_rows][B];
     EACH(block_rows)
 #pragma GCC unroll 8
@@ -201,7 +235,7 @@ INLINE void put(T* to, const T* x, int64_t n) {
 template <class T, int B, bool add>
 void inputs_gradient_block(const Tile<T>& tile, const Vec<T>* weight, T* out, int64_t j) {
   const int64_t Kv = tile.layout.input_vectors, L = lanes<T>;
-  for (int p = 0; p < tile_pairs; p += block_rows) {
+  for (int p = 0; p < tile.height; p += block_rows) {
     Vec<T> sum[block_rows][B] = {};
     for (int64_t v = 0; v < tile.layout.total; ++v) {
       const T* z = reinterpret_cast<const T*>(tile.panel(v) + p);
@@ -237,7 +271,7 @@ void weight_gradient_block(const Tile<T>& tile, Vec<T>* sums, int64_t v) {
   for (int64_t k = 0; k < Kp; k += rows) {
     Vec<T> sum[rows][B] = {};
     const T* x = tile.inputs.get() + k;
-    for (int p = 0; p < tile_pairs; ++p, x += Kp) {
+    for (int p = 0; p < tile.height; ++p, x += Kp) {
       Vec<T> z[B];
 #pragma GCC unroll 8
       for (int b = 0; b < B; ++b) z[b] = tile.panel(v + b)[p];

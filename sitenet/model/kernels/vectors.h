@@ -163,6 +163,32 @@ INLINE Vec<T> totals(const Vec<T>* x) {
     return folded<T, n / 2>(totals<T, n / 2>(x), totals<T, n / 2>(x + n / 2));
 }
 
+// Lane j of x[i] and lane i of x[j] change places.
+template <class T, int step = lanes<T> / 2>
+INLINE void transpose(Vec<T>* x) {
+  constexpr int L = lanes<T>;
+  typename Real<T>::Bits low, high;
+  for (int i = 0; i < L; ++i) {
+    low[i] = i & step ? L + (i ^ step) : i;
+    high[i] = i & step ? L + i : i ^ step;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < L; ++i) {
+    if (i & step) continue;
+    const Vec<T> a = x[i], b = x[i | step];
+#if defined(__clang__)
+    for (int lane = 0; lane < L; ++lane) {
+      x[i][lane] = lane & step ? b[lane ^ step] : a[lane];
+      x[i | step][lane] = lane & step ? b[lane] : a[lane ^ step];
+    }
+#else
+    x[i] = __builtin_shuffle(a, b, low);
+    x[i | step] = __builtin_shuffle(a, b, high);
+#endif
+  }
+  if constexpr (step > 1) transpose<T, step / 2>(x);
+}
+
 template <class T>
 INLINE T total(Vec<T> x) {
   T sum = 0;

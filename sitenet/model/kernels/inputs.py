@@ -1,0 +1,169 @@
+"""The first sites and interactions of a network in one compiled call, with the gradient.
+
+The same numbers as `SiteFeatures` and `pair_features`, each followed by its layer, up to rounding.
+Distances get no gradient.
+"""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from sitenet.model.input_features import PAIR_FEATURES, SiteFeatures
+from sitenet.model.kernels.compiled import (
+    TYPES,
+    Functions,
+    contiguous,
+    pointers,
+    structure_of_pointers,
+)
+from sitenet.model.layers import LMN
+
+_INTEGERS = ("rows", "evaluations", "elements", "properties", "embedded", "kinds")
+_TENSORS = ("numbers", "row", "column", "first",
+            "oxidation", "distance", "property", "shift", "factor")  # fmt: skip
+
+
+class _Given(ctypes.Structure):
+    """The structure of inputs.cpp with this name."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in _INTEGERS),
+        *((name, ctypes.c_void_p) for name in _TENSORS),
+    ]
+
+
+# The other structures of inputs.cpp.
+_PARTS = ("weight", "bias", "scale", "shift")
+_Networks = structure_of_pointers(
+    "table", *(f"{name}_{part}" for name in ("site", "pair") for part in _PARTS)
+)
+_Kept = structure_of_pointers("sites", "interactions", "site_features", "pair_features",
+                              "site_norm", "pair_norm")  # fmt: skip
+_Channels = ctypes.c_int64 * 2
+_given = [ctypes.POINTER(_Given), ctypes.POINTER(_Channels)]
+_networks, _kept = ctypes.POINTER(_Networks), ctypes.POINTER(_Kept)
+functions = Functions(
+    "inputs",
+    [*_given, ctypes.c_int64, ctypes.c_int64, _networks, _kept],
+    [*_given, _networks, _kept, _networks],
+)
+
+
+def first_features(
+    features: SiteFeatures,
+    kind: str,
+    layers: tuple[LMN, LMN],
+    sites: tuple[Tensor, Tensor],
+    evaluations: tuple[Tensor, Tensor, Tensor],
+    distance: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """First sites (R, width) and interactions (M, width).
+
+    kind: of `PAIR_FEATURES`. layers: of the sites and of the pairs, with Mish and layer norm.
+    sites: numbers (R,), oxidation (R,); evaluations: row, column, pair (M,) of each; distance (E,).
+    Rows of the embedding that are used are shortened in place, as nn.Embedding does.
+
+    Raises:
+        TypeError: not all real tensors are float32 or all float64, or an index is not int64.
+        ValueError: the shapes do not fit together.
+        IndexError: an index is out of range.
+    """
+    numbers, oxidation = sites
+    parameters = [
+        tensor
+        for layer in layers
+        for part in (layer.linear, layer.norm)
+        for tensor in (part.weight, part.bias)  # type: ignore[union-attr]
+    ]
+    table = None if features.embedding is None else features.embedding.weight
+    constants = [t.to(oxidation.dtype) for t in
+                 (features.properties, features.shift, features.factor)]  # fmt: skip
+    real = [oxidation, distance, *parameters, *([] if table is None else [table])]
+    if oxidation.dtype not in TYPES or any(t.dtype != oxidation.dtype for t in real):
+        raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in real]}")
+    indices = (numbers, *evaluations)
+    if any(index.dtype != torch.int64 for index in indices):
+        raise TypeError(f"indices: int64, not {[str(index.dtype) for index in indices]}")
+    fit = layers[0].linear.in_features == features.outputs
+    fit = fit and layers[1].linear.in_features == len(PAIR_FEATURES[kind])
+    if not fit or len({len(index) for index in evaluations}) > 1 or len(oxidation) != len(numbers):
+        raise ValueError(f"shapes {[tuple(t.shape) for t in (*real, *indices)]}")
+    given = contiguous((*indices, oxidation, distance, *constants))
+    return _Inputs.apply(given, len(PAIR_FEATURES[kind]), table, *parameters)
+
+
+class _Inputs(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, given: list[Tensor], kinds: int, *tensors: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """given: those of `_Given`; tensors: `_Networks`."""
+        table, *parameters = tensors
+        numbers, row = given[:2]
+        assert parameters[0] is not None
+        assert parameters[4] is not None
+        widths = len(parameters[0]), len(parameters[4])
+        elements, properties = given[6].shape
+        embedded = 0 if table is None else table.shape[1]
+        sizes = len(numbers), len(row), elements, properties, embedded, kinds
+        new = given[4].new_empty
+        kept = [
+            new(len(numbers), widths[0]),
+            new(len(row), widths[1]),
+            new(len(numbers), embedded + properties + 1),
+            new(len(row), kinds),
+            new(2, len(numbers)),
+            new(2, len(row)),
+        ]
+        status = functions(
+            "forward",
+            given[4].dtype,
+            _structure(sizes, given),
+            _Channels(*widths),
+            len(given[5]),
+            table is not None,
+            pointers(_Networks, tensors),
+            pointers(_Kept, kept),
+        )
+        _raise(status, "forward")
+        if table is not None:
+            torch.autograd.graph.increment_version(table)
+        ctx.given, ctx.sizes, ctx.widths = given, sizes, widths
+        ctx.table = None if table is None else table.shape  # another call may shorten its rows
+        ctx.save_for_backward(*parameters, *kept[2:])
+        return kept[0], kept[1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the table and of the parameters."""
+        parameters, kept = ctx.saved_tensors[:8], ctx.saved_tensors[8:]
+        given = contiguous(gradients)
+        results = [None if ctx.table is None else given[0].new_zeros(ctx.table)]
+        results += [torch.empty_like(tensor) for tensor in parameters]
+        status = functions(
+            "backward",
+            given[0].dtype,
+            _structure(ctx.sizes, ctx.given),
+            _Channels(*ctx.widths),
+            pointers(_Networks, [None, *parameters]),
+            pointers(_Kept, [*given, *kept]),
+            pointers(_Networks, results),
+        )
+        _raise(status, "backward")
+        return None, None, *results
+
+
+def _structure(sizes: Sequence[int], given: Sequence[Tensor]) -> _Given:
+    return _Given(*sizes, *(tensor.data_ptr() for tensor in given))
+
+
+def _raise(status: int, name: str) -> None:
+    if status == 1:
+        raise IndexError("an element, a site class or a pair is out of range")
+    if status == 2:
+        raise MemoryError(f"inputs ({name})")

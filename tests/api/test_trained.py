@@ -1,0 +1,50 @@
+"""The models that come with the package: there, whole, and as good as their cards say."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sitenet.api.located import TRAINED, trained_models
+from sitenet.api.predictor import Predictor
+from sitenet.files import read_json
+
+CRYSTALS = Path(__file__).resolve().parents[1] / "data" / "crystals"
+MODELS = ["band_gap", "formation_energy"]
+
+KNOWN = {
+    "band_gap": {"NaCl": 5.0, "Si": 0.6, "Mg": 0.0, "CaF2": 7.3},
+    "formation_energy": {"NaCl": -2.1, "Si": 0.0, "Mg": 0.0, "CaF2": -4.1},
+}
+"""Of PBE calculations, in eV and eV/atom, rounded."""
+
+
+def test_both_are_there() -> None:
+    assert trained_models() == MODELS
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_they_know_some_well_known_crystals(name: str) -> None:
+    paths = [CRYSTALS / f"{crystal}.cif" for crystal in KNOWN[name]]
+    found = Predictor.load(name, "cpu").predict(paths)
+    assert (found.problem == "").all()
+    error = np.abs(found.prediction.to_numpy() - list(KNOWN[name].values()))
+    assert error.max() < {"band_gap": 0.7, "formation_energy": 0.15}[name]
+    assert (found.lower <= found.prediction).all()
+    assert (found.upper >= found.prediction).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_card_has_the_errors_of_the_members(name: str) -> None:
+    card = (TRAINED / name / "card.md").read_text(encoding="utf-8")
+    runs = sorted((TRAINED / name).glob("seed*"))
+    assert len(runs) >= 3
+    single = [float(x) for x in re.findall(r"[\d.]+\d", card.split("Single networks: ")[1])][:3]
+    for run, error in zip(runs, single, strict=True):
+        metrics = read_json(run / "metrics.json")["splits"]
+        assert error == pytest.approx(metrics["test"]["mae"], rel=0.1)  # of all sizes of cells
+        rows = pd.read_parquet(run / "predictions.parquet").query("split == 'val'")
+        found = (rows.target - rows.prediction).abs().mean()
+        assert found == pytest.approx(metrics["val"]["mae"], rel=1e-6)
