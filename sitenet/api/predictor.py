@@ -13,9 +13,11 @@ from sitenet.api.given import Columns, Given, given_crystals, number_of
 from sitenet.api.output import TEXTS, Written, write_rows
 from sitenet.api.reading import read_all
 from sitenet.crystal.featurise import MergedCrystal
+from sitenet.few.saving import is_fit
 from sitenet.guard import SECONDS
 from sitenet.model.inference import embed
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
 from sitenet.parallel import chunked
 from sitenet.progress import Progress
 from sitenet.shards.store import CrystalStore
@@ -74,15 +76,24 @@ class Predictor:
 
         Args:
             model: the name of a model that comes with the package (`band_gap`), or the path of a
-                model.safetensors, of the folder of a run, or of a folder of runs that differ in
-                their seeds, which are an ensemble.
+                model.safetensors, of the folder of a run, of a folder of runs that differ in
+                their seeds, which are an ensemble, or of what `sitenet fit` wrote.
             device: `auto` (a GPU if there is one), `cpu`, `gpu` or `cuda:1`.
 
         Raises:
             UnusableModel: it does not exist, is damaged or of another program.
             ValueError: there is no such device.
         """
+        if is_fit(Path(model)):
+            from sitenet.api.fitted import FittedPredictor
+
+            return FittedPredictor(Path(model), device)
         return cls(Ensemble.load(model), device, str(model))
+
+    @property
+    def features(self) -> FeatureSettings:
+        """How crystals are featurised."""
+        return self.ensemble.features
 
     @property
     def unit(self) -> str:
@@ -230,9 +241,9 @@ class Predictor:
         known = ensemble.known
         bounded = ensemble.about.model.output == "nonnegative"
 
-        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
+        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
             found = ensemble.predict(store)
-            rows: list[Row | None] = []
+            rows: list[Row | str] = []
             for k, crystal in enumerate(crystals):
                 value = found.prediction[k]
                 spread = None if found.spread is None else found.spread[k]
@@ -242,9 +253,9 @@ class Predictor:
                     lower = max(lower, 0.0)
                 upper = None if around is None else value + around
                 unlike = known.unlike(crystal.numbers, found.vectors[k]) if known else ""
-                numbers = [_plain(x) for x in (value, lower, upper)]
-                row = (*numbers, kind, _plain(spread), unit, unlike)
-                rows.append(row if np.isfinite(value) else None)
+                numbers = [plain(x) for x in (value, lower, upper)]
+                row = (*numbers, kind, plain(spread), unit, unlike)
+                rows.append(row if np.isfinite(value) else NOT_FINITE)
             return rows
 
         return Compute(compute, (None, None, None, "", None, unit, ""), last=True)
@@ -252,9 +263,9 @@ class Predictor:
     def _vectors(self, local: bool) -> "Compute":
         self._single()
 
-        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
+        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
             return [
-                tuple(map(_plain, vector)) if np.isfinite(vector).all() else None
+                tuple(map(plain, vector)) if np.isfinite(vector).all() else NOT_FINITE
                 for vector in self.vectors(store, local)
             ]
 
@@ -270,30 +281,31 @@ class Predictor:
     ) -> Generator[Row, None, None]:
         """A row for each crystal, in order."""
         progress = Progress(total, "crystals", "read and computed")
-        read = read_all(given, self.ensemble.features, seconds, workers)
+        read = read_all(given, self.features, seconds, workers)
         for chunk in chunked(read, TOGETHER):
             crystals = [crystal for _, (crystal, _, _) in chunk if crystal is not None]
-            found: Iterator[Row | None] = iter(())
+            found: Iterator[Row | str] = iter(())
             if crystals:
                 names = [str(k) for k in range(len(crystals))]
                 store = CrystalStore.from_crystals(names, crystals).to(self.device)
                 found = iter(rows.compute(store, crystals))
             for one, (crystal, problem, note) in chunk:
-                values = None if crystal is None else next(found)
-                if crystal is not None and values is None:
-                    problem = NOT_FINITE
-                yield rows.row(printable(one.id), values or rows.empty, problem, note)
+                result = problem if crystal is None else next(found)
+                if isinstance(result, str):
+                    yield rows.row(printable(one.id), rows.empty, result, note)
+                else:
+                    yield rows.row(printable(one.id), result, problem, note)
                 progress.advance()
 
 
 class Compute(NamedTuple):
-    """Computes the columns of a table for crystals, None where a result is not a finite number.
+    """Computes the columns of a table for crystals, or the problem of one that has no result.
 
     `empty` are the columns of a crystal without a result; `last`: whether problem and note are the
     last columns, as in predictions.
     """
 
-    compute: Callable[[CrystalStore, list[MergedCrystal]], list[Row | None]]
+    compute: Callable[[CrystalStore, list[MergedCrystal]], list[Row | str]]
     empty: Row
     last: bool
 
@@ -308,7 +320,7 @@ def printable(name: str) -> str:
     return name.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
-def _plain(value: Any) -> float | None:
+def plain(value: Any) -> float | None:
     """A number with the digits of float32; None if it is not finite."""
     if value is None or not np.isfinite(value):
         return None
