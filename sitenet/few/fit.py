@@ -132,8 +132,10 @@ def fit_few_labels(
     """
     ready = prepare(labelled, encoders, encoder_paths, settings)
     candidates = with_logarithms(ready.arms, ready.label)
-    log.info(f"{len(ready.ids):,} labelled crystals of {len(set(ready.table.formulas)):,} formulas, "
-             f"{len(candidates)} arms")  # fmt: skip
+    log.info(
+        f"{len(ready.ids):,} labelled crystals of {len(set(ready.table.formulas)):,} formulas, "
+        f"{len(candidates)} arms"
+    )
     judged = nested(candidates, ready.table, ready.label, settings.seed, workers)
     rows = np.arange(len(ready.label))
     members = [

@@ -29,8 +29,8 @@ def comparison(
 
     arm. what: in words. mae: mean absolute error of the outer folds, in the label's unit. se: its
     standard error over formulas. rmse. ln: whether the logarithm of the label was better. weight:
-    in what is saved. difference, p, p_holm: mean difference of the error from that of the procedure,
-    and the signed-rank test of it over formulas, without and with Holm's correction.
+    in what is saved. difference, p, p_holm: mean difference of the error from that of the
+    procedure, and the signed-rank test of it over formulas, without and with Holm's correction.
     """
     choice = judged.choice
     weights = {candidates[k].key: weight for k, weight in choice.weights.items()}
