@@ -91,7 +91,7 @@ def fit(
             write_labels(settings_of_label, structures, table, lists[1])
             labelled, refused = read_labelled(structures, table, TASK, features, workers)
         finally:
-            rows = _listed([*lists, failed_list(lists[0])])
+            rows = _listed([*lists, failed_list(lists[0])], label.column)
             _write_refused(out / REFUSED, rows)
         rows += [as_row(one) for one in refused]
         _write_refused(out / REFUSED, rows)
@@ -132,13 +132,13 @@ def _only_column(source: CifFolderSource | TableSource, labels: Path) -> str:
     return others[0]
 
 
-def _listed(lists: Sequence[Path]) -> list[list[str]]:
-    """Rows of lists of rejections, those of them that were written."""
+def _listed(lists: Sequence[Path], column: str) -> list[list[str]]:
+    """Rows of lists of rejections that were written, with the label's name as the user has it."""
     rows = []
     for path in lists:
         if path.is_file():
             with path.open(newline="") as file:
-                rows += list(csv.reader(file))[1:]
+                rows += [[cell.replace(TASK, column) for cell in row] for row in csv.reader(file)][1:]
     return rows
 
 

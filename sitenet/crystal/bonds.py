@@ -67,8 +67,8 @@ SIZE = ("sites", "ln sites", "longest vector")
 MASSES = ("mean 1 / root of mass", "mean ln mass", "mean 1 / mass")
 
 BOND_FEATURES = (
-    *(f"{one}, {name} over sites" for name in OF_SITES for one in STATISTICS),
-    *(f"{one}, {name} over bonds" for name in OF_BONDS for one in STATISTICS),
+    *(f"{name}, {one} over sites" for name in OF_SITES for one in STATISTICS),
+    *(f"{name}, {one} over bonds" for name in OF_BONDS for one in STATISTICS),
     *(f"stiffest bond, {name}" for name in STIFFEST),
     *(f"lightest atom, {name}" for name in LIGHTEST),
     *PACKING,
