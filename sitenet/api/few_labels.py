@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from sitenet.api.located import located
@@ -29,8 +28,11 @@ from sitenet.sources.table import column_names
 
 REFUSED = "refused.csv"
 
-TASK = "sitenet_label"
-"""Column of the labels while they are read."""
+READ = "read"
+"""Folder in that of the fit with the crystals and labels as they were read."""
+
+DATASET, TASK = "labels", "sitenet_label"
+"""Names while they are read."""
 
 
 class Fitted(NamedTuple):
@@ -78,25 +80,27 @@ def fit(
     paths = [weights for one in encoders for weights in located(one)]
     features = features_of(paths)
     loaded = load_encoders(paths, settings.seed)
-    out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="sitenet-fit-") as name:
-        folder = Path(name)
-        structures, table = folder / "structures.parquet", folder / "labels.parquet"
-        lists = [folder / "rejected.csv", folder / "unlabelled.csv"]
-        try:
-            collect(SourceSettings("labels", source), structures, lists[0], workers)
-            settings_of_label = LabelSettings(
-                dataset="labels", source=source, task=TASK, column=label.column
-            )
-            write_labels(settings_of_label, structures, table, lists[1])
-            labelled, refused = read_labelled(structures, table, TASK, features, workers)
-        finally:
-            rows = _listed([*lists, failed_list(lists[0])], label.column)
-            _write_refused(out / REFUSED, rows)
-        rows += [as_row(one) for one in refused]
+    folder = out / READ
+    folder.mkdir(parents=True, exist_ok=True)
+    structures, table = folder / "structures.parquet", folder / "labels.parquet"
+    lists = [folder / "rejected.csv", folder / "unlabelled.csv"]
+    for path in (*lists, failed_list(lists[0])):
+        path.unlink(missing_ok=True)
+    of_label = LabelSettings(dataset=DATASET, source=source, task=TASK, column=label.column)
+    try:
+        collect(SourceSettings(DATASET, source), structures, lists[0], workers)
+        write_labels(of_label, structures, table, lists[1])
+    except SourceError as error:
+        raise SourceError(_for_command(str(error))) from None
+    finally:
+        rows = _listed([*lists, failed_list(lists[0])], label.column)
         _write_refused(out / REFUSED, rows)
-        found, without = fit_few_labels(labelled, out, label, features, loaded, paths, settings,
-                                        workers)  # fmt: skip
+    labelled, refused = read_labelled(structures, table, TASK, features, workers)
+    rows += [as_row(one) for one in refused]
+    _write_refused(out / REFUSED, rows)
+    found, without = fit_few_labels(
+        labelled, out, label, features, loaded, paths, settings, workers
+    )
     rows += [as_row(Rejection(name, reason)) for name, reason in without]
     _write_refused(out / REFUSED, rows)
     count = sum(row[1] != "noted" for row in rows)
@@ -132,13 +136,27 @@ def _only_column(source: CifFolderSource | TableSource, labels: Path) -> str:
     return others[0]
 
 
+def _for_command(message: str) -> str:
+    """A message about a data set of the pipeline, for the options of the command."""
+    words = {
+        f"correct datasets.{DATASET}.tasks.{TASK}.column": "name another with --label",
+        f" Correct the source or raise datasets.{DATASET}.max_rejected_fraction.": "",
+        f"; datasets.{DATASET}.max_rejected_fraction allows 100.0%": "",
+    }
+    for pipeline, command in words.items():
+        message = message.replace(pipeline, command)
+    return message
+
+
 def _listed(lists: Sequence[Path], column: str) -> list[list[str]]:
     """Rows of lists of rejections that were written, with the label's name as the user has it."""
     rows = []
     for path in lists:
         if path.is_file():
             with path.open(newline="") as file:
-                rows += [[cell.replace(TASK, column) for cell in row] for row in csv.reader(file)][1:]
+                rows += [[cell.replace(TASK, column) for cell in row] for row in csv.reader(file)][
+                    1:
+                ]
     return rows
 
 

@@ -138,19 +138,19 @@ def test_damaged_fits_are_told(fitted: Path, tmp_path: Path) -> None:
     [
         ("file,a,b\nLiF,1,2\n", [], "--label"),
         ("file,a\nNaCl,1\nNaF,2\n", [], "too few"),
-        ("file,a\nNaCl,x\n", [], "no crystal of labels has a number"),
+        ("file,a\nNaCl,x\n", [], "name another with --label"),
         ("file,a\nNaCl,1\n", ["--label", "c"], "no column 'c'"),
     ],
 )
 def test_tables_that_cannot_be_used(
     folder: Path, tmp_path: Path, labels: str, more: list[str], message: str,
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(folder)
     (tmp_path / "own.csv").write_text(labels)
     given = ["fit", str(tmp_path / "own.csv"), "--cifs", "cifs", "--out", str(tmp_path / "out")]
     assert main([*given, *more]) == 1
-    assert message in caplog.text
+    assert message in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
