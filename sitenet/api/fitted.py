@@ -4,28 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sitenet.api.ensemble import chosen_device, interval
-from sitenet.api.predictor import Compute, Predictor, Row, plain
+from sitenet.api.ensemble import interval
+from sitenet.api.rows import Compute, Row, plain
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.few.saving import ARRAYS, read_fit
-from sitenet.options.features import FeatureSettings
+from sitenet.few.files import ARRAYS
+from sitenet.few.saving import read_fit
 from sitenet.shards.store import CrystalStore
 
 
-class FittedPredictor(Predictor):
+class FittedModel:
     """The best model for few labels, from a folder that `sitenet fit` wrote."""
 
-    def __init__(self, folder: Path, device: str = "auto") -> None:
-        self.fit, self.folder, self.name = read_fit(folder), folder, str(folder)
-        self.device = chosen_device(device)
-
-    @property
-    def features(self) -> FeatureSettings:
-        """How crystals are featurised."""
-        return self.fit.features
+    def __init__(self, folder: Path) -> None:
+        self.fit, self.folder = read_fit(folder), folder
 
     @property
     def unit(self) -> str:
@@ -36,7 +27,7 @@ class FittedPredictor(Predictor):
         """What was chosen and how good it is, with the report as its card."""
         about, report = self.fit.about, self.folder / "report.md"
         return {
-            "model": self.name,
+            "model": str(self.folder),
             "label": about["label"]["column"],
             "unit": self.unit,
             "predicts": "the label, by the model that was chosen for few labels",
@@ -45,7 +36,7 @@ class FittedPredictor(Predictor):
             "honest_mae": about["mae"],
             "arms": [f"{one.weight:.0%} {one.arm.key}{' of ln(label)' if one.arm.ln else ''}"
                      for one in self.fit.members],
-            "features": self.features.to_dict(),
+            "features": self.fit.features.to_dict(),
             "elements": about["elements"],
             "interval": interval(0.9, self.fit.residuals, self.fit.spread).name or None,
             "tells_unlike_by": ["elements", "descriptors"],
@@ -53,29 +44,13 @@ class FittedPredictor(Predictor):
             if report.is_file() else None,
         }  # fmt: skip
 
-    def explain(self, crystal: Any, out: Path, **options: Any) -> list[Path]:
-        """Raises ValueError: trees and regressions have no attention."""
-        raise ValueError(f"{self.name} is of sitenet fit, which has no attention to explain")
-
-    def vectors(self, store: CrystalStore, local: bool = False) -> NDArray[np.float32]:
-        """Raises ValueError: there are no vectors."""
-        raise self._no_vectors()
-
-    def vector_columns(self, local: bool = False) -> tuple[str, ...]:
-        """Raises ValueError: there are no vectors."""
-        raise self._no_vectors()
-
-    def _vectors(self, local: bool) -> Compute:
-        raise self._no_vectors()
-
-    def _no_vectors(self) -> ValueError:
-        return ValueError(f"{self.name} is of sitenet fit, which has no vectors: give an encoder")
-
-    def _made_by(self) -> list[str]:
+    def made_by(self) -> list[str]:
+        """What identifies the arrays in an interrupted run."""
         stat = (self.folder / ARRAYS).stat()
         return [f"{stat.st_size} {stat.st_mtime_ns}"]
 
-    def _predictions(self, level: float) -> Compute:
+    def predictions(self, level: float) -> Compute:
+        """What makes the rows of `Predictor.predict`."""
         around = interval(level, self.fit.residuals, self.fit.spread)
         positive = bool(self.fit.about["positive"])
 

@@ -1,9 +1,9 @@
 """`Predictor`: the one way from crystals of any form to labels, vectors and explanations."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,9 @@ from sitenet.api.ensemble import Ensemble, chosen_device
 from sitenet.api.given import Columns, Given, given_crystals, number_of
 from sitenet.api.output import TEXTS, Written, write_rows
 from sitenet.api.reading import read_all
+from sitenet.api.rows import Compute, Prediction, Row, plain
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.few.saving import is_fit
+from sitenet.few.files import is_fit
 from sitenet.guard import SECONDS
 from sitenet.model.inference import embed
 from sitenet.model.sitenet import SiteNet
@@ -25,36 +26,13 @@ from sitenet.shards.store import CrystalStore
 if TYPE_CHECKING:  # slow to import, and the command line does without
     import pandas as pd
 
+    from sitenet.api.fitted import FittedModel
+
 TOGETHER = 512
 """Crystals that are in memory at a time."""
 
 LEVEL = 0.9
 NOT_FINITE = "the model's result is not a finite number"
-
-Row = tuple[Any, ...]
-
-
-class Prediction(NamedTuple):
-    """What is told of a crystal; without a prediction, `problem` is the reason.
-
-    prediction, lower, upper, spread: in `unit`. spread: the standard deviation over the members of
-    an ensemble, None for a single model. interval: what lower and upper are. "conformal 90%": from
-    the validation residuals of the model. "conformal 90%, by spread": the same, with residuals of
-    an ensemble in units of its spread. "spread": the mean plus and minus the spread, where there
-    are too few residuals. Empty: there are none. unlike: why the crystal is unlike the training
-    set, empty if it is not. note: what was changed when reading it.
-    """
-
-    id: str
-    prediction: float | None
-    lower: float | None
-    upper: float | None
-    interval: str
-    spread: float | None
-    unit: str
-    unlike: str
-    problem: str
-    note: str
 
 
 class Predictor:
@@ -85,9 +63,9 @@ class Predictor:
             ValueError: there is no such device.
         """
         if is_fit(Path(model)):
-            from sitenet.api.fitted import FittedPredictor
+            from sitenet.api.fitted import FittedModel
 
-            return FittedPredictor(Path(model), device)
+            return FittedPredictor(FittedModel(Path(model)), device)
         return cls(Ensemble.load(model), device, str(model))
 
     @property
@@ -234,7 +212,7 @@ class Predictor:
         stats = [member.weights.stat() for member in self.ensemble.members]
         return [f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats]
 
-    def _predictions(self, level: float) -> "Compute":
+    def _predictions(self, level: float) -> Compute:
         """What makes the rows of `predict`. Raises UnusableModel for a model without a label."""
         ensemble, unit = self.ensemble, self.unit
         interval = ensemble.interval(level)
@@ -260,7 +238,7 @@ class Predictor:
 
         return Compute(compute, (None, None, None, "", None, unit, ""), last=True)
 
-    def _vectors(self, local: bool) -> "Compute":
+    def _vectors(self, local: bool) -> Compute:
         self._single()
 
         def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
@@ -274,7 +252,7 @@ class Predictor:
     def _computed(
         self,
         given: Iterable[Given],
-        rows: "Compute",
+        rows: Compute,
         seconds: float,
         workers: int | None,
         total: int = 0,
@@ -298,33 +276,44 @@ class Predictor:
                 progress.advance()
 
 
-class Compute(NamedTuple):
-    """Computes the columns of a table for crystals, or the problem of one that has no result.
+class FittedPredictor(Predictor):
+    """The best model for few labels, from a folder that `sitenet fit` wrote: it has no vectors."""
 
-    `empty` are the columns of a crystal without a result; `last`: whether problem and note are the
-    last columns, as in predictions.
-    """
+    def __init__(self, model: "FittedModel", device: str = "auto") -> None:
+        self.model, self.name = model, str(model.folder)
+        self.device = chosen_device(device)
 
-    compute: Callable[[CrystalStore, list[MergedCrystal]], list[Row | str]]
-    empty: Row
-    last: bool
+    @property
+    def features(self) -> FeatureSettings:
+        """How crystals are featurised."""
+        return self.model.fit.features
 
-    def row(self, name: str, values: Row, problem: str, note: str) -> Row:
-        if self.last:
-            return (name, *values, problem, note)
-        return (name, problem, note, *values)
+    @property
+    def unit(self) -> str:
+        """Unit of the label."""
+        return self.model.unit
+
+    def info(self) -> dict[str, Any]:
+        """What was chosen and how good it is, with the report as its card."""
+        return self.model.info()
+
+    def explain(self, crystal: Any, out: Path, **options: Any) -> list[Path]:
+        """Raises ValueError: trees and regressions have no attention."""
+        raise ValueError(f"{self.name} is of sitenet fit, which has no attention to explain")
+
+    def _single(self) -> SiteNet:
+        raise ValueError(f"{self.name} is of sitenet fit, which has no vectors: give an encoder")
+
+    def _made_by(self) -> list[str]:
+        return self.model.made_by()
+
+    def _predictions(self, level: float) -> Compute:
+        return self.model.predictions(level)
 
 
 def printable(name: str) -> str:
     """A name as UTF-8: bytes of file names that are none are written as \\udc.."""
     return name.encode("utf-8", errors="backslashreplace").decode("utf-8")
-
-
-def plain(value: Any) -> float | None:
-    """A number with the digits of float32; None if it is not finite."""
-    if value is None or not np.isfinite(value):
-        return None
-    return float(str(np.float32(value)))
 
 
 def _frame(columns: tuple[str, ...], rows: Iterable[Row]) -> "pd.DataFrame":

@@ -16,6 +16,7 @@ from sitenet.evaluate.training_set import KEPT, TrainingSet, nearest
 from sitenet.few.arms import Arm, Crystals, Model, check_arrays, predict_arm
 from sitenet.few.descriptors import BONDS, COMPOSITION, describe, names
 from sitenet.few.encoders import Encoder, read_encoder, write_encoder
+from sitenet.few.files import ARRAYS, DESCRIPTION, ENCODERS
 from sitenet.few.linear import standard, standardised
 from sitenet.few.networks import Network, few_label_training
 from sitenet.files import atomic_path, read_json, write_json
@@ -29,7 +30,6 @@ from sitenet.structure.formula import reduced_formula
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-DESCRIPTION, ARRAYS, ENCODERS = "fit.json", "fit.safetensors", "encoders"
 FORMAT = 1
 
 
@@ -163,11 +163,6 @@ def _as_json(member: Member) -> dict[str, Any]:
     network = None if arm.network is None else arm.network.settings.to_dict()
     return {"model": arm.model, "groups": list(arm.groups), "ln": arm.ln, "source": arm.source,
             "weight": member.weight, "network": network}  # fmt: skip
-
-
-def is_fit(folder: Path) -> bool:
-    """Whether a folder holds what `write_fit` wrote."""
-    return (folder / DESCRIPTION).is_file()
 
 
 def read_fit(folder: Path) -> Fit:
