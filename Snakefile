@@ -48,6 +48,7 @@ include: "rules/figures.smk"
 include: "rules/pretrain.smk"
 include: "rules/transfer.smk"
 include: "rules/representation.smk"
+include: "rules/few_labels.smk"
 include: "rules/tune.smk"
 
 

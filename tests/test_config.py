@@ -44,7 +44,7 @@ def source(**values: object) -> dict:
         ),
         (
             {"speed": 9},
-            "speed is unknown; allowed: datasets, features, infomax, limits, model, runs,",
+            "speed is unknown; allowed: datasets, features, few_labels, infomax, limits, model,",
         ),
         ({"training": {"max_epochs": 2.5}}, "training.max_epochs must be a whole number, not 2.5"),
         ({"training": {"amsgrad": 1}}, "training.amsgrad must be true or false, not 1"),

@@ -8,8 +8,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "sitenet"
 
 ORDER = ["base", "options", "structure", "crystal", "sources", "splits", "shards", "model",
-         "evaluate", "train", "tune", "analysis", "plots", "api", "provenance", "plan",
-         "cli"]  # fmt: skip
+         "evaluate", "train", "tune", "analysis", "plots", "few", "api", "provenance",
+         "plan", "cli"]  # fmt: skip
 """A room may import those before it. `base` is the modules that are in no folder."""
 
 BASE = "Files that are whole or absent, tables, progress, processes, GPUs of a machine."

@@ -49,6 +49,23 @@ class Interval(NamedTuple):
         return self.factor * (spread + self.floor), self.name
 
 
+def interval(
+    level: float, residuals: NDArray[np.float64], spread: NDArray[np.float64] | None
+) -> Interval:
+    """Half widths of intervals of this level, from residuals (v,) and the spread (v,) beside them.
+
+    Raises ValueError for an impossible level.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, not {level:g}")
+    name = f"conformal {100 * level:g}%"
+    if spread is None or not (floor := float(np.median(spread))):
+        factor = conformal(np.abs(residuals), level)
+        return Interval(name if factor is not None else "", factor, None)
+    factor = conformal(np.abs(residuals) / (spread + floor), level)
+    return Interval(f"{name}, by spread" if factor is not None else "", factor, floor)
+
+
 class Found(NamedTuple):
     """Predictions (n,), their standard deviation (n,) over the members, first member's vectors."""
 
@@ -123,17 +140,9 @@ class Ensemble:
             return mean, None
         return mean, np.sqrt(self.weights @ (table - mean) ** 2)
 
-    def interval(self, level: float) -> "Interval":
+    def interval(self, level: float) -> Interval:
         """Half widths of intervals of this level. Raises ValueError for an impossible level."""
-        residuals, spread = self._validation
-        if not 0 < level < 1:
-            raise ValueError(f"level must be between 0 and 1, not {level:g}")
-        name = f"conformal {100 * level:g}%"
-        if spread is None or not (floor := float(np.median(spread))):
-            factor = conformal(np.abs(residuals), level)
-            return Interval(name if factor is not None else "", factor, None)
-        factor = conformal(np.abs(residuals) / (spread + floor), level)
-        return Interval(f"{name}, by spread" if factor is not None else "", factor, floor)
+        return interval(level, *self._validation)
 
     def predict(self, store: CrystalStore) -> Found:
         """Predictions for the crystals of a store, on its device."""

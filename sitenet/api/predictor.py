@@ -1,9 +1,9 @@
 """`Predictor`: the one way from crystals of any form to labels, vectors and explanations."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,13 @@ from sitenet.api.ensemble import Ensemble, chosen_device
 from sitenet.api.given import Columns, Given, given_crystals, number_of
 from sitenet.api.output import TEXTS, Written, write_rows
 from sitenet.api.reading import read_all
+from sitenet.api.rows import Compute, Prediction, Row, plain
 from sitenet.crystal.featurise import MergedCrystal
+from sitenet.few.files import is_fit
 from sitenet.guard import SECONDS
 from sitenet.model.inference import embed
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
 from sitenet.parallel import chunked
 from sitenet.progress import Progress
 from sitenet.shards.store import CrystalStore
@@ -23,38 +26,14 @@ from sitenet.shards.store import CrystalStore
 if TYPE_CHECKING:  # slow to import, and the command line does without
     import pandas as pd
 
+    from sitenet.api.fitted import FittedModel
+
 TOGETHER = 512
 """Crystals that are in memory at a time."""
 
 LEVEL = 0.9
 TRAINED = "a crystal of this name is in the training set"
 NOT_FINITE = "the model's result is not a finite number"
-
-Row = tuple[Any, ...]
-
-
-class Prediction(NamedTuple):
-    """What is told of a crystal; without a prediction, `problem` is the reason.
-
-    prediction, lower, upper, spread: in `unit`. spread: the standard deviation over the members of
-    an ensemble, None for a single model. interval: what lower and upper are. "conformal 90%": from
-    the validation residuals of the model. "conformal 90%, by spread": the same, with residuals of
-    an ensemble in units of its spread. "spread": the mean plus and minus the spread, where there
-    are too few residuals. Empty: there are none. unlike: why the crystal is unlike the training
-    set, empty if it is not. note: what was changed when reading it, and whether
-    the model was trained on a crystal of this id.
-    """
-
-    id: str
-    prediction: float | None
-    lower: float | None
-    upper: float | None
-    interval: str
-    spread: float | None
-    unit: str
-    unlike: str
-    problem: str
-    note: str
 
 
 class Predictor:
@@ -76,15 +55,24 @@ class Predictor:
 
         Args:
             model: the name of a model that comes with the package (`band_gap`), or the path of a
-                model.safetensors, of the folder of a run, or of a folder of runs that differ in
-                their seeds, which are an ensemble.
+                model.safetensors, of the folder of a run, of a folder of runs that differ in
+                their seeds, which are an ensemble, or of what `sitenet fit` wrote.
             device: `auto` (a GPU if there is one), `cpu`, `gpu` or `cuda:1`.
 
         Raises:
             UnusableModel: it does not exist, is damaged or of another program.
             ValueError: there is no such device.
         """
+        if is_fit(Path(model)):
+            from sitenet.api.fitted import FittedModel
+
+            return FittedPredictor(FittedModel(Path(model)), device)
         return cls(Ensemble.load(model), device, str(model))
+
+    @property
+    def features(self) -> FeatureSettings:
+        """How crystals are featurised."""
+        return self.ensemble.features
 
     @property
     def unit(self) -> str:
@@ -225,16 +213,16 @@ class Predictor:
         stats = [member.weights.stat() for member in self.ensemble.members]
         return [f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats]
 
-    def _predictions(self, level: float) -> "Compute":
+    def _predictions(self, level: float) -> Compute:
         """What makes the rows of `predict`. Raises UnusableModel for a model without a label."""
         ensemble, unit = self.ensemble, self.unit
         interval = ensemble.interval(level)
         known = ensemble.known
         bounded = ensemble.about.model.output == "nonnegative"
 
-        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
+        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
             found = ensemble.predict(store)
-            rows: list[Row | None] = []
+            rows: list[Row | str] = []
             for k, crystal in enumerate(crystals):
                 value = found.prediction[k]
                 spread = None if found.spread is None else found.spread[k]
@@ -244,20 +232,20 @@ class Predictor:
                     lower = max(lower, 0.0)
                 upper = None if around is None else value + around
                 unlike = known.unlike(crystal.numbers, found.vectors[k]) if known else ""
-                numbers = [_plain(x) for x in (value, lower, upper)]
-                row = (*numbers, kind, _plain(spread), unit, unlike)
-                rows.append(row if np.isfinite(value) else None)
+                numbers = [plain(x) for x in (value, lower, upper)]
+                row = (*numbers, kind, plain(spread), unit, unlike)
+                rows.append(row if np.isfinite(value) else NOT_FINITE)
             return rows
 
         empty = (None, None, None, "", None, unit, "")
         return Compute(compute, empty, last=True, trained=known.ids if known else frozenset())
 
-    def _vectors(self, local: bool) -> "Compute":
+    def _vectors(self, local: bool) -> Compute:
         self._single()
 
-        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | None]:
+        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
             return [
-                tuple(map(_plain, vector)) if np.isfinite(vector).all() else None
+                tuple(map(plain, vector)) if np.isfinite(vector).all() else NOT_FINITE
                 for vector in self.vectors(store, local)
             ]
 
@@ -266,59 +254,70 @@ class Predictor:
     def _computed(
         self,
         given: Iterable[Given],
-        rows: "Compute",
+        rows: Compute,
         seconds: float,
         workers: int | None,
         total: int = 0,
     ) -> Generator[Row, None, None]:
         """A row for each crystal, in order."""
         progress = Progress(total, "crystals", "read and computed")
-        read = read_all(given, self.ensemble.features, seconds, workers)
+        read = read_all(given, self.features, seconds, workers)
         for chunk in chunked(read, TOGETHER):
             crystals = [crystal for _, (crystal, _, _) in chunk if crystal is not None]
-            found: Iterator[Row | None] = iter(())
+            found: Iterator[Row | str] = iter(())
             if crystals:
                 names = [str(k) for k in range(len(crystals))]
                 store = CrystalStore.from_crystals(names, crystals).to(self.device)
                 found = iter(rows.compute(store, crystals))
             for one, (crystal, problem, note) in chunk:
-                values = None if crystal is None else next(found)
-                if crystal is not None and values is None:
-                    problem = NOT_FINITE
                 if {one.id, Path(one.id).name.removesuffix(".cif")} & rows.trained:
                     note = f"{note}; {TRAINED}" if note else TRAINED
-                yield rows.row(printable(one.id), values or rows.empty, problem, note)
+                result = problem if crystal is None else next(found)
+                if isinstance(result, str):
+                    yield rows.row(printable(one.id), rows.empty, result, note)
+                else:
+                    yield rows.row(printable(one.id), result, problem, note)
                 progress.advance()
 
 
-class Compute(NamedTuple):
-    """Computes the columns of a table for crystals, None where a result is not a finite number.
+class FittedPredictor(Predictor):
+    """The best model for few labels, from a folder that `sitenet fit` wrote: it has no vectors."""
 
-    `empty` are the columns of a crystal without a result; `last`: whether problem and note are the
-    last columns, as in predictions; `trained`: ids whose rows are marked with `TRAINED`.
-    """
+    def __init__(self, model: "FittedModel", device: str = "auto") -> None:
+        self.model, self.name = model, str(model.folder)
+        self.device = chosen_device(device)
 
-    compute: Callable[[CrystalStore, list[MergedCrystal]], list[Row | None]]
-    empty: Row
-    last: bool
-    trained: frozenset[str] = frozenset()
+    @property
+    def features(self) -> FeatureSettings:
+        """How crystals are featurised."""
+        return self.model.fit.features
 
-    def row(self, name: str, values: Row, problem: str, note: str) -> Row:
-        if self.last:
-            return (name, *values, problem, note)
-        return (name, problem, note, *values)
+    @property
+    def unit(self) -> str:
+        """Unit of the label."""
+        return self.model.unit
+
+    def info(self) -> dict[str, Any]:
+        """What was chosen and how good it is, with the report as its card."""
+        return self.model.info()
+
+    def explain(self, crystal: Any, out: Path, **options: Any) -> list[Path]:
+        """Raises ValueError: trees and regressions have no attention."""
+        raise ValueError(f"{self.name} is of sitenet fit, which has no attention to explain")
+
+    def _single(self) -> SiteNet:
+        raise ValueError(f"{self.name} is of sitenet fit, which has no vectors: give an encoder")
+
+    def _made_by(self) -> list[str]:
+        return self.model.made_by()
+
+    def _predictions(self, level: float) -> Compute:
+        return self.model.predictions(level)
 
 
 def printable(name: str) -> str:
     """A name as UTF-8: bytes of file names that are none are written as \\udc.."""
     return name.encode("utf-8", errors="backslashreplace").decode("utf-8")
-
-
-def _plain(value: Any) -> float | None:
-    """A number with the digits of float32; None if it is not finite."""
-    if value is None or not np.isfinite(value):
-        return None
-    return float(str(np.float32(value)))
 
 
 def _frame(columns: tuple[str, ...], rows: Iterable[Row]) -> "pd.DataFrame":

@@ -5,11 +5,12 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any, get_args
 
+from sitenet.options.few_labels import DEFAULT_ARMS, Arms
 from sitenet.options.model import Output
 
 MODEL = (
-    "name of a model that comes with the package, model.safetensors or folder of a run, or folder "
-    "of runs that are an ensemble"
+    "name of a model that comes with the package, model.safetensors or folder of a run, folder of "
+    "runs that are an ensemble, or folder of `sitenet fit`"
 )
 CRYSTALS = (
     "CIF and POSCAR files; folders, of which all *.cif, *.vasp, *.poscar, POSCAR and CONTCAR are "
@@ -39,6 +40,7 @@ def make_parser() -> ArgumentParser:
     _add_predict(commands)
     _add_embed(commands)
     _add_explain(commands)
+    _add_fit(commands)
     _add_info(commands)
     _add_import_checkpoint(commands)
     _add_trace(commands)
@@ -136,6 +138,54 @@ def _add_explain(commands: Commands) -> None:
         action="store_true",
         help="also write the attention of every site to every atom of the supercell (Parquet)",
     )
+
+
+def _add_fit(commands: Commands) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="choose, judge and train the best model for a table of labels",
+        description="Tries models on descriptors of the crystals, and on vectors of encoders if "
+        "they are given, chooses by nested cross-validation over whole formulas, and writes a "
+        "folder that `sitenet predict` takes. Exit codes: 0 if all labels were used; 1 for an "
+        "error; 2 if some were refused (listed in OUT/refused.csv), or for wrong arguments.",
+    )
+    fit.add_argument("labels", type=Path, help="CSV or Parquet table of ids and labels")
+    fit.add_argument(
+        "--cifs",
+        type=Path,
+        help="folder of CIF files called like the ids (default: the table has a column of CIF "
+        "texts)",
+    )
+    fit.add_argument("--out", type=Path, default=Path("fit"), help="folder to write (default: fit)")
+    fit.add_argument("--label", help="column of the label (default: the only one that is left)")
+    fit.add_argument("--unit", default="", help="unit of the label")
+    fit.add_argument(
+        "--id-column",
+        help="column of the ids (default: the first; without --cifs: id or material_id)",
+    )
+    fit.add_argument(
+        "--cif-column", default="cif", help="column of CIF texts, without --cifs (default: cif)"
+    )
+    fit.add_argument(
+        "--encoder",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="trained model whose vectors are tried too, beside those of an untrained one; can be "
+        "given several times",
+    )
+    fit.add_argument(
+        "--arms",
+        nargs="+",
+        choices=get_args(Arms),
+        default=list(DEFAULT_ARMS),
+        help="models to try (default: all but network, which trains Site-Net about 30 times)",
+    )
+    fit.add_argument(
+        "--epochs", type=_count, default=40, help="largest number for a network (default: 40)"
+    )
+    fit.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
+    fit.add_argument("--workers", type=_count, help="processes (default: one per core)")
 
 
 def _add_info(commands: Commands) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from sitenet.cli.arguments import make_parser
 from sitenet.progress import log, setup_logging
+from sitenet.sources.records import SourceError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     try:
         return _command(options.command)(options) or 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, SourceError) as error:
         log.error(f"sitenet {options.command}: {error}")
         return 1
 
@@ -36,6 +37,10 @@ def _command(name: str) -> Callable[[Namespace], int | None]:
             from sitenet.cli.explain import run_explain
 
             return run_explain
+        case "fit":
+            from sitenet.cli.fit import run_fit
+
+            return run_fit
         case "info":
             from sitenet.cli.info import run_info
 

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from sitenet.api.predictor import Prediction
+from sitenet.api.rows import Prediction
 from sitenet.cli.table_output import opened, print_rows, tell
 
 

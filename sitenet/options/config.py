@@ -23,7 +23,7 @@ from sitenet.options.validation import mistakes, with_defaults, with_text_read
 ENCODER = "encoder"
 """The variant that trains the encoder of Deep InfoMax with labels; no other may have its name."""
 
-FOLDERS = ("figures", "maps", "representation", "tables", "transfer", "tuning")
+FOLDERS = ("few_labels", "figures", "maps", "representation", "tables", "transfer", "tuning")
 """Folders of `results` that belong to no data set; none may have such a name."""
 
 
@@ -72,6 +72,7 @@ def _contradictions(config: Configuration) -> Iterator[str]:
     yield from _in_variants(config)
     yield from _in_infomax(config)
     yield from _in_few_labels(config.infomax)
+    yield from _in_curves(config)
     yield from _in_tuning(config)
     yield from _in_runs(config)
 
@@ -161,6 +162,15 @@ def _in_few_labels(section: InfoMaxSection) -> Iterator[str]:
             )
         except ValueError as error:
             yield f"infomax.transfer.validation: {error}"
+
+
+def _in_curves(config: Configuration) -> Iterator[str]:
+    names = [experiment.name for experiment in config.few_labels.experiments]
+    for number, experiment in enumerate(config.few_labels.experiments):
+        where = f"few_labels.experiments[{number}]"
+        if experiment.name in names[:number]:
+            yield f"{where}.name: {experiment.name!r} is there twice"
+        yield from _no_task(config, where, "task", experiment.dataset, experiment.task)
 
 
 def _in_tuning(config: Configuration) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sitenet.options.datasets import DatasetSection
 from sitenet.options.features import FeatureSection
+from sitenet.options.few_labels import FewLabelsSection
 from sitenet.options.infomax import InfoMaxSection
 from sitenet.options.limits import LimitSettings
 from sitenet.options.model import ModelSettings
@@ -80,6 +81,9 @@ class Configuration(Options):
         {"sitenet": VariantSection()}, "Changes of `model` and `training`, by name."
     )
     infomax: InfoMaxSection = option(InfoMaxSection(), "Deep InfoMax (doi:10.1039/d4dd00202d).")
+    few_labels: FewLabelsSection = option(
+        FewLabelsSection(), "The best model for few labels, which the target `few_labels` makes."
+    )
     tuning: Mapping[str, SearchSection] = option(
         {}, "Searches for hyperparameters, by name, which `make tune` runs."
     )

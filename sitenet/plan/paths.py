@@ -31,6 +31,9 @@ REPRESENTATION = "results/representation/{experiment}/{representation}.parquet"
 MAP = "results/maps/{experiment}/{representation}.parquet"
 SILHOUETTES = "results/maps/{experiment}/{representation}.csv"
 
+FEW_LABELS = "results/few_labels/{experiment}"
+LEARNING_CURVE = f"{FEW_LABELS}/learning_curve.parquet"
+
 SEARCH = "results/tuning/{search}"
 
 FIGURES = "results/figures"

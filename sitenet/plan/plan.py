@@ -9,6 +9,7 @@ from sitenet.options.config import ENCODER
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.experiments import Experiment, Experiments, Representation, Tested, Transfer
+from sitenet.plan.few_labels import FewLabels
 from sitenet.plan.names import Options, entry
 from sitenet.plan.pretraining import Pretraining
 from sitenet.plan.runs import Ensemble, Restricted, Run, Runs, Setting, Variant
@@ -96,6 +97,10 @@ class Plan:
 
     def representation(self, experiment: str, representation: str) -> Representation:
         return Representation(self.experiment(experiment), representation)
+
+    def learning(self, experiment: str) -> FewLabels:
+        """An experiment of the section `few_labels`."""
+        return entry({one.name: one for one in self.learned}, experiment)
 
     def search(self, search: str) -> Search:
         options = entry(self.config["tuning"], search)
@@ -199,6 +204,15 @@ class Plan:
         """Splits of all tasks of a data set that experiments are about."""
         tasks = [one.task for one in self.experiments if one.crystals.dataset.name == dataset]
         return [self.dataset(dataset).split(task) for task in dict.fromkeys(tasks)]
+
+    @cached_property
+    def learned(self) -> list[FewLabels]:
+        """Experiments of the section `few_labels`."""
+        section = self.config["few_labels"]
+        return [
+            FewLabels(one["name"], self.dataset(one["dataset"]), one["task"], one, section)
+            for one in section["experiments"]
+        ]
 
     @property
     def searches(self) -> list[Search]:

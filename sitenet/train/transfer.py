@@ -183,7 +183,7 @@ def _train_and_keep(
     inputs: TransferInputs, settings: TransferSettings, finished: Path, seed: int
 ) -> SeedResult:
     """Train one seed on one thread of this process and write its result to `finished`."""
-    with _one_thread():
+    with one_thread():
         result = train_seed(_read(inputs, settings), inputs.encoder, settings, seed)
     write_json(_result_file(finished, seed), asdict(result))
     return result
@@ -191,7 +191,7 @@ def _train_and_keep(
 
 def _read(inputs: TransferInputs, settings: TransferSettings) -> FewLabels:
     """What all seeds need, read once for this process and its copies."""
-    with _one_thread():
+    with one_thread():
         return _few_labels(inputs, settings.labels, settings.seeds, settings.training.memory_gib)
 
 
@@ -199,7 +199,7 @@ _few_labels = cache(load_few_labels)
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let torch compute on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

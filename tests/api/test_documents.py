@@ -8,7 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from sitenet.api.predictor import Prediction
+from sitenet.api.rows import Prediction
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))

@@ -1,0 +1,97 @@
+"""Which arm, or which stack of arms, predicts best what it was not trained on."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitenet.few.arms import Arm
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+STACK = "stack"
+
+BEST = 4
+"""Arms that a stack starts from, with equal weights."""
+
+PER_STEP, STEPS = 100, 20
+"""Labels for each arm that is added to a stack, and the largest number of these: with few labels,
+the plain mean of the best arms is better than weights that are fitted to their errors."""
+
+
+class Choice(NamedTuple):
+    """What was chosen among candidates, and why.
+
+    winner: key of an arm, or `STACK`. weights: of candidates by their place; their sum is 1.
+    errors: mean absolute error of each arm, of its better form, and of the stack. best: place of
+    the better form of each arm. stacked: the weights of the stack, chosen or not.
+    """
+
+    winner: str
+    weights: dict[int, float]
+    errors: dict[str, float]
+    best: dict[str, int]
+    stacked: dict[int, float]
+
+    def predict(self, predictions: Float) -> Float:
+        """Of the chosen model (n,) from those of all candidates (c, n)."""
+        return weighted(self.weights, predictions)
+
+    def of(self, name: str, predictions: Float) -> Float:
+        """Of an arm or the stack (n,) from those of all candidates (c, n)."""
+        return weighted(self.stacked if name == STACK else {self.best[name]: 1.0}, predictions)
+
+
+def weighted(weights: dict[int, float], predictions: Float) -> Float:
+    """Weighted sum (n,) of predictions (c, n)."""
+    return np.asarray(sum(weight * predictions[k] for k, weight in weights.items()))
+
+
+def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: Int) -> Choice:
+    """Choose by the mean absolute error of out-of-fold predictions.
+
+    The stack is the mean of the best arms and of further ones, each time the one with which the
+    mean is best (R. Caruana et al., doi:10.1145/1015330.1015432). Its own error is that of weights
+    found without the fold they are judged on. A single arm is chosen only if its error is lower by
+    more than a standard error of the difference: the lowest of many errors is so by luck, too.
+
+    Args:
+        candidates: (c,) arms with and without the logarithm.
+        predictions: (c, n), each of a model that was not trained on the crystal.
+        label: (n,).
+        folds: (n,) part of each crystal.
+    """
+    errors = np.abs(predictions - label).mean(axis=1)
+    best: dict[str, int] = {}
+    for place, arm in enumerate(candidates):
+        if arm.key not in best or errors[place] < errors[best[arm.key]]:
+            best[arm.key] = place
+    of_arms = {key: float(errors[place]) for key, place in best.items()}
+    places = np.array(list(best.values()))
+    judged = np.empty(len(label))
+    for fold in np.unique(folds):
+        inside, outside = folds != fold, folds == fold
+        weights = _stacked(predictions[places][:, inside], label[inside])
+        judged[outside] = weights @ predictions[places][:, outside]
+    weights = _stacked(predictions[places], label)
+    stacked = {int(places[k]): float(weights[k]) for k in np.flatnonzero(weights)}
+    found = {**of_arms, STACK: float(np.abs(judged - label).mean())}
+    first = min(of_arms, key=of_arms.__getitem__)
+    gain = np.abs(judged - label) - np.abs(predictions[best[first]] - label)
+    winner = first if gain.mean() > gain.std() / len(label) ** 0.5 else STACK
+    chosen = stacked if winner == STACK else {best[winner]: 1.0}
+    return Choice(winner, chosen, found, best, stacked)
+
+
+def _stacked(predictions: Float, label: Float) -> Float:
+    """Weights (a,) of a stack of predictions (a, n)."""
+    first = np.argsort(np.abs(predictions - label).mean(axis=1), kind="stable")[:BEST]
+    counts = np.zeros(len(predictions))
+    counts[first] = 1
+    for _ in range(min(STEPS, len(label) // PER_STEP)):
+        summed = counts @ predictions + predictions
+        taken = int(np.abs(summed / (counts.sum() + 1) - label).mean(axis=1).argmin())
+        counts[taken] += 1
+    return np.asarray(counts / counts.sum())

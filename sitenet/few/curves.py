@@ -1,0 +1,122 @@
+"""Learning curves: errors of every arm and of the choice, on test crystals, by number of labels."""
+
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sitenet.few.arms import Arm, with_logarithms
+from sitenet.few.choice import choose
+from sitenet.few.fit import Prepared
+from sitenet.few.nested import Task, folds_of, joined, predict_tasks, tasks_of
+from sitenet.few.report import CHOSEN
+from sitenet.files import read_json, write_json
+from sitenet.parallel import ordered_map
+from sitenet.progress import Progress, log
+from sitenet.splits.label_masks import label_mask
+from sitenet.splits.parts import Parts
+from sitenet.tables import write_table
+
+Int = NDArray[np.int64]
+
+
+class Draw(NamedTuple):
+    """A number of labels, and which draw of them."""
+
+    labels: int
+    mask: int
+
+
+def write_curve(
+    ready: Prepared,
+    parts: Parts,
+    draws: Sequence[Draw],
+    seed: int,
+    finished: Path,
+    out: Path,
+    workers: int = 1,
+) -> None:
+    """Write Parquet `out`: labels, mask, arm, test_mae, ln, winner, for each arm, stack and choice.
+
+    Labels are drawn from the split's training and validation parts; in every draw the choice is
+    made by cross-validation within them, trained on all of them and tested on the test part.
+
+    Args:
+        ready: labelled crystals and arms.
+        parts: the split, by id.
+        draws: what is computed.
+        seed: of folds and models.
+        finished: folder that keeps each draw until all are there, for a run that was killed.
+        out: file.
+        workers: processes, one draw each; their number changes no digit.
+
+    Raises:
+        ValueError: there are too few crystals to label, or none to test on.
+    """
+    place = np.array([parts.of.get(name, "") for name in ready.ids])
+    pool, test = np.flatnonzero(np.isin(place, ["train", "val"])), np.flatnonzero(place == "test")
+    most = max(draw.labels for draw in draws)
+    if len(pool) < most or not len(test):
+        raise ValueError(
+            f"{parts.source}: {len(pool):,} crystals can be labelled and {len(test):,} are for "
+            f"testing; {most:,} labels are asked for in few_labels.label_counts"
+        )
+    missing = [draw for draw in draws if not _file(finished, draw).is_file()]
+    if len(missing) < len(draws):
+        log.info(f"{len(draws) - len(missing)} of {len(draws)} draws are finished already")
+    finished.mkdir(parents=True, exist_ok=True)
+    work = partial(_keep_draw, ready, pool, test, seed, finished)
+    progress = Progress(len(missing), out.parent.name, "draws of labels")
+    for draw in ordered_map(work, missing, min(workers, max(1, len(missing))), fork=True):
+        log.info(f"{out.parent.name}: {draw.labels:,} labels, draw {draw.mask} is finished")
+        progress.advance()
+    progress.finish()
+    table = pd.DataFrame([row for draw in draws for row in read_json(_file(finished, draw))])
+    write_table(out, table)
+    shutil.rmtree(finished)
+    medians = table[table.arm == CHOSEN].groupby("labels").test_mae.median()
+    told = ", ".join(f"{error:.4g} ({labels:,} labels)" for labels, error in medians.items())
+    log.info(f"{out.parent.name}: median test MAE of the choice {told}")
+
+
+def _file(finished: Path, draw: Draw) -> Path:
+    return finished / f"labels{draw.labels}-mask{draw.mask}.json"
+
+
+def _keep_draw(
+    ready: Prepared, pool: Int, test: Int, seed: int, finished: Path, draw: Draw
+) -> Draw:
+    write_json(_file(finished, draw), errors_of_draw(ready, pool, test, seed, draw))
+    return draw
+
+
+def errors_of_draw(
+    ready: Prepared, pool: Int, test: Int, seed: int, draw: Draw
+) -> list[dict[str, Any]]:
+    """Rows of the table for one draw of labels: places `pool` and `test` among the crystals."""
+    rows = pool[label_mask([ready.ids[k] for k in pool], draw.labels, draw.mask)]
+    label = ready.label[rows]
+    candidates: list[Arm] = with_logarithms(ready.arms, label)
+    folds = folds_of(ready.table.formulas[rows], [seed, draw.mask])
+    tasks = tasks_of(rows, folds)
+    found = predict_tasks(candidates, ready.table, ready.label, [*tasks, Task(rows, test)], seed)
+    choice = choose(candidates, joined(tasks, found[:-1], rows), label, folds)
+    tested = {name: choice.of(name, found[-1]) for name in choice.errors}
+    tested[CHOSEN] = choice.predict(found[-1])
+    return [
+        {
+            "labels": draw.labels,
+            "mask": draw.mask,
+            "arm": name,
+            "test_mae": float(np.abs(values - ready.label[test]).mean()),
+            "cv_mae": choice.errors.get(name),
+            "ln": candidates[choice.best[name]].ln if name in choice.best else None,
+            "winner": choice.winner,
+        }
+        for name, values in tested.items()
+    ]

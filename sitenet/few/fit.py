@@ -1,0 +1,176 @@
+"""From labelled crystals to the best model: arms, nested cross-validation, a folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sitenet.crystal.featurise import MergedCrystal
+from sitenet.few.arms import Arm, Crystals, descriptor_arms, encoder_arms, fit_arm, with_logarithms
+from sitenet.few.descriptors import describe
+from sitenet.few.encoders import Encoder
+from sitenet.few.labels import Label, Labelled
+from sitenet.few.nested import Nested, nested
+from sitenet.few.networks import Network, few_label_training
+from sitenet.few.report import comparison, written
+from sitenet.few.saving import Fit, Member, crystals_of, known_crystals, spread_of, write_fit
+from sitenet.files import write_text
+from sitenet.options.features import FeatureSettings
+from sitenet.options.few_labels import FitSettings
+from sitenet.options.model import ModelSettings
+from sitenet.progress import log
+from sitenet.shards.store import CrystalStore
+from sitenet.tables import write_table
+
+Float = NDArray[np.float64]
+
+FEWEST = 20
+"""Labelled crystals that a choice takes at least."""
+
+FEWEST_FORMULAS = 5
+
+PATIENCE = 15
+"""Of networks, in epochs."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Crystals that can be used, as arms see them, with the arms and what they need.
+
+    refused: (id, reason) of those without descriptors.
+    """
+
+    ids: list[str]
+    crystals: list[MergedCrystal] = field(repr=False)
+    label: Float
+    table: Crystals = field(repr=False)
+    arms: list[Arm]
+    refused: list[tuple[str, str]]
+
+
+def prepare(
+    labelled: Labelled,
+    encoders: Sequence[Encoder],
+    encoder_paths: Sequence[Path],
+    settings: FitSettings,
+) -> Prepared:
+    """Describe crystals and list the arms. Raises ValueError for too few crystals."""
+    described = describe(labelled.crystals)
+    sound = [k for k, problem in enumerate(described.problems) if not problem]
+    refused = [
+        (name, problem)
+        for name, problem in zip(labelled.ids, described.problems, strict=True)
+        if problem
+    ]
+    crystals = [labelled.crystals[k] for k in sound]
+    ids, label = [labelled.ids[k] for k in sound], labelled.label[sound]
+    groups = {name: values[sound] for name, values in described.groups.items()}
+    needs_store = bool(crystals) and (bool(encoders) or "network" in settings.arms)
+    store = CrystalStore.from_crystals(ids, crystals) if needs_store else None
+    table = crystals_of(crystals, groups, encoders, store)
+    formulas = len(set(table.formulas.tolist()))
+    if len(crystals) < FEWEST or formulas < FEWEST_FORMULAS:
+        raise ValueError(
+            f"{len(crystals)} usable labelled crystals of {formulas} formulas are too few to "
+            f"choose a model, which takes {FEWEST} of {FEWEST_FORMULAS} or more"
+        )
+    if label.std() == 0:
+        raise ValueError(f"all {len(label)} labels are {label[0]:g}: there is nothing to learn")
+    return Prepared(ids, crystals, label, table, _arms(encoders, encoder_paths, settings), refused)
+
+
+def _arms(encoders: Sequence[Encoder], paths: Sequence[Path], settings: FitSettings) -> list[Arm]:
+    simple = [arm for arm in descriptor_arms() if arm.model in ("mean", *settings.arms)]
+    for encoder in encoders:
+        simple += [arm for arm in encoder_arms(encoder.name, encoder.source)
+                   if arm.model in settings.arms]  # fmt: skip
+    if "network" not in settings.arms:
+        return simple
+    training = few_label_training(settings.epochs, PATIENCE)
+    plain = Network(ModelSettings(), training)
+    simple.append(Arm("network", source="random weights", network=plain))
+    for number, path in enumerate(paths, start=1):
+        trained = next(one for one in encoders if one.name == f"encoder{number}")
+        network = Network(trained.network.settings, training, path)
+        simple.append(Arm("network", source=f"encoder{number}", network=network))
+    return simple
+
+
+def fit_few_labels(
+    labelled: Labelled,
+    out: Path,
+    label: Label,
+    features: FeatureSettings,
+    encoders: Sequence[Encoder] = (),
+    encoder_paths: Sequence[Path] = (),
+    settings: FitSettings = FitSettings(),  # noqa: B008
+    workers: int = 1,
+) -> tuple[Fit, list[tuple[str, str]]]:
+    """Choose, judge and train the best model; write it and what is known of it to a folder.
+
+    Files: fit.json, fit.safetensors and encoders/ (the model), arms.csv (errors of all arms),
+    predictions.csv (each labelled crystal by a choice made without its fold), report.md.
+
+    Args:
+        labelled: crystals with labels.
+        out: folder.
+        label: column and unit.
+        features: how the crystals were featurised.
+        encoders, encoder_paths: see `sitenet.few.encoders`.
+        settings: arms and seed.
+        workers: processes; their number changes no digit.
+
+    Returns:
+        The fit, and id and reason of crystals that were not used.
+
+    Raises:
+        ValueError: too few crystals, or labels that are all the same.
+    """
+    ready = prepare(labelled, encoders, encoder_paths, settings)
+    candidates = with_logarithms(ready.arms, ready.label)
+    log.info(
+        f"{len(ready.ids):,} labelled crystals of {len(set(ready.table.formulas)):,} formulas, "
+        f"{len(candidates)} arms"
+    )
+    judged = nested(candidates, ready.table, ready.label, settings.seed, workers)
+    rows = np.arange(len(ready.label))
+    members = [
+        Member(candidates[k], weight,
+               fit_arm(candidates[k], ready.table, rows, ready.label, settings.seed))
+        for k, weight in judged.choice.weights.items()
+    ]  # fmt: skip
+    residuals = ready.label - judged.honest
+    scale, known = known_crystals(ready.crystals, ready.table.groups, judged.folds, residuals)
+    used = {name for one in members for name in one.arm.groups}
+    kept = [one for one in encoders if one.name in used]
+    arms = comparison(candidates, judged, ready.label, ready.table.formulas)
+    text = written(arms, judged, candidates, ready.label, ready.table.formulas, label, encoders)
+    about: dict[str, Any] = {
+        "label": {"column": label.column, "unit": label.unit},
+        "features": features.to_dict(),
+        "settings": settings.to_dict(),
+        "positive": bool(ready.label.min() > 0 and any(arm.ln for arm in candidates)),
+        "labels": len(ready.label),
+        "winner": judged.choice.winner,
+        "mae": float(np.abs(residuals).mean()),
+    }
+    fit = Fit(about, members, kept, residuals, _spread(judged), scale, known)
+    write_fit(fit, out)
+    write_table(out / "arms.csv", arms)
+    write_table(out / "predictions.csv", pd.DataFrame({
+        "id": ready.ids, "formula": ready.table.formulas, "label": ready.label,
+        "prediction": judged.honest, "fold": judged.folds}))  # fmt: skip
+    write_text(out / "report.md", text)
+    return fit, ready.refused
+
+
+def _spread(judged: Nested) -> Float | None:
+    """Spread (n,) of the chosen arms' out-of-fold predictions; None for a single arm."""
+    weights = judged.choice.weights
+    if len(weights) == 1:
+        return None
+    return spread_of(np.array(list(weights.values())), judged.predictions[list(weights)])

@@ -1,0 +1,129 @@
+"""Nested cross-validation over whole formulas: what a choice made by the labels is worth."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from sitenet.few.arms import Arm, Crystals, fit_arm, predict_arm
+from sitenet.few.choice import Choice, choose
+from sitenet.parallel import ordered_map
+from sitenet.progress import Progress
+from sitenet.splits.groups import folds_of_groups
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+FOLDS = 5
+
+
+class Task(NamedTuple):
+    """Crystals to train on and to predict."""
+
+    fitted: Int
+    asked: Int
+
+
+class Nested(NamedTuple):
+    """predictions (c, n): out of fold, of all candidates. folds (n,). choice: by all labels.
+
+    honest (n,): predictions of the choice made without the crystal's fold; by_arm: the same of each
+    arm and the stack. winners: of each fold.
+    """
+
+    predictions: Float
+    folds: Int
+    choice: Choice
+    honest: Float
+    by_arm: dict[str, Float]
+    winners: list[str]
+
+
+def folds_of(formulas: NDArray, seed: Sequence[int]) -> Int:
+    """Fold (n,) of each crystal; those of one formula are in one."""
+    number = min(FOLDS, len(set(formulas.tolist())))
+    return folds_of_groups(formulas, number, np.random.default_rng(list(seed)))
+
+
+def tasks_of(rows: Int, folds: Int) -> list[Task]:
+    """For each fold of the crystals `rows` (m,), the others to train on and its own to predict."""
+    return [Task(rows[folds != fold], rows[folds == fold]) for fold in range(folds.max() + 1)]
+
+
+def predict_tasks(
+    candidates: Sequence[Arm],
+    crystals: Crystals,
+    label: Float,
+    tasks: Sequence[Task],
+    seed: int,
+    workers: int = 1,
+    title: str = "",
+) -> list[Float]:
+    """Predictions (c, asked) of each task. Their number of processes changes no digit."""
+    work = partial(_predict_task, candidates, crystals, label, seed)
+    progress = Progress(len(tasks), title, "sets of fits", interval=10.0 if title else 1e9)
+    found = []
+    for one in ordered_map(work, tasks, min(workers, len(tasks)), fork=True):
+        found.append(one)
+        progress.advance()
+    if title:
+        progress.finish()
+    return found
+
+
+def _predict_task(
+    candidates: Sequence[Arm], crystals: Crystals, label: Float, seed: int, task: Task
+) -> Float:
+    with threadpool_limits(1):
+        return np.stack([
+            predict_arm(arm, fit_arm(arm, crystals, task.fitted, label[task.fitted], seed),
+                        crystals, task.asked)
+            for arm in candidates
+        ])  # fmt: skip
+
+
+def joined(tasks: Sequence[Task], found: Sequence[Float], rows: Int) -> Float:
+    """Predictions (c, m) in the order of the crystals `rows` (m,), of which tasks ask each once."""
+    place = {int(row): k for k, row in enumerate(rows)}
+    whole = np.empty((len(found[0]), len(rows)))
+    for task, part in zip(tasks, found, strict=True):
+        whole[:, [place[int(row)] for row in task.asked]] = part
+    return whole
+
+
+def nested(
+    candidates: Sequence[Arm], crystals: Crystals, label: Float, seed: int, workers: int = 1
+) -> Nested:
+    """Choose by cross-validation, and judge that procedure by another one around it.
+
+    Args:
+        candidates: (c,) arms.
+        crystals, label: (n,), all labelled.
+        seed: of folds and models.
+        workers: processes.
+    """
+    rows, formulas = np.arange(len(label)), crystals.formulas
+    folds = folds_of(formulas, [seed])
+    outer = tasks_of(rows, folds)
+    inner_folds = [folds_of(formulas[task.fitted], [seed, k]) for k, task in enumerate(outer)]
+    inner = [tasks_of(task.fitted, own) for task, own in zip(outer, inner_folds, strict=True)]
+    every = [*outer, *(task for tasks in inner for task in tasks)]
+    found = predict_tasks(candidates, crystals, label, every, seed, workers, "cross-validation")
+    predictions = joined(outer, found[: len(outer)], rows)
+    choice = choose(candidates, predictions, label, folds)
+    honest = np.empty(len(label))
+    by_arm = {name: np.empty(len(label)) for name in choice.errors}
+    winners, done = [], len(outer)
+    for task, tasks, own in zip(outer, inner, inner_folds, strict=True):
+        within = joined(tasks, found[done : done + len(tasks)], task.fitted)
+        done += len(tasks)
+        made = choose(candidates, within, label[task.fitted], own)
+        asked = predictions[:, task.asked]
+        honest[task.asked] = made.predict(asked)
+        for name, values in by_arm.items():
+            values[task.asked] = made.of(name, asked)
+        winners.append(made.winner)
+    return Nested(predictions, folds, choice, honest, by_arm, winners)

@@ -1,0 +1,66 @@
+"""Options of the best model for few labels."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sitenet.options.option import LARGEST_SEED, Name, Options, option, required
+from sitenet.options.representation import LABEL_COUNTS
+
+Arms = Literal["ridge", "trees", "boosting", "gp", "network"]
+
+DEFAULT_ARMS: tuple[Arms, ...] = ("ridge", "trees", "boosting", "gp")
+
+
+@dataclass(frozen=True)
+class FitSettings(Options):
+    """What the best model for few labels is chosen from, and how."""
+
+    arms: tuple[Arms, ...] = option(
+        DEFAULT_ARMS,
+        "Models to choose from, beside the mean: ridge regression, extremely randomised trees, "
+        "gradient boosting, Gaussian process (`gp`), and Site-Net from random and from given "
+        "weights (`network`, which takes as long as dozens of trainings).",
+        not_empty=True,
+        unique=True,
+    )
+    epochs: int = option(40, "Largest number of epochs of a `network`.", at_least=1)
+    seed: int = option(0, "Seed of folds, trees and networks.", at_least=0, at_most=LARGEST_SEED)
+
+
+@dataclass(frozen=True)
+class FewLabelsExperiment(Options):
+    """A label to learn from few crystals."""
+
+    name: Name = required("Name of the experiment, for folders and figures.")
+    dataset: str = required("Name of a data set.")
+    task: str = required("Name of one of its tasks.")
+    largest: float | None = option(
+        None, "Labels above this are not used, such as failed calculations; null: all are used."
+    )
+    encoders: tuple[str, ...] = option(
+        (),
+        "Paths of trained models whose vectors are tried too. They must not have seen the test "
+        "crystals' formulas.",
+        unique=True,
+    )
+
+
+@dataclass(frozen=True)
+class FewLabelsSection(FitSettings):
+    """The best model for few labels, which the target `few_labels` makes."""
+
+    experiments: tuple[FewLabelsExperiment, ...] = option((), "Labels to learn.")
+    label_counts: tuple[int, ...] = option(
+        LABEL_COUNTS,
+        "Numbers of labels of the learning curves.",
+        at_least=20,
+        not_empty=True,
+        unique=True,
+    )
+    masks: int = option(5, "Draws of the labels for each number of labels.", at_least=1)
+    fit_labels: int = option(
+        1000,
+        "Largest number of labels that the saved model of an experiment is chosen and trained by, "
+        "drawn by `seed`; nested cross-validation takes about 5 times as long as a learning curve.",
+        at_least=20,
+    )

@@ -1,0 +1,75 @@
+"""Experiments on the best model for few labels."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sitenet.plan import paths
+from sitenet.plan.datasets import DataSet
+from sitenet.plan.names import Options
+
+
+@dataclass(frozen=True)
+class FewLabels:
+    """A task to learn from few labels; `options` of the experiment, `section` of all of them."""
+
+    name: str
+    dataset: DataSet
+    task: str
+    options: Options = field(repr=False, compare=False)
+    section: Options = field(repr=False, compare=False)
+
+    @property
+    def structures(self) -> str:
+        return self.dataset.structures
+
+    @property
+    def labels(self) -> str:
+        return self.dataset.labels(self.task)
+
+    @property
+    def split(self) -> str:
+        return self.dataset.split(self.task)
+
+    @property
+    def unit(self) -> str:
+        return str(self.dataset.task(self.task)["unit"])
+
+    @property
+    def curve(self) -> str:
+        """Errors of all arms by number of labels."""
+        return paths.LEARNING_CURVE.format(experiment=self.name)
+
+    @property
+    def fit(self) -> str:
+        """The saved model."""
+        return f"{paths.FEW_LABELS.format(experiment=self.name)}/fit/fit.json"
+
+    @property
+    def encoders(self) -> list[str]:
+        """Weights and descriptions of the encoders."""
+        weights = [Path(path) for path in self.options["encoders"]]
+        return [str(path) for one in weights for path in (one, one.with_suffix(".json"))]
+
+    @property
+    def fitted(self) -> dict[str, Any]:
+        """What decides how arms are fitted."""
+        return {name: self.section[name] for name in ("arms", "epochs", "seed")}
+
+    @property
+    def draws(self) -> dict[str, Any]:
+        """What decides the learning curve, other than its data and arms."""
+        return {
+            "label_counts": list(self.section["label_counts"]),
+            "masks": self.section["masks"],
+            "largest": self.options["largest"],
+        }
+
+    @property
+    def saved(self) -> dict[str, Any]:
+        """What decides the saved model, other than its data and arms."""
+        return {
+            "fit_labels": self.section["fit_labels"],
+            "largest": self.options["largest"],
+            "column": self.dataset.task(self.task)["column"],
+        }

@@ -1,0 +1,232 @@
+"""`sitenet fit`: from a table of labels and CIF files to predictions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from salt_cif import salt
+
+from sitenet import Predictor
+from sitenet.cli import main
+from sitenet.few import curves
+from sitenet.few.curves import Draw, write_curve
+from sitenet.few.encoders import features_of
+from sitenet.few.fit import fit_few_labels, prepare
+from sitenet.few.labels import Label, Labelled
+from sitenet.few.networks import Network, few_label_training
+from sitenet.few.saving import read_fit
+from sitenet.model.description import UnusableModel
+from sitenet.options.few_labels import FitSettings
+from sitenet.plots.few_labels import draw_few_labels
+from sitenet.splits.parts import Parts
+
+CATIONS = {"Li": 0.76, "Na": 1.02, "K": 1.38, "Rb": 1.52, "Cs": 1.67, "Ag": 1.15, "Tl": 1.5}
+ANIONS = {"F": 1.33, "Cl": 1.81, "Br": 1.96, "I": 2.2}
+EDGES = {(c, a): 2 * (r + s) for c, r in CATIONS.items() for a, s in ANIONS.items()}
+"""Of rock salts of touching ions, in A."""
+
+
+def arguments(*more: str) -> list[str]:
+    return ["fit", "labels.csv", "--cifs", "cifs", "--unit", "A", "--arms", "ridge", "gp",
+            "--workers", "1", *more]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """28 rock salts, labelled with the edge of their cell, and labels that cannot be used."""
+    path = tmp_path_factory.mktemp("few")
+    (path / "cifs").mkdir()
+    lines = ["file,edge"]
+    for (cation, anion), edge in EDGES.items():
+        (path / f"cifs/{cation}{anion}.cif").write_text(salt(cation, anion, edge))
+        lines.append(f"{cation}{anion},{edge}")
+    (path / "cifs/broken.cif").write_text("data_x\n")
+    lines[1], lines[2] = "LiF,many", "LiCl,"
+    lines += ["absent,3", "broken,4", "NaF,99"]
+    (path / "labels.csv").write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(folder: Path) -> Path:
+    """What the command wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(arguments("--out", "out")) == 2  # some labels are refused
+    return folder / "out"
+
+
+def test_refused_labels_have_reasons(fitted: Path) -> None:
+    found = pd.read_csv(fitted / "refused.csv").set_index("id").reason
+    assert set(found.index) == {"LiF", "LiCl", "absent", "broken", "NaF"}
+    assert "'many' is not a number" in found["LiF"]
+    assert "no value" in found["LiCl"]
+    assert "no such CIF" in found["absent"]
+    assert "differ" in " ".join(found[["NaF"]])
+
+
+def test_the_report_names_winner_error_and_reason(fitted: Path) -> None:
+    report = (fitted / "report.md").read_text()
+    arms = pd.read_csv(fitted / "arms.csv").set_index("arm")
+    predictions = pd.read_csv(fitted / "predictions.csv")
+    error = (predictions.label - predictions.prediction).abs().mean()
+    assert arms.loc["chosen"].mae == pytest.approx(error)
+    assert f"**{error:.3g}" in report
+    assert "Better than the mean of the labels" in report
+    assert "Whether pre-training helps is not known" in report
+    assert arms.loc["mean"].mae > 3 * error
+    assert arms.loc["mean"].p_holm < 0.05
+    assert predictions.groupby("formula").fold.nunique().max() == 1
+
+
+def test_what_is_saved_predicts_new_crystals(
+    fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.cif").write_text(salt("Li", "F", EDGES["Li", "F"]))
+    Path("b.cif").write_text(salt("Fe", "F", 4.4))
+    Path("c.cif").write_text("data_x\nloop_\n")
+    code = main(["predict", str(fitted), "a.cif", "b.cif", "c.cif", "--out", "t.csv"])
+    table = pd.read_csv("t.csv")
+    assert code == 2
+    assert table.prediction[0] == pytest.approx(EDGES["Li", "F"], abs=0.4)
+    assert table.lower[0] < table.prediction[0] < table.upper[0]
+    assert table.interval[0].startswith("conformal 90%")
+    assert table.unit[0] == "A"
+    assert "Fe" in table.unlike[1]
+    assert isinstance(table.problem[2], str)
+    predictor = Predictor.load(fitted)
+    again = predictor.predict(["a.cif", "b.cif"])
+    assert again.prediction.tolist() == table.prediction[:2].tolist()
+    with pytest.raises(ValueError, match="no vectors"):
+        predictor.embed("a.cif")
+    with pytest.raises(ValueError, match="no attention"):
+        predictor.explain("a.cif", tmp_path)
+    assert predictor.info()["labels"] == 25
+    assert main(["info", str(fitted)]) == 0
+
+
+def test_the_same_labels_give_the_same_fit(
+    folder: Path, fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    main(arguments("--out", "again"))
+    for name in ("fit.json", "fit.safetensors", "arms.csv", "predictions.csv"):
+        assert (folder / "again" / name).read_bytes() == (fitted / name).read_bytes()
+
+
+def test_damaged_fits_are_told(fitted: Path, tmp_path: Path) -> None:
+    for name in ("fit.json", "fit.safetensors"):
+        (tmp_path / name).write_bytes((fitted / name).read_bytes())
+    read_fit(tmp_path)
+    content = json.loads((tmp_path / "fit.json").read_text())
+    for change in ({"format": 7}, {"arms": []}, {"features": {"n_atoms": "x"}}, {"elements": ["Q"]},
+                   {"arms": [{**content["arms"][0], "model": "pickle"}]}):  # fmt: skip
+        (tmp_path / "fit.json").write_text(json.dumps({**content, **change}))
+        with pytest.raises(UnusableModel, match="sitenet fit"):
+            read_fit(tmp_path)
+    (tmp_path / "fit.json").write_text(json.dumps(content))
+    (tmp_path / "fit.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(UnusableModel):
+        read_fit(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "more", "message"),
+    [
+        ("file,a,b\nLiF,1,2\n", [], "--label"),
+        ("file,a\nNaCl,1\nNaF,2\n", [], "too few"),
+        ("file,a\nNaCl,x\n", [], "name another with --label"),
+        ("file,a\nNaCl,1\n", ["--label", "c"], "no column 'c'"),
+    ],
+)
+def test_tables_that_cannot_be_used(
+    folder: Path, tmp_path: Path, labels: str, more: list[str], message: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(folder)
+    (tmp_path / "own.csv").write_text(labels)
+    given = ["fit", str(tmp_path / "own.csv"), "--cifs", "cifs", "--out", str(tmp_path / "out")]
+    assert main([*given, *more]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def salts(fitted: Path) -> Labelled:
+    """The same crystals in memory."""
+    from sitenet.crystal.featurise import featurise
+    from sitenet.structure.cif import read_cif
+
+    features = features_of([])
+    crystals = [featurise(read_cif(salt(*pair, edge)), features) for pair, edge in EDGES.items()]
+    return Labelled(["".join(pair) for pair in EDGES], crystals, np.array(list(EDGES.values())))
+
+
+def test_a_curve_continues_and_is_drawn(
+    salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = FitSettings(arms=("ridge",))
+    ready = prepare(salts, [], [], settings)
+    parts = {name: "test" if k % 4 == 0 else "train" for k, name in enumerate(ready.ids)}
+    draws, out = [Draw(20, 0), Draw(21, 0), Draw(20, 1)], tmp_path / "a" / "curve.parquet"
+    split = Parts(tmp_path / "split.csv", parts)
+    write_curve(ready, split, draws, 0, tmp_path / "kept", out)
+    whole = pd.read_parquet(out)
+    chosen = whole[(whole.arm == "chosen") & (whole.labels == 20)]
+    mean = whole[(whole.arm == "mean") & (whole.labels == 20)]
+    assert (chosen.test_mae.to_numpy() < 0.4 * mean.test_mae.to_numpy()).all()
+    assert set(chosen["mask"]) == {0, 1}
+    monkeypatch.setattr(curves, "errors_of_draw", pytest.fail)
+    (tmp_path / "kept").mkdir()
+    for draw in draws:
+        rows = whole[(whole.labels == draw.labels) & (whole["mask"] == draw.mask)]
+        file = tmp_path / f"kept/labels{draw.labels}-mask{draw.mask}.json"
+        file.write_text(rows.to_json(orient="records", double_precision=15))
+    write_curve(ready, split, draws, 0, tmp_path / "kept", out)
+    np.testing.assert_allclose(pd.read_parquet(out).test_mae, whole.test_mae)
+    table, data = tmp_path / "t.csv", tmp_path / "f.parquet"
+    draw_few_labels([("edge", "A", out)], tmp_path / "f.pdf", data, table)
+    told = pd.read_csv(table)
+    first = told[told.labels == 20].iloc[0]
+    assert first.arm == "chosen"
+    assert first["median"] == pytest.approx(chosen.test_mae.median())
+    assert first.ratio == 1
+    with pytest.raises(ValueError, match="label_counts"):
+        write_curve(ready, split, [Draw(25, 0)], 0, tmp_path / "kept", out)
+
+
+def test_encoders_have_controls_and_networks_are_saved(salts: Labelled, tmp_path: Path) -> None:
+    from few_label_salts import MODEL
+
+    from sitenet.few.arms import Arm, fit_arm, predict_arm
+    from sitenet.few.encoders import load_encoders
+    from sitenet.model.saving import save_model
+    from sitenet.model.sitenet import SiteNet
+
+    weights, features = tmp_path / "model.safetensors", features_of([])
+    save_model(SiteNet(MODEL), MODEL, weights, tmp_path / "model.json",
+               features=features.to_dict())  # fmt: skip
+    settings, label = FitSettings(arms=("ridge",)), Label("edge", "A")
+    encoders = load_encoders([weights], seed=0)
+    fit, refused = fit_few_labels(
+        salts, tmp_path / "out", label, features_of([weights]), encoders, [weights], settings
+    )
+    arms = pd.read_csv(tmp_path / "out/arms.csv").arm
+    assert not refused
+    assert {"ridge:encoder1", "ridge:untrained1"} <= set(arms)
+    assert "Pre-training of encoder1" in (tmp_path / "out/report.md").read_text()
+    read = read_fit(tmp_path / "out")
+    from sitenet.shards.store import CrystalStore
+
+    store = CrystalStore.from_crystals(salts.ids, salts.crystals)
+    np.testing.assert_array_equal(
+        read.apply(salts.crystals, store).prediction, fit.apply(salts.crystals, store).prediction
+    )
+    ready = prepare(salts, [], [], FitSettings(arms=("network",), epochs=2))
+    network = Arm("network", network=Network(MODEL, few_label_training(2, 2), weights))
+    arrays = fit_arm(network, ready.table, np.arange(20), ready.label[:20], 0)
+    found = predict_arm(network, arrays, ready.table, np.array([25, 3]))
+    other = predict_arm(network, arrays, ready.table, np.array([3, 25]))
+    np.testing.assert_allclose(found, other[::-1], rtol=1e-5)
