@@ -114,9 +114,10 @@ An ensemble of {len(model.members)} Site-Nets (N = {n}) that differ in the seed.
 
 {data}.
 {len(trained):,} crystals for training, {(table.split == "val").sum():,} for validation,
-{len(test):,} for the errors below; no formula is in two of these parts. Ids of training and validation crystals are in `seed0/predictions.parquet`;
-in the predictions a crystal with such an id has a note. Labels are those of the data, by density
-functional theory for structures that were relaxed so: not measurements.
+{len(test):,} for the errors below; no formula is in two of these parts. Ids of training
+and validation crystals are in `seed0/predictions.parquet`; in the predictions a crystal with such
+an id has a note. Labels are those of the data, by density functional theory for structures that
+were relaxed so: not measurements.
 
 ## Errors on formulas that were not seen
 

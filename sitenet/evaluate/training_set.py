@@ -33,17 +33,17 @@ NAME = "training_set.safetensors"
 class TrainingSet:
     """Training and validation crystals of a run.
 
-    ids: of training and validation crystals. elements: atomic numbers in training crystals.
-    residuals: label minus prediction of validation crystals by id, in the label's unit. vectors (m,
-    width) of training crystals and distances (v,), ascending, of validation crystals from the
-    nearest of them; both are empty if the run kept none.
+    elements: atomic numbers in training crystals. residuals: label minus prediction of validation
+    crystals by id, in the label's unit. vectors (m, width) of training crystals and distances (v,),
+    ascending, of validation crystals from the nearest of them; both are empty if the run kept none.
+    ids: of training and validation crystals.
     """
 
-    ids: frozenset[str]
     elements: frozenset[int]
     residuals: dict[str, float]
     vectors: Float
     distances: Float
+    ids: frozenset[str] = frozenset()
 
     def unlike(self, numbers: NDArray[np.int64], vector: Float) -> str:
         """Why a crystal with these elements (n,) and vector (width,) is unlike the training set.

@@ -70,12 +70,13 @@ class SiteNet(SiteNetParameters):
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
+            results: tuple[Tensor, Tensor | None, Tensor]
             if self.fusable:
                 results = self._fused(block, sites, interactions, pairs, evaluations, near)
             else:
                 weight = self._entry_weight(batch, evaluations)
                 mixed, *rest = self._general(block, sites, interactions, pairs, evaluations, weight)
-                results = block.found_sites(mixed, sites, near, batch.site_weight), *rest
+                results = block.found_sites(mixed, sites, near, batch.site_weight), *rest  # type: ignore[assignment]
             new_sites, new_interactions, weights = results
             sites = block.following(new_sites, sites)
             layers.append(sites)

@@ -105,7 +105,7 @@ class SupervisedTraining(Training):
         data = load_labelled(
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
-        others = {
+        others: dict[str, Path] = {
             name: inputs.auxiliary[name] for name in settings.auxiliary if name != inputs.column
         }
         return replace(data, auxiliary=load_auxiliary(crystals, others))

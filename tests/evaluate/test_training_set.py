@@ -65,7 +65,6 @@ def test_conformal_quantiles_by_hand(numbers: range, level: float, expected: flo
 
 def test_new_elements_and_far_vectors_are_told() -> None:
     known = TrainingSet(
-        ids=frozenset(),
         elements=frozenset({8, 12}),
         residuals={},
         vectors=np.array([[0, 0], [10, 0]], dtype=np.float32),
@@ -82,7 +81,7 @@ def test_new_elements_and_far_vectors_are_told() -> None:
 
 def test_one_in_a_hundred_known_crystals_may_be_as_far() -> None:
     distances = np.arange(1, 1000, dtype=np.float32)
-    known = TrainingSet(frozenset(), frozenset(), {}, np.zeros((1, 1), np.float32), distances)
+    known = TrainingSet(frozenset(), {}, np.zeros((1, 1), np.float32), distances)
     far = [bool(known.unlike(np.array([8]), np.array([x], np.float32))) for x in (990, 990.5)]
     assert far == [False, True]
 
