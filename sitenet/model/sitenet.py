@@ -70,15 +70,16 @@ class SiteNet(SiteNetParameters):
         layers = []
         for block in self.blocks:
             assert isinstance(block, Block)
-            results: tuple[Tensor, Tensor | None, Tensor]
             if self.fusable:
-                results = self._fused(block, sites, interactions, pairs, evaluations, near)
+                fused = self._fused(block, sites, interactions, pairs, evaluations, near)
+                found, new_interactions, weights = fused
             else:
                 weight = self._entry_weight(batch, evaluations)
-                mixed, *rest = self._general(block, sites, interactions, pairs, evaluations, weight)
-                results = block.found_sites(mixed, sites, near, batch.site_weight), *rest  # type: ignore[assignment]
-            new_sites, new_interactions, weights = results
-            sites = block.following(new_sites, sites)
+                mixed, new_interactions, weights = self._general(
+                    block, sites, interactions, pairs, evaluations, weight
+                )
+                found = block.found_sites(mixed, sites, near, batch.site_weight)
+            sites = block.following(found, sites)
             layers.append(sites)
             if new_interactions is not None:
                 if block.residual:
