@@ -37,6 +37,14 @@ def float32_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sitenet.model.input_features.pair_features", rounded)
     monkeypatch.setattr("sitenet.model.sitenet.first_features", first)
 
+    def together(features, kind, layers, sites, evaluations, distance):
+        """`first_features` with these inputs, one step after the other."""
+        row, column, first = evaluations
+        inputs = rounded(kind, sites[0][row], sites[0][column], distance[first])
+        return layers[0](features(*sites), None), layers[1](inputs, None)
+
+    monkeypatch.setattr("sitenet.model.sitenet.first_features", together)
+
 
 @pytest.fixture(scope="module")
 def crystals(reference: Path) -> Crystals:
