@@ -28,14 +28,7 @@ def float32_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
     def rounded(kind: str, *pairs: torch.Tensor) -> torch.Tensor:
         return pair_features(kind, *pairs).float().to(pairs[2].dtype)
 
-    def first(features, kind, layers, site, of_types, distance):  # type: ignore[no-untyped-def]
-        """The compiled call rounds nothing."""
-        row, column, first = of_types
-        pairs = site[0][row], site[0][column], distance[first]
-        return layers[0](features(*site), None), layers[1](rounded(kind, *pairs), None)
-
     monkeypatch.setattr("sitenet.model.input_features.pair_features", rounded)
-    monkeypatch.setattr("sitenet.model.sitenet.first_features", first)
 
     def together(features, kind, layers, sites, evaluations, distance):
         """`first_features` with these inputs, one step after the other."""
