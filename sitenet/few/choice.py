@@ -83,7 +83,8 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
     found = {**of_arms, STACK: float(np.abs(judged - label).mean())}
     first = min(of_arms, key=of_arms.__getitem__)
     gain = np.abs(judged - label) - np.abs(predictions[best[first]] - label)
-    winner = first if gain.mean() > gain.std() / len(label) ** 0.5 else STACK
+    alone = len(stacked) == 1 or gain.mean() > gain.std() / len(label) ** 0.5
+    winner = first if alone else STACK
     chosen = stacked if winner == STACK else {best[winner]: 1.0}
     return Choice(winner, chosen, found, best, stacked)
 
