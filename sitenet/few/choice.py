@@ -14,7 +14,10 @@ Int = NDArray[np.int64]
 STACK = "stack"
 
 BEST = 4
-"""Arms that a stack starts from, with equal weights."""
+"""Largest number of arms that a stack starts from, with equal weights."""
+
+WORST = 1.5
+"""Largest error of these, in units of the lowest."""
 
 PER_STEP, STEPS = 100, 20
 """Labels for each arm that is added to a stack, and the largest number of these: with few labels,
@@ -80,16 +83,18 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
     found = {**of_arms, STACK: float(np.abs(judged - label).mean())}
     first = min(of_arms, key=of_arms.__getitem__)
     gain = np.abs(judged - label) - np.abs(predictions[best[first]] - label)
-    winner = first if gain.mean() > gain.std() / len(label) ** 0.5 else STACK
+    alone = len(stacked) == 1 or gain.mean() > gain.std() / len(label) ** 0.5
+    winner = first if alone else STACK
     chosen = stacked if winner == STACK else {best[winner]: 1.0}
     return Choice(winner, chosen, found, best, stacked)
 
 
 def _stacked(predictions: Float, label: Float) -> Float:
     """Weights (a,) of a stack of predictions (a, n)."""
-    first = np.argsort(np.abs(predictions - label).mean(axis=1), kind="stable")[:BEST]
+    errors = np.abs(predictions - label).mean(axis=1)
+    first = np.argsort(errors, kind="stable")[:BEST]
     counts = np.zeros(len(predictions))
-    counts[first] = 1
+    counts[first[errors[first] <= WORST * errors.min()]] = 1
     for _ in range(min(STEPS, len(label) // PER_STEP)):
         summed = counts @ predictions + predictions
         taken = int(np.abs(summed / (counts.sum() + 1) - label).mean(axis=1).argmin())

@@ -54,7 +54,7 @@ def draw_few_labels(
     for panel, (title, unit, _), one in zip(used, experiments, errors, strict=True):
         medians = one.groupby(["arm", "labels"]).test_mae.median().unstack()
         for arm, values in medians.iterrows():
-            look = _look(str(arm))
+            look = {"marker": "." if len(values) == 1 else None, **_look(str(arm))}
             panel.plot(values.index, values, **look)
         panel.set(xscale="log", yscale="log", xlabel="labels", ylabel=f"test MAE ({unit})")
         panel.set_title(title)
