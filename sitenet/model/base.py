@@ -123,12 +123,8 @@ class SiteNetParameters(nn.Module):
     def head(self, vectors: Tensor, batch: RaggedBatch | DenseBatch) -> Tensor:
         """The label of each crystal (B,) from its vector (B, C), in the label's unit."""
         hidden = self.head_layers(vectors, torch.ones_like(vectors[:, 0]))
-        return self.labels(self.decoder(hidden), batch)
-
-    def labels(self, decoded: Tensor, batch: RaggedBatch | DenseBatch) -> Tensor:
-        """Labels (B,) in their unit from what the decoder gives (B, 1)."""
         # Else autocast would round the label itself to bfloat16.
-        output = decoded[:, 0].to(self.label_scale.dtype)
+        output = self.decoder(hidden)[:, 0].to(self.label_scale.dtype)
         raw = self.label_shift + self.label_scale * output
         if self.settings.composition_reference:
             of_site = self.element_reference[batch.numbers].to(raw.dtype)[:, None]

@@ -63,12 +63,7 @@ def predict(
     crystals: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Predictions (n,) in the unit of the label; arguments as for `batches_in_order`."""
-
-    def labels(batch: RaggedBatch) -> Tensor:
-        """By way of the vectors, so that the digits are those of `predict_and_keep`."""
-        return model.head(model.crystals(batch), batch)
-
-    return np.concatenate([*infer(model, labels, store, batch_sites, crystals)])
+    return np.concatenate([*infer(model, model, store, batch_sites, crystals)])
 
 
 def predict_and_keep(

@@ -38,13 +38,7 @@ class SiteNet(SiteNetParameters):
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Labels (B,) in their unit."""
-        if self.settings.pooling != "mean" or not self._in_one_call(batch.pair_distance):
-            return self.head(self.crystals(batch), batch)
-        before = _layers(self.pre_pool)
-        after = [*_layers(self.post_pool), *_layers(self.head_layers)]
-        of_sites = batch.site_weight, batch.crystal, batch.sizes
-        decoded = pooled_layers(self.sites(batch), before, after, *of_sites, self.decoder)
-        return self.labels(decoded, batch)
+        return self.head(self.crystals(batch), batch)
 
     def crystals(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
         """Crystal vectors (B, crystal_width); `attention` as in `sites`."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sitenet.model.kernels.compiled import TYPES, Functions, contiguous
@@ -37,9 +37,8 @@ def pooled_layers(
     weight: Tensor,
     group: Tensor,
     total: Tensor,
-    last: nn.Linear | None = None,
 ) -> Tensor:
-    """Layers on rows, their mean by group, layers on the means, and a linear one: (B, width).
+    """Layers on rows, their mean by group, layers on the means: (B, width).
 
     x (R, C), weight (R,); group (R,) int64 in [0, B), total (B,): sums of the weights. Layers with
     layer norm; all tensors but `group` float32 or all float64, on the CPU.
@@ -55,9 +54,7 @@ def pooled_layers(
         for part in (layer.linear, layer.norm)
         for tensor in (part.weight, part.bias)  # type: ignore[union-attr]
     ]
-    if last is not None:
-        parameters += [last.weight, last.bias, None, None]
-    real = [x, weight, total, *(t for t in parameters if t is not None)]
+    real = [x, weight, total, *parameters]
     if x.dtype not in TYPES or any(t.dtype != x.dtype for t in real) or group.dtype != torch.int64:
         found = [str(t.dtype) for t in (*real, group)]
         raise TypeError(f"all float32 or all float64, and groups int64, not {found}")
@@ -71,7 +68,7 @@ def pooled_layers(
 class _Layers(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, shape: tuple[int, list[int]], x: Tensor, *tensors: Tensor | None
+        ctx: Any, shape: tuple[int, list[int]], x: Tensor, *tensors: Tensor
     ) -> Tensor:  # fmt: skip
         """tensors: weight, group, total and the parameters of the layers."""
         x, *given = contiguous((x, *tensors))
@@ -97,8 +94,7 @@ class _Layers(torch.autograd.Function):
         count = 3 + 4 * (len(ctx.shape[1]) - 1)
         given, kept = saved[:count], saved[count:]
         parameters = given[3:]
-        of_x = torch.empty_like(x)
-        results = [None if t is None else torch.empty_like(t) for t in parameters]
+        of_x, *results = (torch.empty_like(tensor) for tensor in (x, *parameters))
         gradient = gradient.contiguous()
         status = functions(
             "backward",
@@ -125,10 +121,9 @@ def _chain(shape: tuple[int, list[int]], x: Tensor, given: Sequence[Any]) -> _Ch
     return chain
 
 
-def _array(tensors: Sequence[Tensor | None]) -> ctypes.Array:
-    """Their pointers, null for None, and a null at the end."""
-    found = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
-    return (ctypes.c_void_p * (len(tensors) + 1))(*found)
+def _array(tensors: Sequence[Tensor]) -> ctypes.Array:
+    """Their pointers, and a null at the end."""
+    return (ctypes.c_void_p * (len(tensors) + 1))(*(tensor.data_ptr() for tensor in tensors))
 
 
 def _raise(status: int, name: str) -> None:
