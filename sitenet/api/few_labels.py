@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from sitenet.api.located import located
 from sitenet.api.reading import cores
-from sitenet.few.encoders import features_of, load_encoders
+from sitenet.evaluate.training_set import read_training_set
+from sitenet.few.encoders import Encoder, features_of, load_encoders
 from sitenet.few.fit import fit_few_labels
 from sitenet.few.labels import Label, read_labelled
 from sitenet.few.saving import Fit
@@ -98,6 +99,7 @@ def fit(
     labelled, refused = read_labelled(structures, table, TASK, features, workers)
     rows += [as_row(one) for one in refused]
     _write_refused(out / REFUSED, rows)
+    _tell_seen(paths, loaded[::2], labelled.ids)
     found, without = fit_few_labels(
         labelled, out, label, features, loaded, paths, settings, workers
     )
@@ -117,6 +119,17 @@ def _source(
     if cifs is None:
         return TableSource(path=str(labels), id=id_column, cif=cif_column)
     return CifFolderSource(path=str(cifs), labels=str(labels), id=id_column)
+
+
+def _tell_seen(paths: Sequence[Path], encoders: Sequence[Encoder], ids: Sequence[str]) -> None:
+    """Warn of encoders that were trained on labelled crystals, as far as names tell."""
+    for path, encoder in zip(paths, encoders, strict=True):
+        known = read_training_set(path.parent, encoder.network.crystal_width)
+        if known is not None and (seen := known.ids & set(ids)):
+            log.warning(
+                f"{path} was trained on crystals with the names of {len(seen):,} labelled ones: if "
+                "it learned a related label, its arms look better here than they are"
+            )
 
 
 def _only_column(source: CifFolderSource | TableSource, labels: Path) -> str:
