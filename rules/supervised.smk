@@ -31,7 +31,6 @@ rule train:
         runtime=1440,
     params:
         code=code("train"),
-        auxiliary=of(plan.run, "auxiliary"),
         features=of(plan.run, "features"),
         model=of(plan.run, "model"),
         task=of(plan.run, "label"),

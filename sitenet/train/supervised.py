@@ -2,8 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ class RunInputs:
     """Data of a run: `column` of `structures` is the label in `unit`; `shards` were made so.
 
     held_out: what the run must not see, since it is tested on it in another task. auxiliary:
-    tables of other labels, which may be learned beside this one, by their columns.
+    a table for each other label that the settings say is learned beside this one, in that order.
     """
 
     structures: Path
@@ -54,7 +53,7 @@ class RunInputs:
     unit: str
     features: FeatureSettings
     held_out: HeldOut = NOTHING
-    auxiliary: Mapping[str, Path] = field(default_factory=dict)
+    auxiliary: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,9 @@ class SupervisedTraining(Training):
         data = load_labelled(
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
-        others: dict[str, Path] = {
-            name: inputs.auxiliary[name] for name in settings.auxiliary if name != inputs.column
-        }
-        return replace(data, auxiliary=load_auxiliary(crystals, others))
+        others = [name for name in settings.auxiliary if name != inputs.column]
+        tables = dict(zip(others, inputs.auxiliary, strict=True))
+        return replace(data, auxiliary=load_auxiliary(crystals, tables))
 
     def report(self) -> Report:
         """Epochs by their errors."""

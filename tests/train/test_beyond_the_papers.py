@@ -36,7 +36,7 @@ def beside(labelled: RunInputs, tmp_path: Path) -> RunInputs:
     table = pd.read_parquet(labelled.structures)[["id"]].iloc[::2]
     table["other"] = np.random.default_rng(0).normal(3.0, 5.0, len(table))
     table.to_parquet(tmp_path / "other.parquet")
-    return replace(labelled, auxiliary={"other": tmp_path / "other.parquet"})
+    return replace(labelled, auxiliary=(tmp_path / "other.parquet",))
 
 
 def test_the_reference_is_a_ridge_regression_on_the_training_crystals(
@@ -74,7 +74,7 @@ def test_labels_beside_are_those_of_training_crystals_in_standard_deviations(
 ):
     data = loaded(beside, tmp_path, replace(MODEL, auxiliary=1), auxiliary=("other",)).data
     assert data.auxiliary is not None
-    own = pd.read_parquet(beside.auxiliary["other"]).set_index("id").other
+    own = pd.read_parquet(beside.auxiliary[0]).set_index("id").other
     trained = [name for name, part in zip(data.crystals.ids, data.crystals.parts, strict=True)
                if part == "train" and name in own.index]  # fmt: skip
     values = own[trained]
@@ -95,7 +95,7 @@ def test_the_loss_adds_the_errors_of_labels_beside_where_there_are_some(
     given = task.model.auxiliary_decoder(vectors)[:, 0]
     known = [k for k in range(len(target)) if not others[k, 0].isnan()]
     assert 0 < len(known) < len(target)
-    expected = sum(abs(float(given[k] - others[k, 0])) for k in known)
+    expected = sum(abs(float((given[k] - others[k, 0]).detach())) for k in known)
     assert more.item() == pytest.approx(expected, rel=1e-5)
     more.backward()
     gradients = [p.grad for p in task.model.parameters() if p.grad is not None]

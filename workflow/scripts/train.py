@@ -25,12 +25,7 @@ with job(snakemake):
             unit=snakemake.params.task["unit"],
             features=FeatureSettings(**snakemake.params.features),
             held_out=held_out,
-            auxiliary={
-                name: Path(table)
-                for name, table in zip(
-                    snakemake.params.auxiliary, snakemake.input.auxiliary, strict=True
-                )
-            },
+            auxiliary=tuple(map(Path, snakemake.input.auxiliary)),
         ),
         RunOutputs(
             weights=Path(snakemake.output.weights),
