@@ -108,7 +108,7 @@ class LabelTask(Task):
         crystals, target, indices, weight = batch
         if self.settings.strain:
             crystals = stretched(crystals, self.stretches[indices.to(self.stretches.device)])
-        share, others = weight / len(target), torch.zeros(())
+        others: Tensor | float = 0.0
         if self.data.auxiliary is not None:
             known = self.others[indices.to(self.others.device)]
             error, others = label_errors(self.model, crystals, target, known)
@@ -116,7 +116,9 @@ class LabelTask(Task):
             error = self.replayed(crystals, target)
         else:
             error = absolute_error(self.model, crystals, target)
-        return self._found((error / self.model.label_scale + others) * share, error, batch)
+        share = weight / len(target)
+        loss = error * share / self.model.label_scale + others * share
+        return self._found(loss, error, batch)
 
     def validation_step(self, batch: Batch, number: int) -> Found:
         """Add a batch to the error of the epoch."""
