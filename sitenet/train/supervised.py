@@ -104,7 +104,7 @@ class SupervisedTraining(Training):
         data = load_labelled(
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
-        others = [name for name in settings.auxiliary if name != inputs.column]
+        others = [str(name) for name in settings.auxiliary if name != inputs.column]
         tables = dict(zip(others, inputs.auxiliary, strict=True))
         return replace(data, auxiliary=load_auxiliary(crystals, tables))
 
