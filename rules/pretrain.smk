@@ -1,4 +1,4 @@
-# Deep InfoMax: encoders that are trained without labels, and the vectors they give crystals.
+# Encoders that are trained without labels, and the vectors they give crystals.
 
 
 rule pretrain:

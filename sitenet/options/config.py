@@ -142,6 +142,11 @@ def _in_infomax(config: Configuration) -> Iterator[str]:
             used = getattr(experiment, role)
             if used is not None and used not in pretrainings:
                 yield _no_such(f"{where}.{role}", used, "pre-trainings", pretrainings)
+            elif used is not None and pretrainings[used].objective != "infomax":
+                yield (
+                    f"{where}.{role}: {used} must have objective: infomax, since the figures of an "
+                    "experiment are those of Deep InfoMax"
+                )
 
 
 def _in_few_labels(section: InfoMaxSection) -> Iterator[str]:

@@ -13,11 +13,12 @@ from sitenet.options.transfer import TransferSection
 
 FalseSample = Literal["other_crystal", "polymorph", "composition", "permutation"]
 Variance = Literal["linear", "vector"]
+Objective = Literal["infomax", "pretext"]
 FALSE_SAMPLES: tuple[FalseSample, ...] = get_args(FalseSample)
 
 NO_GEOMETRY = (
     "model.site_geometry must be false: false samples have other elements on the sites of a "
-    "crystal, whose geometry is not that of the crystal"
+    "crystal, whose geometry is not that of the crystal, and would tell hidden elements"
 )
 """Why an encoder cannot be pre-trained with it."""
 
@@ -63,6 +64,35 @@ class InfoMaxSettings(Options):
 
 
 @dataclass(frozen=True)
+class PretextSettings(Options):
+    """What an encoder learns with the objective `pretext`. Not in the papers."""
+
+    computed: float = option(
+        2.0,
+        "Weight of the mean absolute error in numbers that are computed from the crystal: bonds, "
+        "coordination, packing, electrostatic potentials, bond valences, each in normal scores.",
+        at_least=0,
+    )
+    hidden: float = option(
+        1.0,
+        "Weight of the cross-entropy in the element of the sites that are hidden.",
+        at_least=0,
+    )
+    hidden_share: float = option(
+        0.5,
+        "Share of the crystals in which one element is hidden on all of its sites, drawn anew in "
+        "every epoch.",
+        more_than=0,
+        at_most=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.computed and not self.hidden:
+            raise ValueError("computed and hidden must not both be 0")
+
+
+@dataclass(frozen=True)
 class EncoderSettings(ModelSettings):
     """The encoder; the defaults are those of doi:10.1039/d4dd00202d.
 
@@ -88,6 +118,11 @@ class PretrainingSection(Options):
     dataset: str = required("Name of a data set.")
     n: int = required("N: largest number of atoms of a supercell.", at_least=1, at_most=LARGEST_N)
     split: str = required("Name of one of its tasks, whose split is used.")
+    objective: Objective = option(
+        "infomax",
+        "What the encoder learns. `infomax`: Deep InfoMax. `pretext`: to tell numbers that are "
+        "computed from the crystal, and elements that are hidden. Not in the papers.",
+    )
     seed: int = option(
         0, "Seed of weights, batches, noise and false samples.", at_least=0, at_most=LARGEST_SEED
     )
@@ -143,7 +178,10 @@ class InfoMaxSection(Options):
         "Scale of the tabulated properties of the elements, in the encoder and in the loss. "
         f"{SCALINGS}",
     )
-    loss: InfoMaxSettings = option(InfoMaxSettings(), "Loss of the pre-training.")
+    loss: InfoMaxSettings = option(InfoMaxSettings(), "Loss of Deep InfoMax.")
+    pretext: PretextSettings = option(
+        PretextSettings(), "Loss of the pre-trainings with `objective: pretext`."
+    )
     training: PretrainingSettings = option(PretrainingSettings(), "How encoders are pre-trained.")
     supervised: TrainingSettings = option(
         TrainingSettings(),

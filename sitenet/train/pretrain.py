@@ -1,4 +1,4 @@
-"""Deep InfoMax pre-training: from shards and a split to an encoder, without labels."""
+"""Pre-training: from shards and a split to an encoder, without labels."""
 
 import shutil
 import time
@@ -9,22 +9,28 @@ import torch
 
 from sitenet.files import write_json
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
+from sitenet.model.pretext import Pretext
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
-from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSettings
+from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSettings, PretextSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
+from sitenet.shards.computed_targets import computed_targets, normal_scores
 from sitenet.shards.featurised import Featurised, read_featurised
-from sitenet.shards.open_store import open_both
+from sitenet.shards.open_store import open_both, open_store
 from sitenet.splits.held_out import HeldOut
 from sitenet.splits.parts import read_parts
 from sitenet.train.history import Report
 from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
 from sitenet.train.launch import train_task, training_record
 from sitenet.train.optimiser import set_seeds
+from sitenet.train.pretext_task import CrystalBatches, PretextTask
 from sitenet.train.training import Training
+
+Parts = dict[str, torch.Tensor]
+"""Positions of the crystals of the parts train and val."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +70,14 @@ class Pretraining(Training):
     settings: PretrainingSettings
     inputs: PretrainInputs
     model: ModelSettings
-    loss: InfoMaxSettings
+    loss: InfoMaxSettings | PretextSettings
 
-    def load_task(self) -> InfoMaxTask:
+    def load_task(self) -> InfoMaxTask | PretextTask:
         """Crystals and a new encoder; raises ValueError if no crystal is left."""
         inputs, settings = self.inputs, self.settings
         if self.model.site_geometry:
             raise ValueError(f"{self.label}: {NO_GEOMETRY}")
         crystals = read_unlabelled(inputs, self.label)
-        limit = round(settings.memory_gib * 2**30)
-        store = open_both(inputs.shards, set(crystals.ids), limit, inputs.features.merge_tolerance)
         parts = {part: torch.from_numpy(crystals.indices(part)) for part in ("train", "val")}
         log.info(
             f"{self.label}: {len(parts['train']):,} training and {len(parts['val']):,} validation "
@@ -82,12 +86,42 @@ class Pretraining(Training):
         encoder = initial_encoder(self.model, settings.seed)
         for head in (encoder.head_layers, encoder.decoder):
             head.requires_grad_(False)  # no loss depends on it: its weights would only decay
+        if isinstance(self.loss, InfoMaxSettings):
+            return self._infomax(self.loss, encoder, crystals, parts)
+        return self._pretext(self.loss, encoder, crystals, parts)
+
+    def _infomax(
+        self, loss: InfoMaxSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
+    ) -> InfoMaxTask:
+        inputs, settings = self.inputs, self.settings
+        tolerance = inputs.features.merge_tolerance
+        store = open_both(inputs.shards, set(crystals.ids), self._limit, tolerance)
         return InfoMaxTask(
-            DeepInfoMax(encoder, self.loss),
+            DeepInfoMax(encoder, loss),
             settings,
             UnlabelledBatches(store, parts["train"], settings.batch_sites, settings.seed),
             WholeBatches(store, parts["val"], settings.batch_sites, settings.seed),
         )
+
+    def _pretext(
+        self, loss: PretextSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
+    ) -> PretextTask:
+        inputs, settings = self.inputs, self.settings
+        store = open_store(inputs.shards, set(crystals.ids), self._limit)
+        targets = normal_scores(computed_targets(inputs.shards, crystals.ids, self.label))
+        return PretextTask(
+            Pretext(encoder, targets.shape[1]),
+            settings,
+            loss,
+            torch.from_numpy(targets),
+            CrystalBatches(store, parts["train"], settings.batch_sites, settings.seed),
+            CrystalBatches(store, parts["val"], settings.batch_sites),
+        )
+
+    @property
+    def _limit(self) -> int:
+        """Bytes of memory for crystals."""
+        return round(self.settings.memory_gib * 2**30)
 
     def report(self) -> Report:
         """Epochs by their losses."""
@@ -98,7 +132,7 @@ def pretrain(
     inputs: PretrainInputs,
     outputs: PretrainOutputs,
     model_settings: ModelSettings,
-    loss_settings: InfoMaxSettings,
+    loss_settings: InfoMaxSettings | PretextSettings,
     settings: PretrainingSettings,
     accelerator: str = "cpu",
     label: str = "pre-training",
@@ -116,12 +150,13 @@ def pretrain(
     task.model.load_state_dict(trained.weights)
     encoder = task.model.float().encoder
     assert isinstance(encoder, SiteNet)
+    objective = "infomax" if isinstance(loss_settings, InfoMaxSettings) else "pretext"
     save_model(
         encoder,
         model_settings,
         outputs.weights,
         outputs.description,
-        infomax=loss_settings.to_dict(),
+        **{objective: loss_settings.to_dict()},
         training=settings.to_dict(),
         features=asdict(inputs.features),
     )
