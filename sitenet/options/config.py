@@ -142,9 +142,9 @@ def _in_infomax(config: Configuration) -> Iterator[str]:
             used = getattr(experiment, role)
             if used is not None and used not in pretrainings:
                 yield _no_such(f"{where}.{role}", used, "pre-trainings", pretrainings)
-            elif used is not None and pretrainings[used].objective != "infomax":
+            elif used is not None and pretrainings[used].pretext is not None:
                 yield (
-                    f"{where}.{role}: {used} must have objective: infomax, since the figures of an "
+                    f"{where}.{role}: {used} must not have pretext, since the figures of an "
                     "experiment are those of Deep InfoMax"
                 )
 

@@ -13,7 +13,6 @@ from sitenet.options.transfer import TransferSection
 
 FalseSample = Literal["other_crystal", "polymorph", "composition", "permutation"]
 Variance = Literal["linear", "vector"]
-Objective = Literal["infomax", "pretext"]
 FALSE_SAMPLES: tuple[FalseSample, ...] = get_args(FalseSample)
 
 NO_GEOMETRY = (
@@ -65,7 +64,7 @@ class InfoMaxSettings(Options):
 
 @dataclass(frozen=True)
 class PretextSettings(Options):
-    """What an encoder learns with the objective `pretext`. Not in the papers."""
+    """What an encoder learns without labels in place of Deep InfoMax. Not in the papers."""
 
     computed: float = option(
         2.0,
@@ -75,7 +74,8 @@ class PretextSettings(Options):
     )
     hidden: float = option(
         1.0,
-        "Weight of the cross-entropy in the element of the sites that are hidden.",
+        "Weight of the cross-entropy in the element of the sites that are hidden; with 0 none is "
+        "hidden.",
         at_least=0,
     )
     hidden_share: float = option(
@@ -118,11 +118,6 @@ class PretrainingSection(Options):
     dataset: str = required("Name of a data set.")
     n: int = required("N: largest number of atoms of a supercell.", at_least=1, at_most=LARGEST_N)
     split: str = required("Name of one of its tasks, whose split is used.")
-    objective: Objective = option(
-        "infomax",
-        "What the encoder learns. `infomax`: Deep InfoMax. `pretext`: to tell numbers that are "
-        "computed from the crystal, and elements that are hidden. Not in the papers.",
-    )
     seed: int = option(
         0, "Seed of weights, batches, noise and false samples.", at_least=0, at_most=LARGEST_SEED
     )
@@ -139,6 +134,11 @@ class PretrainingSection(Options):
         not_empty=True,
         unique=True,
         not_only="permutation",
+    )
+    pretext: PretextSettings | None = option(
+        None,
+        "Learn to tell numbers that are computed from the crystal, and elements that are hidden, "
+        "in place of Deep InfoMax; null: Deep InfoMax. Not in the papers.",
     )
 
 
@@ -179,9 +179,6 @@ class InfoMaxSection(Options):
         f"{SCALINGS}",
     )
     loss: InfoMaxSettings = option(InfoMaxSettings(), "Loss of Deep InfoMax.")
-    pretext: PretextSettings = option(
-        PretextSettings(), "Loss of the pre-trainings with `objective: pretext`."
-    )
     training: PretrainingSettings = option(PretrainingSettings(), "How encoders are pre-trained.")
     supervised: TrainingSettings = option(
         TrainingSettings(),

@@ -55,8 +55,8 @@ class Pretraining:
         }
 
     def _loss(self, scaling: dict[str, Any]) -> dict[str, Any]:
-        if self.options["objective"] == "pretext":
-            return {"pretext": self.infomax["pretext"]}
+        if self.options["pretext"] is not None:
+            return {"pretext": self.options["pretext"]}
         loss = {**self.infomax["loss"], **scaling}
         if self.options["false_samples"] is not None:
             loss["false_samples"] = self.options["false_samples"]

@@ -65,7 +65,8 @@ class PretextTask(Task):
         """As for `hidden_rows`, of all crystals."""
         random = np.random.default_rng((self.settings.seed, epoch))
         among, whether = random.random((2, len(self.targets)), dtype=np.float32)
-        return torch.from_numpy(np.where(whether < self.pretext.hidden_share, among, -1.0))
+        share = self.pretext.hidden_share if self.pretext.hidden else 0
+        return torch.from_numpy(np.where(whether < share, among, -1.0))
 
     def train_step(self, batch: Batch, epoch: int, number: int) -> Found:
         """This process's part of the loss of a batch."""
