@@ -84,15 +84,17 @@ def _tested(group: pd.DataFrame, control: pd.Series) -> Iterator[dict[str, Any]]
     own = group[group.state == TRAINED].set_index(by).test_mae.sort_index()
     if not len(own) or not len(control):
         return
-    ratios = (own / control[own.index]).map(np.log).unstack("encoder")
-    for place in ratios.index:
-        errors = {"error": own.loc[place].median(), "control": control.loc[place].median()}
-        task, labels = place
-        yield {"task": task, "labels": labels, **errors, **_change(ratios.loc[place].to_numpy())}
+    against = control[own.index]
+    ratios = (own / against).map(np.log).unstack("encoder")
+    errors = (values.unstack("encoder").median(axis=1) for values in (own, against))
+    for (task, labels), values, error, one in zip(
+        ratios.index, ratios.to_numpy(), *errors, strict=True
+    ):
+        yield {"task": task, "labels": labels, "error": error, "control": one, **_change(values)}
     if ratios.index.get_level_values("task").nunique() > 1:
         together = ratios.groupby("labels").mean()
-        for labels in together.index:
-            yield {"task": ALL, "labels": labels, **_change(together.loc[labels].to_numpy())}
+        for labels, values in zip(together.index, together.to_numpy(), strict=True):
+            yield {"task": ALL, "labels": labels, **_change(values)}
 
 
 def _change(ratios: np.ndarray) -> dict[str, Any]:
