@@ -5,6 +5,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from sitenet.files import write_json
@@ -18,10 +19,11 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.computed_targets import computed_targets, normal_scores
-from sitenet.shards.featurised import Featurised, read_featurised
+from sitenet.shards.featurised import Featurised, formulas_of, read_featurised
 from sitenet.shards.open_store import open_both, open_store
 from sitenet.splits.held_out import HeldOut
 from sitenet.splits.parts import read_parts
+from sitenet.tables import write_table
 from sitenet.train.history import Report
 from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
 from sitenet.train.launch import train_task, training_record
@@ -48,11 +50,15 @@ class PretrainInputs:
 
 @dataclass(frozen=True)
 class PretrainOutputs:
-    """Files of a pre-training; `checkpoints` is a folder that lives while it is unfinished."""
+    """Files of a pre-training; `checkpoints` is a folder that lives while it is unfinished.
+
+    training_set: crystals that were used, as `sitenet.evaluate.training_set` reads them.
+    """
 
     weights: Path
     description: Path
     metrics: Path
+    training_set: Path
     history: Path
     checkpoints: Path
 
@@ -160,6 +166,7 @@ def pretrain(
         training=settings.to_dict(),
         features=asdict(inputs.features),
     )
+    write_training_set(inputs, task, outputs.training_set)
     best = trained.history.best()
     record = {
         "best": best,
@@ -175,6 +182,18 @@ def pretrain(
         f"{label}: validation loss {best['val_total']:.4g} at epoch {best['epoch']} of "
         f"{record['epochs']}, {duration(time.monotonic() - start)}"
     )
+
+
+def write_training_set(inputs: PretrainInputs, task: InfoMaxTask, out: Path) -> None:
+    """Write Parquet `out`: id, split, formula of the crystals of a pre-training."""
+    used = [
+        (batches.store.ids[k], part)
+        for part, batches in (("train", task.train_batches), ("val", task.validation_batches))
+        for k in batches.indices.tolist()
+    ]
+    formula = formulas_of(inputs.shards, {name for name, _ in used})
+    rows = [(name, part, formula[name]) for name, part in used]
+    write_table(out, pd.DataFrame(rows, columns=["id", "split", "formula"]))
 
 
 def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:

@@ -279,8 +279,37 @@ def test_an_encoder_knows_the_tests_that_it_is_used_for() -> None:
     assert plan.pretraining_tested("only_other_crystals").splits == splits[1:]
     encoder = plan.run_tested("prototypes", "50", "ewald_energy", "encoder")
     assert (encoder.structures, encoder.splits) == (tables[1:], splits[1:])
-    assert not plan.run_tested("prototypes", "50", "ewald_energy", "sitenet").experiments
-    assert not plan.run_tested("prototypes", "100", "ewald_energy", "encoder").experiments
+    assert not plan.run_tested("prototypes", "50", "ewald_energy", "sitenet").tests
+    assert not plan.run_tested("prototypes", "100", "ewald_energy", "encoder").tests
+
+
+RUN = "results/prototypes/n50/ewald_energy/sitenet/seed0/model.safetensors"
+
+
+def test_compared_encoders_are_pre_trainings_and_paths_and_know_their_tests() -> None:
+    kinds = {"dim": {"encoders": ["crystals", "only_other_crystals"]},
+             "labels": {"encoders": [RUN, "elsewhere/model.safetensors"]}}  # fmt: skip
+    tasks = [{"dataset": "prototypes", "task": task} for task in ("shell_6", "nearest_distance")]
+    plan = planned(encoders={"kinds": kinds, "tasks": tasks}, infomax={"experiments": []})
+    first, run = plan.encoder("dim", "0"), plan.encoder("labels", "0")
+    assert first.weights == "results/prototypes/n50/pretraining/crystals/model.safetensors"
+    assert (run.weights, run.description) == (RUN, RUN.replace(".safetensors", ".json"))
+    task = plan.compared_task("prototypes", "shell_6")
+    folder = "results/encoders/prototypes"
+    assert first.vectors(task.dataset) == f"{folder}/vectors/dim/0.parquet"
+    assert task.errors == [
+        f"{folder}/errors/shell_6/{name}.parquet"
+        for name in ("descriptors", "dim/0", "dim/1", "labels/0", "labels/1")
+    ]
+    assert len(task.names) == len(task.errors)
+    assert not {"kinds", "tasks"} & task.settings.keys()
+    splits = [f"results/prototypes/splits/{task['task']}.csv" for task in tasks]
+    assert plan.compared_splits("prototypes") == splits
+    assert plan.pretraining_tested("crystals").splits == splits
+    assert plan.run_tested("prototypes", 50, "ewald_energy", "sitenet").splits == splits
+    assert not plan.run_tested("prototypes", 100, "ewald_energy", "sitenet").tests
+    with pytest.raises(UnknownName):
+        plan.encoder("dim", 2)
 
 
 def test_baselines_are_those_of_the_runs_of_a_task(plan: Plan) -> None:

@@ -34,6 +34,7 @@ with job(snakemake):
             weights=Path(outputs.weights),
             description=Path(outputs.description),
             metrics=Path(outputs.metrics),
+            training_set=Path(outputs.training_set),
             history=Path(outputs.history),
             checkpoints=checkpoints(
                 Path(outputs.weights).with_name(".checkpoints"),
