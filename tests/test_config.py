@@ -158,6 +158,27 @@ def source(**values: object) -> dict:
             "infomax.experiments[0].pretraining: there is no 'all'; pre-trainings: crystals,",
         ),
         (
+            {"infomax": {"pretrainings": {"crystals": {"pretext": {"computed": 0}}}}},
+            "infomax.pretrainings.crystals.pretext.computed must be more than 0, not 0",
+        ),
+        (
+            {
+                "infomax": {
+                    "pretrainings": {"crystals": {"pretext": {}}},
+                    "experiments": [
+                        {
+                            "name": "a",
+                            "dataset": "prototypes",
+                            "n": 50,
+                            "task": "ewald_energy",
+                            "pretraining": "crystals",
+                        }
+                    ],
+                }
+            },
+            "infomax.experiments[0].pretraining: crystals must not have pretext, since the figures",
+        ),
+        (
             {"infomax": {"loss": {"false_samples": ["permutation"]}}},
             "infomax.loss.false_samples must be given, not only permutation",
         ),

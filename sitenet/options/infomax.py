@@ -70,7 +70,7 @@ class PretextSettings(Options):
         2.0,
         "Weight of the mean absolute error in numbers that are computed from the crystal: bonds, "
         "coordination, packing, electrostatic potentials, bond valences, each in normal scores.",
-        at_least=0,
+        more_than=0,
     )
     hidden: float = option(
         1.0,
@@ -85,11 +85,6 @@ class PretextSettings(Options):
         more_than=0,
         at_most=1,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.computed and not self.hidden:
-            raise ValueError("computed and hidden must not both be 0")
 
 
 @dataclass(frozen=True)

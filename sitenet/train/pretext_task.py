@@ -11,6 +11,7 @@ from sitenet.model.pretext import Pretext
 from sitenet.options.infomax import PretextSettings
 from sitenet.options.training import LoopSettings
 from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.open_store import Store
 from sitenet.train.batches import Packs
 from sitenet.train.distributed import Group
 from sitenet.train.task import Found, Task
@@ -20,6 +21,8 @@ Batch = tuple[Any, ...]
 
 class CrystalBatches(Packs):
     """Iterable of (batch, indices (B,), weight)."""
+
+    store: Store
 
     def __iter__(self) -> Iterator[tuple[RaggedBatch, Tensor, float]]:
         for crystals, weight in self.packs():

@@ -184,7 +184,7 @@ def pretrain(
     )
 
 
-def write_training_set(inputs: PretrainInputs, task: InfoMaxTask, out: Path) -> None:
+def write_training_set(inputs: PretrainInputs, task: InfoMaxTask | PretextTask, out: Path) -> None:
     """Write Parquet `out`: id, split, formula of the crystals of a pre-training."""
     used = [
         (batches.store.ids[k], part)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sitenet.options.config import overlaid
+from sitenet.options.infomax import PretextSettings
 from sitenet.plan.configuration import complete
 from sitenet.plan.datasets import DataSet
 from sitenet.plan.names import UnknownName
@@ -159,6 +160,14 @@ def test_a_pretraining_may_have_false_samples_of_its_own(plan: Plan) -> None:
     assert planned(infomax=held_out).pretraining("crystals").held_out_structures == [
         "results/prototypes/structures.parquet"
     ]
+
+
+def test_a_pretraining_may_have_pretext_tasks_in_place_of_deep_infomax() -> None:
+    own = {"dataset": "prototypes", "n": 50, "split": "ewald_energy", "pretext": {"hidden": 0}}
+    found = planned(infomax={"pretrainings": {"computed": own}}).pretraining("computed").settings
+    assert "loss" not in found
+    assert PretextSettings.from_dict(found["pretext"]) == PretextSettings(hidden=0)
+    assert found["model"]["site_feature_scaling"] == "dim"
 
 
 def test_the_arms_of_a_transfer_differ_in_their_encoder(plan: Plan) -> None:
