@@ -33,6 +33,8 @@ wildcard_constraints:
     pretraining="[A-Za-z0-9_-]+",
     part=r"\d{3}",
     experiment="[A-Za-z0-9_-]+",
+    kind="[A-Za-z0-9_-]+",
+    number=r"\d+",
     search="[A-Za-z0-9_-]+",
     arm="random|infomax|supervised",
     labels=r"\d+",
@@ -49,6 +51,7 @@ include: "rules/pretrain.smk"
 include: "rules/transfer.smk"
 include: "rules/representation.smk"
 include: "rules/few_labels.smk"
+include: "rules/encoders.smk"
 include: "rules/tune.smk"
 
 

@@ -1,4 +1,4 @@
-# Deep InfoMax: encoders that are trained without labels, and the vectors they give crystals.
+# Encoders that are trained without labels, and the vectors they give crystals.
 
 
 rule pretrain:
@@ -13,6 +13,7 @@ rule pretrain:
         weights=f"{paths.PRETRAINING}/model.safetensors",
         description=f"{paths.PRETRAINING}/model.json",
         metrics=f"{paths.PRETRAINING}/metrics.json",
+        training_set=f"{paths.PRETRAINING}/training_set.parquet",
         history=f"{paths.PRETRAINING}/history.csv",
     log:
         paths.log(f"{paths.PRETRAINING}/pretrain"),

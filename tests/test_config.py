@@ -44,7 +44,7 @@ def source(**values: object) -> dict:
         ),
         (
             {"speed": 9},
-            "speed is unknown; allowed: datasets, features, few_labels, infomax, limits, model,",
+            "speed is unknown; allowed: datasets, encoders, features, few_labels, infomax, limits,",
         ),
         ({"training": {"max_epochs": 2.5}}, "training.max_epochs must be a whole number, not 2.5"),
         ({"training": {"amsgrad": 1}}, "training.amsgrad must be true or false, not 1"),
@@ -158,6 +158,27 @@ def source(**values: object) -> dict:
             "infomax.experiments[0].pretraining: there is no 'all'; pre-trainings: crystals,",
         ),
         (
+            {"infomax": {"pretrainings": {"crystals": {"pretext": {"computed": 0}}}}},
+            "infomax.pretrainings.crystals.pretext.computed must be more than 0, not 0",
+        ),
+        (
+            {
+                "infomax": {
+                    "pretrainings": {"crystals": {"pretext": {}}},
+                    "experiments": [
+                        {
+                            "name": "a",
+                            "dataset": "prototypes",
+                            "n": 50,
+                            "task": "ewald_energy",
+                            "pretraining": "crystals",
+                        }
+                    ],
+                }
+            },
+            "infomax.experiments[0].pretraining: crystals must not have pretext, since the figures",
+        ),
+        (
             {"infomax": {"loss": {"false_samples": ["permutation"]}}},
             "infomax.loss.false_samples must be given, not only permutation",
         ),
@@ -176,6 +197,18 @@ def source(**values: object) -> dict:
         (
             {"tuning": {"ewald_energy": {"ranges": {"blocks": [0, 2]}}}},
             "tuning.ewald_energy.ranges.blocks[0] must be at least 1, not 0",
+        ),
+        (
+            {"encoders": {"kinds": {"a": {"encoders": ["all"]}}}},
+            "encoders.kinds.a.encoders: there is no 'all'; pre-trainings: crystals, only_other",
+        ),
+        (
+            {"encoders": {"tasks": [{"dataset": "prototypes", "task": "gap"}]}},
+            "encoders.tasks[0].task: there is no 'gap'; tasks of prototypes: ewald_energy,",
+        ),
+        (
+            {"encoders": {"pool": 100}},
+            "encoders.label_counts: 1000 labels cannot be drawn from a pool of 100; raise enco",
         ),
         (
             {"features": {"merge_tolerance": 0.1}},

@@ -111,6 +111,23 @@ def weighted_median(values: Float, counts: Int) -> Float:
     return np.where(size[:, 0] > 0, median, np.nan)
 
 
+def paired_difference(differences: Float) -> Difference:
+    """Mean of differences (S,) of pairs of trainings, by the t test of Student.
+
+    Low, high and p are NaN for fewer than two that differ.
+    """
+    from scipy.stats import ttest_1samp  # imported on use: takes most of a second
+
+    values = np.asarray(differences, dtype=np.float64)
+    low = high = p = np.nan
+    if len(values) > 1 and np.ptp(values) > 0:
+        test = ttest_1samp(values, 0.0)
+        low, high = test.confidence_interval(0.95)
+        p = test.pvalue
+    larger = float(np.mean((np.sign(values) + 1) / 2))
+    return Difference(float(values.mean()), float(low), float(high), float(p), larger)
+
+
 def difference(first: Float, second: Float) -> Difference:
     """Compare two tasks by one value for each of their trainings: (S,) and (T,)."""
     from scipy.stats import ttest_ind  # imported on use: takes most of a second

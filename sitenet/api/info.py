@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sitenet.api.ensemble import Ensemble
+from sitenet.api.located import TRAINED, trained_models
 from sitenet.files import read_json
 from sitenet.structure.elements import symbols
 
@@ -40,7 +41,7 @@ def describe(ensemble: Ensemble, name: str = "") -> dict[str, Any]:
         "test_mae": _test_errors(ensemble),
         "interval": ensemble.interval(0.9).name or None,
         "tells_unlike_by": _unlike_by(ensemble),
-        "card": _card(first.weights.parent),
+        "card": _card(TRAINED / name if name in trained_models() else first.weights.parent),
     }
 
 

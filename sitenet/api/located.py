@@ -10,10 +10,13 @@ TRAINED = Path(__file__).resolve().parents[1] / "trained"
 
 WEIGHTS = "model.safetensors"
 
+SAME_AS = "same_as.txt"
+"""In a folder of `TRAINED` without weights: which of the others has them."""
+
 
 def trained_models() -> list[str]:
     """Names of the models that come with the package."""
-    return sorted(path.name for path in TRAINED.iterdir() if path.is_dir() and _members(path))
+    return sorted(path.name for path in TRAINED.iterdir() if path.is_dir() and _trained(path.name))
 
 
 def located(model: str | Path) -> list[Path]:
@@ -28,7 +31,7 @@ def located(model: str | Path) -> list[Path]:
         UnusableModel: there is no such model.
     """
     name = str(model)
-    if re.fullmatch(r"\w+", name) and (found := _members(TRAINED / name)):
+    if re.fullmatch(r"\w+", name) and (found := _trained(name)):
         return found
     path = Path(model)
     if not path.is_dir():
@@ -44,6 +47,12 @@ def located(model: str | Path) -> list[Path]:
             f"{model} is a folder without {WEIGHTS}, its own or of runs in it: give a trained model"
         )
     return found
+
+
+def _trained(name: str) -> list[Path]:
+    """Weights of a model of the package; empty if there is none of this name."""
+    other = TRAINED / name / SAME_AS
+    return _members(TRAINED / (other.read_text().strip() if other.is_file() else name))
 
 
 def _members(folder: Path) -> list[Path]:

@@ -242,6 +242,7 @@ class Predictor:
 
     def _vectors(self, local: bool) -> Compute:
         self._single()
+        known = self.ensemble.known
 
         def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
             return [
@@ -249,7 +250,8 @@ class Predictor:
                 for vector in self.vectors(store, local)
             ]
 
-        return Compute(compute, (None,) * (len(self.vector_columns(local)) - 3), last=False)
+        empty = (None,) * (len(self.vector_columns(local)) - 3)
+        return Compute(compute, empty, last=False, trained=known.ids if known else frozenset())
 
     def _computed(
         self,

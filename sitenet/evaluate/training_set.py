@@ -28,6 +28,11 @@ FAR = 0.99
 
 NAME = "training_set.safetensors"
 
+PREDICTIONS = "predictions.parquet"
+
+SEEN = "training_set.parquet"
+"""Crystals of a training without predictions: id, split, formula."""
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -89,30 +94,49 @@ def write_vectors(path: Path, training: Float, validation: Float) -> None:
         temporary.write_bytes(save({name: x.astype(np.float32) for name, x in tensors.items()}))
 
 
+def crystals_seen(folder: Path) -> dict[str, NDArray[np.object_]] | None:
+    """Columns id, split, formula of the crystals that the model in `folder` was trained on.
+
+    Training and validation crystals; None where there is no record. Raises DamagedTable.
+    """
+    records = [folder / name for name in (PREDICTIONS, SEEN) if (folder / name).is_file()]
+    if not records:
+        return None
+    rows = read_arrow(records[0], ["id", "split", "formula"])
+    columns = {name: rows[name].to_numpy() for name in rows.column_names}
+    seen = np.isin(columns["split"], ("train", "val"))
+    return {name: values[seen] for name, values in columns.items()}
+
+
 def read_training_set(folder: Path, width: int) -> TrainingSet | None:
-    """What is known of the training set of the run in `folder`; None without its predictions.
+    """What is known of the training set of the model in `folder`; None without a record of it.
 
     `width` is that of a crystal's vector. Raises DamagedTable, also for vectors of another model.
     """
-    predictions = folder / "predictions.parquet"
-    if not predictions.is_file():
+    seen = crystals_seen(folder)
+    if seen is None:
         return None
-    columns = ["id", "split", "formula", "target", "prediction"]
-    rows = read_arrow(predictions, columns)
-    parts = rows["split"].to_numpy()
-    formulas = set(rows["formula"].to_numpy()[parts == "train"])
+    formulas = set(seen["formula"][seen["split"] == "train"])
     found = {symbol for formula in formulas for symbol in re.findall("[A-Z][a-z]?", formula)}
-    residual = rows["target"].to_numpy() - rows["prediction"].to_numpy()
-    watched = (parts == "val") & np.isfinite(residual)
-    ids = rows["id"].to_numpy()
     vectors, distances = _read_vectors(folder / NAME, width)
     return TrainingSet(
-        ids=frozenset(ids[np.isin(parts, ("train", "val"))].tolist()),
+        ids=frozenset(seen["id"].tolist()),
         elements=frozenset(elements()[symbol].number for symbol in found if symbol in elements()),
-        residuals=dict(zip(ids[watched].tolist(), residual[watched].tolist(), strict=True)),
+        residuals=_residuals(folder / PREDICTIONS),
         vectors=vectors,
         distances=distances,
     )
+
+
+def _residuals(predictions: Path) -> dict[str, float]:
+    """Label minus prediction of validation crystals by id; none without predictions."""
+    if not predictions.is_file():
+        return {}
+    rows = read_arrow(predictions, ["id", "split", "target", "prediction"])
+    residual = rows["target"].to_numpy() - rows["prediction"].to_numpy()
+    watched = (rows["split"].to_numpy() == "val") & np.isfinite(residual)
+    ids = rows["id"].to_numpy()
+    return dict(zip(ids[watched].tolist(), residual[watched].tolist(), strict=True))
 
 
 def _read_vectors(path: Path, width: int) -> tuple[Float, Float]:

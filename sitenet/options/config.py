@@ -23,8 +23,14 @@ from sitenet.options.validation import mistakes, with_defaults, with_text_read
 ENCODER = "encoder"
 """The variant that trains the encoder of Deep InfoMax with labels; no other may have its name."""
 
-FOLDERS = ("few_labels", "figures", "maps", "representation", "tables", "transfer", "tuning")
+FOLDERS = (
+    "encoders", "few_labels", "figures", "maps", "representation", "tables", "transfer", "tuning",
+)  # fmt: skip
 """Folders of `results` that belong to no data set; none may have such a name."""
+
+
+WEIGHTS = ".safetensors"
+"""How the path of a trained model ends."""
 
 
 class ConfigError(Exception):
@@ -73,6 +79,7 @@ def _contradictions(config: Configuration) -> Iterator[str]:
     yield from _in_infomax(config)
     yield from _in_few_labels(config.infomax)
     yield from _in_curves(config)
+    yield from _in_encoders(config)
     yield from _in_tuning(config)
     yield from _in_runs(config)
 
@@ -142,6 +149,11 @@ def _in_infomax(config: Configuration) -> Iterator[str]:
             used = getattr(experiment, role)
             if used is not None and used not in pretrainings:
                 yield _no_such(f"{where}.{role}", used, "pre-trainings", pretrainings)
+            elif used is not None and pretrainings[used].pretext is not None:
+                yield (
+                    f"{where}.{role}: {used} must not have pretext, since the figures of an "
+                    "experiment are those of Deep InfoMax"
+                )
 
 
 def _in_few_labels(section: InfoMaxSection) -> Iterator[str]:
@@ -171,6 +183,23 @@ def _in_curves(config: Configuration) -> Iterator[str]:
         if experiment.name in names[:number]:
             yield f"{where}.name: {experiment.name!r} is there twice"
         yield from _no_task(config, where, "task", experiment.dataset, experiment.task)
+
+
+def _in_encoders(config: Configuration) -> Iterator[str]:
+    section = config.encoders
+    for number, one in enumerate(section.tasks):
+        yield from _no_task(config, f"encoders.tasks[{number}]", "task", one.dataset, one.task)
+    if section.pool is not None and (largest := max(section.label_counts)) > section.pool:
+        yield (
+            f"encoders.label_counts: {largest} labels cannot be drawn from a pool of "
+            f"{section.pool}; raise encoders.pool"
+        )
+    for name, kind in section.kinds.items():
+        for encoder in kind.encoders:
+            if encoder not in config.infomax.pretrainings and not encoder.endswith(WEIGHTS):
+                known = config.infomax.pretrainings
+                where = f"encoders.kinds.{name}.encoders"
+                yield f"{_no_such(where, encoder, 'pre-trainings', known)}; or give a {WEIGHTS}"
 
 
 def _in_tuning(config: Configuration) -> Iterator[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sitenet.options.datasets import DatasetSection
+from sitenet.options.encoders import EncodersSection
 from sitenet.options.features import FeatureSection
 from sitenet.options.few_labels import FewLabelsSection
 from sitenet.options.infomax import InfoMaxSection
@@ -83,6 +84,11 @@ class Configuration(Options):
     infomax: InfoMaxSection = option(InfoMaxSection(), "Deep InfoMax (doi:10.1039/d4dd00202d).")
     few_labels: FewLabelsSection = option(
         FewLabelsSection(), "The best model for few labels, which the target `few_labels` makes."
+    )
+    encoders: EncodersSection = option(
+        EncodersSection(),
+        "Trained encoders beside untrained ones and descriptors, on few labels, which the target "
+        "`encoders` makes.",
     )
     tuning: Mapping[str, SearchSection] = option(
         {}, "Searches for hyperparameters, by name, which `make tune` runs."

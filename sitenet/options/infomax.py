@@ -17,7 +17,7 @@ FALSE_SAMPLES: tuple[FalseSample, ...] = get_args(FalseSample)
 
 NO_GEOMETRY = (
     "model.site_geometry must be false: false samples have other elements on the sites of a "
-    "crystal, whose geometry is not that of the crystal"
+    "crystal, whose geometry is not that of the crystal, and would tell hidden elements"
 )
 """Why an encoder cannot be pre-trained with it."""
 
@@ -63,6 +63,31 @@ class InfoMaxSettings(Options):
 
 
 @dataclass(frozen=True)
+class PretextSettings(Options):
+    """What an encoder learns without labels in place of Deep InfoMax. Not in the papers."""
+
+    computed: float = option(
+        2.0,
+        "Weight of the mean absolute error in numbers that are computed from the crystal: bonds, "
+        "coordination, packing, electrostatic potentials, bond valences, each in normal scores.",
+        more_than=0,
+    )
+    hidden: float = option(
+        1.0,
+        "Weight of the cross-entropy in the element of the sites that are hidden; with 0 none is "
+        "hidden.",
+        at_least=0,
+    )
+    hidden_share: float = option(
+        0.5,
+        "Share of the crystals in which one element is hidden on all of its sites, drawn anew in "
+        "every epoch.",
+        more_than=0,
+        at_most=1,
+    )
+
+
+@dataclass(frozen=True)
 class EncoderSettings(ModelSettings):
     """The encoder; the defaults are those of doi:10.1039/d4dd00202d.
 
@@ -105,6 +130,11 @@ class PretrainingSection(Options):
         unique=True,
         not_only="permutation",
     )
+    pretext: PretextSettings | None = option(
+        None,
+        "Learn to tell numbers that are computed from the crystal, and elements that are hidden, "
+        "in place of Deep InfoMax; null: Deep InfoMax. Not in the papers.",
+    )
 
 
 @dataclass(frozen=True)
@@ -143,7 +173,7 @@ class InfoMaxSection(Options):
         "Scale of the tabulated properties of the elements, in the encoder and in the loss. "
         f"{SCALINGS}",
     )
-    loss: InfoMaxSettings = option(InfoMaxSettings(), "Loss of the pre-training.")
+    loss: InfoMaxSettings = option(InfoMaxSettings(), "Loss of Deep InfoMax.")
     training: PretrainingSettings = option(PretrainingSettings(), "How encoders are pre-trained.")
     supervised: TrainingSettings = option(
         TrainingSettings(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sitenet.plan import paths
-from sitenet.plan.datasets import FeaturisedSet
+from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.names import Options, UnknownName
 from sitenet.plan.pretraining import Pretraining
 from sitenet.plan.runs import Run
@@ -84,19 +84,20 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Tested:
-    """Experiments that an encoder is used for: it must not see their test crystals."""
+    """What an encoder is used for: it must not see these test crystals."""
 
-    experiments: tuple[Experiment, ...]
+    tests: tuple[tuple[DataSet, str], ...]
+    """Data set and task of each."""
 
     @property
     def structures(self) -> list[str]:
         """The table of structures of each."""
-        return [one.crystals.dataset.structures for one in self.experiments]
+        return [dataset.structures for dataset, _ in self.tests]
 
     @property
     def splits(self) -> list[str]:
         """The split of each."""
-        return [one.split for one in self.experiments]
+        return [dataset.split(task) for dataset, task in self.tests]
 
 
 @dataclass(frozen=True)

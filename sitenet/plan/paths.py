@@ -34,6 +34,12 @@ SILHOUETTES = "results/maps/{experiment}/{representation}.csv"
 FEW_LABELS = "results/few_labels/{experiment}"
 LEARNING_CURVE = f"{FEW_LABELS}/learning_curve.parquet"
 
+ENCODERS = "results/encoders/{dataset}"
+ENCODER_DESCRIPTORS = f"{ENCODERS}/descriptors.parquet"
+ENCODER_VECTORS = f"{ENCODERS}/vectors/{{kind}}/{{number}}.parquet"
+ENCODER_ERRORS = f"{ENCODERS}/errors/{{task}}/{{kind}}/{{number}}.parquet"
+DESCRIPTOR_ERRORS = f"{ENCODERS}/errors/{{task}}/descriptors.parquet"
+
 SEARCH = "results/tuning/{search}"
 
 FIGURES = "results/figures"

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sitenet.options.config import ENCODER
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
+from sitenet.plan.encoders import ComparedEncoder, ComparedTask
 from sitenet.plan.experiments import Experiment, Experiments, Representation, Tested, Transfer
 from sitenet.plan.few_labels import FewLabels
 from sitenet.plan.names import Options, entry
@@ -62,20 +64,25 @@ class Plan:
         )
 
     def run_tested(self, dataset: str, n: str | int, task: str, variant: str) -> Tested:
-        """Experiments that start from the encoder of the runs of a setting."""
+        """What the encoders of the runs of a setting are used for."""
         setting = self.setting(dataset, n, task, variant)
-        return Tested(
-            tuple(
-                one
-                for one in self.experiments
-                if one.supervised and one.supervised.setting == setting
-            )
-        )
+        folder = setting.folder
+        used = [e for e in self.experiments if e.supervised and e.supervised.setting == setting]
+        compared = any(Path(one.weights).parents[1] == Path(folder) for one in self.compared)
+        return self._tested(used, compared)
 
     def pretraining_tested(self, pretraining: str) -> Tested:
-        """Experiments that use a pre-training."""
+        """What a pre-training is used for."""
         own = self.pretraining(pretraining)
-        return Tested(tuple(e for e in self.experiments if own in (e.pretraining, e.ablation)))
+        used = [e for e in self.experiments if own in (e.pretraining, e.ablation)]
+        return self._tested(used, any(one.weights == own.weights for one in self.compared))
+
+    def _tested(self, experiments: list[Experiment], compared: bool) -> Tested:
+        """Tests of some experiments and, if the encoder is `compared`, of the comparison."""
+        tests = [(one.crystals.dataset, one.task) for one in experiments]
+        if compared:
+            tests += [(one.dataset, one.task) for one in self.compared_tasks]
+        return Tested(tuple(dict.fromkeys(tests)))
 
     def ensemble(self, dataset: str, n: str | int, task: str, variant: str) -> Ensemble:
         """The runs of a setting that the configuration has."""
@@ -101,6 +108,24 @@ class Plan:
     def learning(self, experiment: str) -> FewLabels:
         """An experiment of the section `few_labels`."""
         return entry({one.name: one for one in self.learned}, experiment)
+
+    def encoder(self, kind: str, number: str | int) -> ComparedEncoder:
+        """An encoder of the section `encoders`."""
+        return entry({(one.kind, one.number): one for one in self.compared}, (kind, int(number)))
+
+    def compared_task(self, dataset: str, task: str) -> ComparedTask:
+        """A label of the section `encoders`."""
+        known = {(one.dataset.name, one.task): one for one in self.compared_tasks}
+        return entry(known, (dataset, task))
+
+    def compared_splits(self, dataset: str) -> list[str]:
+        """Splits of the labels of a data set that encoders are compared on."""
+        return [one.split for one in self.compared_tasks if one.dataset.name == dataset]
+
+    @property
+    def drawn_for_encoders(self) -> dict[str, Any]:
+        """What decides which crystals encoders are compared on."""
+        return {name: self.config["encoders"][name] for name in ("pool", "test", "seed")}
 
     def search(self, search: str) -> Search:
         options = entry(self.config["tuning"], search)
@@ -212,6 +237,27 @@ class Plan:
         return [
             FewLabels(one["name"], self.dataset(one["dataset"]), one["task"], one, section)
             for one in section["experiments"]
+        ]
+
+    @cached_property
+    def compared(self) -> list[ComparedEncoder]:
+        """All encoders of the section `encoders`."""
+        pretrainings = self._infomax["pretrainings"]
+        return [
+            ComparedEncoder(
+                kind, number, self.pretraining(one).weights if one in pretrainings else one
+            )
+            for kind, options in self.config["encoders"]["kinds"].items()
+            for number, one in enumerate(options["encoders"])
+        ]
+
+    @cached_property
+    def compared_tasks(self) -> list[ComparedTask]:
+        """The labels that they are compared on."""
+        section = self.config["encoders"]
+        return [
+            ComparedTask(self.dataset(one["dataset"]), one["task"], tuple(self.compared), section)
+            for one in section["tasks"]
         ]
 
     @property

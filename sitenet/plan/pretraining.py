@@ -1,4 +1,4 @@
-"""Encoders that are trained without labels, by Deep InfoMax."""
+"""Encoders that are trained without labels."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,14 +48,19 @@ class Pretraining:
     def settings(self) -> dict[str, Any]:
         """What decides it, other than its crystals."""
         scaling = {"site_feature_scaling": self.infomax["site_feature_scaling"]}
+        return {
+            "model": {**self.infomax["model"], **scaling},
+            **self._loss(scaling),
+            "training": {**self.infomax["training"], "seed": self.options["seed"]},
+        }
+
+    def _loss(self, scaling: dict[str, Any]) -> dict[str, Any]:
+        if self.options["pretext"] is not None:
+            return {"pretext": self.options["pretext"]}
         loss = {**self.infomax["loss"], **scaling}
         if self.options["false_samples"] is not None:
             loss["false_samples"] = self.options["false_samples"]
-        return {
-            "model": {**self.infomax["model"], **scaling},
-            "loss": loss,
-            "training": {**self.infomax["training"], "seed": self.options["seed"]},
-        }
+        return {"loss": loss}
 
     @property
     def nodes(self) -> int:

@@ -56,6 +56,11 @@ class Setting:
         }
 
     @property
+    def folder(self) -> str:
+        """Of its runs."""
+        return paths.SETTING.format(**self.names)
+
+    @property
     def label(self) -> Options:
         """Column, unit and output of the label."""
         task = self.crystals.dataset.task(self.task)

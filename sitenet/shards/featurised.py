@@ -1,6 +1,6 @@
 """The featurised crystals of a split: their ids, parts and sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sitenet.shards.schema import read_lists
 from sitenet.splits.parts import Parts
+from sitenet.structure.formula import reduced_formula
 
 Int = NDArray[np.int64]
 Text = NDArray[np.object_]
@@ -73,3 +74,15 @@ def read_featurised(shards: Sequence[Path], parts: Parts) -> Featurised:
         parts=np.array([parts.of[name] for name in ids], dtype=object),
         n_sites=np.concatenate(n_sites) if n_sites else np.empty(0, dtype=np.int64),
     )
+
+
+def formulas_of(shards: Sequence[Path], ids: Collection[str]) -> dict[str, str]:
+    """Reduced formula of the crystals `ids` of shards, by id. Raises DamagedTable."""
+    found = {}
+    for shard in shards:
+        for group in read_lists(shard, ("id", "numbers")):
+            ends = np.cumsum(group["numbers.length"])[:-1]
+            for name, numbers in zip(group["id"], np.split(group["numbers"], ends), strict=True):
+                if name in ids:
+                    found[name] = reduced_formula(numbers)
+    return found

@@ -1,4 +1,4 @@
-"""Electrostatic energy of a periodic crystal of point charges, by Ewald's method."""
+"""Energy and potentials of a periodic crystal of point charges, by Ewald's method."""
 
 import numpy as np
 from scipy.special import erfc
@@ -26,22 +26,52 @@ def ewald_energy(lattice: Array, frac: Array, charges: Array) -> float:
     Raises:
         ValueError: the cell is not neutral, so that the energy diverges.
     """
-    if abs(charges.sum()) > 1e-6:
-        raise ValueError(f"the cell carries a charge of {charges.sum():+.4g} e")
+    _require_neutral(charges)
     n, volume = len(frac), abs(np.linalg.det(lattice))
     alpha = np.sqrt(np.pi) * (n / volume**2) ** (1 / 6)
     first, second, distance = contacts(lattice, frac, ACCURACY / alpha)
     near = 0.5 * np.sum(charges[first] * charges[second] * erfc(alpha * distance) / distance)
 
-    reach = np.floor(2 * alpha * ACCURACY * np.linalg.norm(lattice, axis=1) / (2 * np.pi))
-    index = integer_grid(reach.astype(np.int64))
-    index = index[len(index) // 2 + 1 :]  # one of each pair k, -k
-    square = ((2 * np.pi * index @ np.linalg.inv(lattice).T) ** 2).sum(axis=1)
-    inside = square < (2 * alpha * ACCURACY) ** 2
-    index, square = index[inside], square[inside]
+    index, square = _reciprocal_vectors(lattice, alpha, ACCURACY)
     structure_factor = np.exp(2j * np.pi * index @ frac.T) @ charges
     terms = np.exp(-square / (4 * alpha**2)) / square * np.abs(structure_factor) ** 2
     far = 4 * np.pi / volume * terms.sum()
 
     itself = alpha / np.sqrt(np.pi) * np.sum(charges**2)
     return float(COULOMB * (near + far - itself) / n)
+
+
+def site_potentials(lattice: Array, frac: Array, charges: Array, accuracy: float) -> Array:
+    """Electrostatic potential (n,) in V at each atom, of all other point charges of a crystal.
+
+    Half the mean of charge times potential is `ewald_energy`. Arguments as there; both sums are
+    truncated where terms are below exp(-accuracy^2).
+
+    Raises:
+        ValueError: the cell is not neutral.
+    """
+    _require_neutral(charges)
+    n, volume = len(frac), abs(np.linalg.det(lattice))
+    alpha = np.sqrt(np.pi) * (n / volume**2) ** (1 / 6)
+    first, second, distance = contacts(lattice, frac, accuracy / alpha)
+    near = np.bincount(first, charges[second] * erfc(alpha * distance) / distance, n)
+    index, square = _reciprocal_vectors(lattice, alpha, accuracy)
+    phase = np.exp(2j * np.pi * index @ frac.T)
+    weight = np.exp(-square / (4 * alpha**2)) / square * (phase @ charges)
+    far = 8 * np.pi / volume * (weight @ phase.conj()).real
+    return np.asarray(COULOMB * (near + far - 2 * alpha / np.sqrt(np.pi) * charges))
+
+
+def _require_neutral(charges: Array) -> None:
+    if abs(charges.sum()) > 1e-6:
+        raise ValueError(f"the cell carries a charge of {charges.sum():+.4g} e")
+
+
+def _reciprocal_vectors(lattice: Array, alpha: float, accuracy: float) -> tuple[Array, Array]:
+    """Indices (k, 3) of the vectors that count, one of each pair k, -k, and their squares (k,)."""
+    reach = np.floor(2 * alpha * accuracy * np.linalg.norm(lattice, axis=1) / (2 * np.pi))
+    index = integer_grid(reach.astype(np.int64))
+    index = index[len(index) // 2 + 1 :]
+    square = ((2 * np.pi * index @ np.linalg.inv(lattice).T) ** 2).sum(axis=1)
+    inside = square < (2 * alpha * accuracy) ** 2
+    return index[inside], square[inside]

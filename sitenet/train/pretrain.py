@@ -1,30 +1,38 @@
-"""Deep InfoMax pre-training: from shards and a split to an encoder, without labels."""
+"""Pre-training: from shards and a split to an encoder, without labels."""
 
 import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from sitenet.files import write_json
 from sitenet.model.infomax.deep_infomax import DeepInfoMax
+from sitenet.model.pretext import Pretext
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
-from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSettings
+from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSettings, PretextSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
-from sitenet.shards.featurised import Featurised, read_featurised
-from sitenet.shards.open_store import open_both
+from sitenet.shards.computed_targets import computed_targets, normal_scores
+from sitenet.shards.featurised import Featurised, formulas_of, read_featurised
+from sitenet.shards.open_store import open_both, open_store
 from sitenet.splits.held_out import HeldOut
 from sitenet.splits.parts import read_parts
+from sitenet.tables import write_table
 from sitenet.train.history import Report
 from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
 from sitenet.train.launch import train_task, training_record
 from sitenet.train.optimiser import set_seeds
+from sitenet.train.pretext_task import CrystalBatches, PretextTask
 from sitenet.train.training import Training
+
+Parts = dict[str, torch.Tensor]
+"""Positions of the crystals of the parts train and val."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,15 @@ class PretrainInputs:
 
 @dataclass(frozen=True)
 class PretrainOutputs:
-    """Files of a pre-training; `checkpoints` is a folder that lives while it is unfinished."""
+    """Files of a pre-training; `checkpoints` is a folder that lives while it is unfinished.
+
+    training_set: crystals that were used, as `sitenet.evaluate.training_set` reads them.
+    """
 
     weights: Path
     description: Path
     metrics: Path
+    training_set: Path
     history: Path
     checkpoints: Path
 
@@ -64,16 +76,14 @@ class Pretraining(Training):
     settings: PretrainingSettings
     inputs: PretrainInputs
     model: ModelSettings
-    loss: InfoMaxSettings
+    loss: InfoMaxSettings | PretextSettings
 
-    def load_task(self) -> InfoMaxTask:
+    def load_task(self) -> InfoMaxTask | PretextTask:
         """Crystals and a new encoder; raises ValueError if no crystal is left."""
         inputs, settings = self.inputs, self.settings
         if self.model.site_geometry:
             raise ValueError(f"{self.label}: {NO_GEOMETRY}")
         crystals = read_unlabelled(inputs, self.label)
-        limit = round(settings.memory_gib * 2**30)
-        store = open_both(inputs.shards, set(crystals.ids), limit, inputs.features.merge_tolerance)
         parts = {part: torch.from_numpy(crystals.indices(part)) for part in ("train", "val")}
         log.info(
             f"{self.label}: {len(parts['train']):,} training and {len(parts['val']):,} validation "
@@ -82,12 +92,42 @@ class Pretraining(Training):
         encoder = initial_encoder(self.model, settings.seed)
         for head in (encoder.head_layers, encoder.decoder):
             head.requires_grad_(False)  # no loss depends on it: its weights would only decay
+        if isinstance(self.loss, InfoMaxSettings):
+            return self._infomax(self.loss, encoder, crystals, parts)
+        return self._pretext(self.loss, encoder, crystals, parts)
+
+    def _infomax(
+        self, loss: InfoMaxSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
+    ) -> InfoMaxTask:
+        inputs, settings = self.inputs, self.settings
+        tolerance = inputs.features.merge_tolerance
+        store = open_both(inputs.shards, set(crystals.ids), self._limit, tolerance)
         return InfoMaxTask(
-            DeepInfoMax(encoder, self.loss),
+            DeepInfoMax(encoder, loss),
             settings,
             UnlabelledBatches(store, parts["train"], settings.batch_sites, settings.seed),
             WholeBatches(store, parts["val"], settings.batch_sites, settings.seed),
         )
+
+    def _pretext(
+        self, loss: PretextSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
+    ) -> PretextTask:
+        inputs, settings = self.inputs, self.settings
+        store = open_store(inputs.shards, set(crystals.ids), self._limit)
+        targets = normal_scores(computed_targets(inputs.shards, crystals.ids, self.label))
+        return PretextTask(
+            Pretext(encoder, targets.shape[1]),
+            settings,
+            loss,
+            torch.from_numpy(targets),
+            CrystalBatches(store, parts["train"], settings.batch_sites, settings.seed),
+            CrystalBatches(store, parts["val"], settings.batch_sites),
+        )
+
+    @property
+    def _limit(self) -> int:
+        """Bytes of memory for crystals."""
+        return round(self.settings.memory_gib * 2**30)
 
     def report(self) -> Report:
         """Epochs by their losses."""
@@ -98,7 +138,7 @@ def pretrain(
     inputs: PretrainInputs,
     outputs: PretrainOutputs,
     model_settings: ModelSettings,
-    loss_settings: InfoMaxSettings,
+    loss_settings: InfoMaxSettings | PretextSettings,
     settings: PretrainingSettings,
     accelerator: str = "cpu",
     label: str = "pre-training",
@@ -116,15 +156,17 @@ def pretrain(
     task.model.load_state_dict(trained.weights)
     encoder = task.model.float().encoder
     assert isinstance(encoder, SiteNet)
+    objective = "infomax" if isinstance(loss_settings, InfoMaxSettings) else "pretext"
     save_model(
         encoder,
         model_settings,
         outputs.weights,
         outputs.description,
-        infomax=loss_settings.to_dict(),
+        **{objective: loss_settings.to_dict()},
         training=settings.to_dict(),
         features=asdict(inputs.features),
     )
+    write_training_set(inputs, task, outputs.training_set)
     best = trained.history.best()
     record = {
         "best": best,
@@ -140,6 +182,18 @@ def pretrain(
         f"{label}: validation loss {best['val_total']:.4g} at epoch {best['epoch']} of "
         f"{record['epochs']}, {duration(time.monotonic() - start)}"
     )
+
+
+def write_training_set(inputs: PretrainInputs, task: InfoMaxTask | PretextTask, out: Path) -> None:
+    """Write Parquet `out`: id, split, formula of the crystals of a pre-training."""
+    used = [
+        (batches.store.ids[k], part)
+        for part, batches in (("train", task.train_batches), ("val", task.validation_batches))
+        for k in batches.indices.tolist()
+    ]
+    formula = formulas_of(inputs.shards, {name for name, _ in used})
+    rows = [(name, part, formula[name]) for name, part in used]
+    write_table(out, pd.DataFrame(rows, columns=["id", "split", "formula"]))
 
 
 def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sitenet.api.located import TRAINED, trained_models
+from sitenet.api.located import TRAINED, located, trained_models
 from sitenet.api.predictor import Predictor
 from sitenet.files import read_json
 
@@ -21,8 +21,8 @@ KNOWN = {
 """Of PBE calculations, in eV and eV/atom, rounded."""
 
 
-def test_both_are_there() -> None:
-    assert trained_models() == MODELS
+def test_all_are_there() -> None:
+    assert trained_models() == sorted([*MODELS, "encoder_labels"])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -48,3 +48,13 @@ def test_the_card_has_the_errors_of_the_members(name: str) -> None:
         rows = pd.read_parquet(run / "predictions.parquet").query("split == 'val'")
         found = (rows.target - rows.prediction).abs().mean()
         assert found == pytest.approx(metrics["val"]["mae"], rel=1e-6)
+
+
+def test_a_name_may_stand_for_another_model_and_has_its_own_card() -> None:
+    first, other = located("encoder_labels"), located("band_gap")
+    assert first == other[:1]
+    about = Predictor.load("encoder_labels", "cpu").info()
+    assert about["card"].startswith("# encoder labels")
+    assert Predictor.load("band_gap", "cpu").info()["card"].startswith("# band gap")
+    vectors = Predictor.load("encoder_labels", "cpu").embed([CRYSTALS / "NaCl.cif"], workers=1)
+    assert vectors.problem.tolist() == [""]

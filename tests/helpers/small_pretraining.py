@@ -26,5 +26,5 @@ TRAINING = PretrainingSettings(batch_sites=20, learning_rate=5e-3, max_epochs=5,
 
 def outputs(folder: Path) -> PretrainOutputs:
     return PretrainOutputs(folder / "model.safetensors", folder / "model.json",
-                           folder / "metrics.json", folder / "history.csv",
-                           folder / "checkpoints")  # fmt: skip
+                           folder / "metrics.json", folder / "training_set.parquet",
+                           folder / "history.csv", folder / "checkpoints")  # fmt: skip

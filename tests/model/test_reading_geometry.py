@@ -147,6 +147,6 @@ def test_a_training_on_shards_without_says_so(labelled: RunInputs, tmp_path: Pat
 
 def test_no_encoder_is_pretrained_with_it(unlabelled: PretrainInputs, tmp_path: Path):
     with pytest.raises(ValueError, match=r"some: model\.site_geometry must be false: false sample"):
-        pretrain(unlabelled, PretrainOutputs(*[tmp_path / name for name in "abcde"]),
+        pretrain(unlabelled, PretrainOutputs(*[tmp_path / name for name in "abcdef"]),
                  ModelSettings(site_geometry=True), InfoMaxSettings(), PretrainingSettings(),
                  label="some")  # fmt: skip

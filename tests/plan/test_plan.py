@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sitenet.options.config import overlaid
+from sitenet.options.infomax import PretextSettings
 from sitenet.plan.configuration import complete
 from sitenet.plan.datasets import DataSet
 from sitenet.plan.names import UnknownName
@@ -161,6 +162,14 @@ def test_a_pretraining_may_have_false_samples_of_its_own(plan: Plan) -> None:
     ]
 
 
+def test_a_pretraining_may_have_pretext_tasks_in_place_of_deep_infomax() -> None:
+    own = {"dataset": "prototypes", "n": 50, "split": "ewald_energy", "pretext": {"hidden": 0}}
+    found = planned(infomax={"pretrainings": {"computed": own}}).pretraining("computed").settings
+    assert "loss" not in found
+    assert PretextSettings.from_dict(found["pretext"]) == PretextSettings(hidden=0)
+    assert found["model"]["site_feature_scaling"] == "dim"
+
+
 def test_the_arms_of_a_transfer_differ_in_their_encoder(plan: Plan) -> None:
     encoders = {arm: plan.transfer("ewald_energy", arm, "50").encoder
                 for arm in ("random", "infomax", "supervised")}  # fmt: skip
@@ -279,8 +288,37 @@ def test_an_encoder_knows_the_tests_that_it_is_used_for() -> None:
     assert plan.pretraining_tested("only_other_crystals").splits == splits[1:]
     encoder = plan.run_tested("prototypes", "50", "ewald_energy", "encoder")
     assert (encoder.structures, encoder.splits) == (tables[1:], splits[1:])
-    assert not plan.run_tested("prototypes", "50", "ewald_energy", "sitenet").experiments
-    assert not plan.run_tested("prototypes", "100", "ewald_energy", "encoder").experiments
+    assert not plan.run_tested("prototypes", "50", "ewald_energy", "sitenet").tests
+    assert not plan.run_tested("prototypes", "100", "ewald_energy", "encoder").tests
+
+
+RUN = "results/prototypes/n50/ewald_energy/sitenet/seed0/model.safetensors"
+
+
+def test_compared_encoders_are_pre_trainings_and_paths_and_know_their_tests() -> None:
+    kinds = {"dim": {"encoders": ["crystals", "only_other_crystals"]},
+             "labels": {"encoders": [RUN, "elsewhere/model.safetensors"]}}  # fmt: skip
+    tasks = [{"dataset": "prototypes", "task": task} for task in ("shell_6", "nearest_distance")]
+    plan = planned(encoders={"kinds": kinds, "tasks": tasks}, infomax={"experiments": []})
+    first, run = plan.encoder("dim", "0"), plan.encoder("labels", "0")
+    assert first.weights == "results/prototypes/n50/pretraining/crystals/model.safetensors"
+    assert (run.weights, run.description) == (RUN, RUN.replace(".safetensors", ".json"))
+    task = plan.compared_task("prototypes", "shell_6")
+    folder = "results/encoders/prototypes"
+    assert first.vectors(task.dataset) == f"{folder}/vectors/dim/0.parquet"
+    assert task.errors == [
+        f"{folder}/errors/shell_6/{name}.parquet"
+        for name in ("descriptors", "dim/0", "dim/1", "labels/0", "labels/1")
+    ]
+    assert len(task.names) == len(task.errors)
+    assert not {"kinds", "tasks"} & task.settings.keys()
+    splits = [f"results/prototypes/splits/{task['task']}.csv" for task in tasks]
+    assert plan.compared_splits("prototypes") == splits
+    assert plan.pretraining_tested("crystals").splits == splits
+    assert plan.run_tested("prototypes", 50, "ewald_energy", "sitenet").splits == splits
+    assert not plan.run_tested("prototypes", 100, "ewald_energy", "sitenet").tests
+    with pytest.raises(UnknownName):
+        plan.encoder("dim", 2)
 
 
 def test_baselines_are_those_of_the_runs_of_a_task(plan: Plan) -> None:

@@ -1,11 +1,11 @@
-"""Pre-train one encoder by Deep InfoMax."""
+"""Pre-train one encoder."""
 
 from pathlib import Path
 
 from job import accelerator, checkpoints, job
 
 from sitenet.options.features import FeatureSettings
-from sitenet.options.infomax import InfoMaxSettings
+from sitenet.options.infomax import InfoMaxSettings, PretextSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.splits.held_out import HeldOut, evaluations
@@ -13,6 +13,11 @@ from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, pretrain
 
 with job(snakemake):
     inputs, outputs, section = snakemake.input, snakemake.output, snakemake.params.section
+    loss = (
+        PretextSettings.from_dict(section["pretext"])
+        if "pretext" in section
+        else InfoMaxSettings.from_dict(section["loss"])
+    )
     held_out = HeldOut(
         Path(inputs.structures),
         datasets=tuple(map(Path, inputs.held_out)),
@@ -29,6 +34,7 @@ with job(snakemake):
             weights=Path(outputs.weights),
             description=Path(outputs.description),
             metrics=Path(outputs.metrics),
+            training_set=Path(outputs.training_set),
             history=Path(outputs.history),
             checkpoints=checkpoints(
                 Path(outputs.weights).with_name(".checkpoints"),
@@ -37,7 +43,7 @@ with job(snakemake):
             ),
         ),
         ModelSettings.from_dict(section["model"]),
-        InfoMaxSettings.from_dict(section["loss"]),
+        loss,
         PretrainingSettings(**section["training"]),
         accelerator=accelerator(snakemake.resources.gpu),
         label=f"pre-training {snakemake.wildcards.pretraining}",
