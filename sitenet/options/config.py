@@ -87,6 +87,12 @@ def _in_datasets(config: Configuration) -> Iterator[str]:
                 f"datasets.{name}.split.folds: a split of kind {split.kind} is given, not drawn; "
                 "take grouped, prototype or random, or null"
             )
+        for other in split.hold_out:
+            if other == name:
+                yield f"datasets.{name}.split.hold_out: a data set cannot hold out itself"
+            elif other not in config.datasets:
+                where = f"datasets.{name}.split.hold_out"
+                yield _no_such(where, other, "data sets", config.datasets)
         listed = isinstance(source, TableSource) and source.ids is not None
         extra = source.extra if isinstance(source, TableSource | CifFolderSource) else ()
         if isinstance(source, PrototypesSource) and (split.train_size or 0) >= source.crystals:

@@ -143,6 +143,14 @@ def test_a_data_set_is_made_from_the_files_of_its_source(
     assert dataset.module == f"sitenet.sources.{source['kind']}"
 
 
+def test_a_split_holds_out_what_other_data_sets_have() -> None:
+    other = {"source": {"kind": "prototypes"}, "split": {"hold_out": ["prototypes"]},
+             "tasks": {"e": {"column": "shell_3", "unit": "eV"}}}  # fmt: skip
+    plan = planned(datasets={"other": other})
+    assert plan.dataset("other").held_out_structures == ["results/prototypes/structures.parquet"]
+    assert plan.dataset("prototypes").held_out_structures == []
+
+
 def of_source(source: dict) -> DataSet:
     tasks = {"e": {"column": "shell_3", "unit": "eV"}}
     return planned(datasets={"mine": {"source": source, "tasks": tasks}}).dataset("mine")
