@@ -132,9 +132,11 @@ def _pre_training(
     """Whether the vectors of each encoder are better than those of its untrained control."""
     errors = {name: np.abs(values - label) for name, values in judged.by_arm.items()}
     told = []
-    for trained in (one.name for one in encoders if one.name.startswith("encoder")):
-        own = _best_on(errors, trained)
-        control = _best_on(errors, trained.replace("encoder", "untrained"))
+    for encoder in encoders:
+        if not encoder.control:
+            continue
+        trained = encoder.name
+        own, control = _best_on(errors, trained), _best_on(errors, encoder.control)
         if own is not None and control is not None:
             told.append(_helped(trained, own, control, formulas, unit))
         tuned, plain = (errors.get(f"network:{name}") for name in (trained, "random weights"))

@@ -3,6 +3,7 @@
 Mistakes are reported with the name of the option and what is allowed there, all at once.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -22,6 +23,11 @@ from sitenet.options.validation import mistakes, with_defaults, with_text_read
 
 ENCODER = "encoder"
 """The variant that trains the encoder of Deep InfoMax with labels; no other may have its name."""
+
+RUN_NAME = re.compile(
+    r"(?P<dataset>[\w-]+)/n(?P<n>\d+)/(?P<task>[\w-]+)/(?P<variant>[\w-]+)/seed(?P<seed>\d+)"
+)
+"""A run of the configuration, as its folder in `results` is called."""
 
 FOLDERS = ("few_labels", "figures", "maps", "representation", "tables", "transfer", "tuning")
 """Folders of `results` that belong to no data set; none may have such a name."""
@@ -177,6 +183,20 @@ def _in_curves(config: Configuration) -> Iterator[str]:
         if experiment.name in names[:number]:
             yield f"{where}.name: {experiment.name!r} is there twice"
         yield from _no_task(config, where, "task", experiment.dataset, experiment.task)
+        for encoder in experiment.encoders:
+            if run := RUN_NAME.fullmatch(encoder):
+                dataset, task, variant = run["dataset"], run["task"], run["variant"]
+                yield from _no_task(config, f"{where}.encoders", encoder, dataset, task)
+                if variant not in (*config.variants, ENCODER):
+                    yield _no_such(f"{where}.encoders", variant, "variants", config.variants)
+            elif not encoder.endswith(".safetensors"):
+                known = config.infomax.pretrainings
+                if encoder not in known:
+                    yield (
+                        f"{where}.encoders: {encoder!r} is no pre-training "
+                        f"({', '.join(known) or 'there are none'}), no run "
+                        "(DATASET/nN/TASK/VARIANT/seedS) and no path of a model.safetensors"
+                    )
 
 
 def _in_tuning(config: Configuration) -> Iterator[str]:

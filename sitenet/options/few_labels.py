@@ -23,6 +23,12 @@ class FitSettings(Options):
         not_empty=True,
         unique=True,
     )
+    vector_arms: tuple[Arms, ...] = option(
+        ("ridge", "gp"),
+        "Those of `arms` that are tried on vectors of encoders, by themselves and with all "
+        "descriptors beside. Trees look at one column at a time, of which vectors have hundreds.",
+        unique=True,
+    )
     epochs: int = option(40, "Largest number of epochs of a `network`.", at_least=1)
     seed: int = option(0, "Seed of folds, trees and networks.", at_least=0, at_most=LARGEST_SEED)
 
@@ -39,8 +45,9 @@ class FewLabelsExperiment(Options):
     )
     encoders: tuple[str, ...] = option(
         (),
-        "Paths of trained models whose vectors are tried too. They must not have seen the test "
-        "crystals' formulas.",
+        "Trained models whose vectors are tried too: names of pre-trainings, runs as "
+        "`DATASET/nN/TASK/VARIANT/seedS`, or paths of weights. Formulas of test crystals are left "
+        "out of pre-trainings and runs; those of labelled ones by `hold_out` of their data.",
         unique=True,
     )
 

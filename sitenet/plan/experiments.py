@@ -6,6 +6,7 @@ from typing import Any
 
 from sitenet.plan import paths
 from sitenet.plan.datasets import FeaturisedSet
+from sitenet.plan.few_labels import FewLabels
 from sitenet.plan.names import Options, UnknownName
 from sitenet.plan.pretraining import Pretraining
 from sitenet.plan.runs import Run
@@ -48,6 +49,10 @@ class Experiment:
         return self.crystals.n
 
     @property
+    def structures(self) -> str:
+        return self.crystals.dataset.structures
+
+    @property
     def labels(self) -> str:
         return self.crystals.dataset.labels(self.task)
 
@@ -86,12 +91,12 @@ class Experiment:
 class Tested:
     """Experiments that an encoder is used for: it must not see their test crystals."""
 
-    experiments: tuple[Experiment, ...]
+    experiments: tuple[Experiment | FewLabels, ...]
 
     @property
     def structures(self) -> list[str]:
         """The table of structures of each."""
-        return [one.crystals.dataset.structures for one in self.experiments]
+        return [one.structures for one in self.experiments]
 
     @property
     def splits(self) -> list[str]:

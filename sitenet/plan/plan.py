@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from sitenet.options.config import ENCODER
+from sitenet.options.config import ENCODER, RUN_NAME
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.experiments import Experiment, Experiments, Representation, Tested, Transfer
@@ -64,18 +65,17 @@ class Plan:
     def run_tested(self, dataset: str, n: str | int, task: str, variant: str) -> Tested:
         """Experiments that start from the encoder of the runs of a setting."""
         setting = self.setting(dataset, n, task, variant)
-        return Tested(
-            tuple(
-                one
-                for one in self.experiments
-                if one.supervised and one.supervised.setting == setting
-            )
-        )
+        own = [
+            one for one in self.experiments if one.supervised and one.supervised.setting == setting
+        ]
+        weights = Path(Run(setting, 0).file("model.safetensors")).parent.parent
+        return Tested((*own, *self._learned_from(weights)))
 
     def pretraining_tested(self, pretraining: str) -> Tested:
         """Experiments that use a pre-training."""
         own = self.pretraining(pretraining)
-        return Tested(tuple(e for e in self.experiments if own in (e.pretraining, e.ablation)))
+        used = [one for one in self.experiments if own in (one.pretraining, one.ablation)]
+        return Tested((*used, *self._learned_from(Path(own.weights).parent)))
 
     def ensemble(self, dataset: str, n: str | int, task: str, variant: str) -> Ensemble:
         """The runs of a setting that the configuration has."""
@@ -210,7 +210,14 @@ class Plan:
         """Experiments of the section `few_labels`."""
         section = self.config["few_labels"]
         return [
-            FewLabels(one["name"], self.dataset(one["dataset"]), one["task"], one, section)
+            FewLabels(
+                one["name"],
+                self.dataset(one["dataset"]),
+                one["task"],
+                tuple(self._weights(encoder) for encoder in one["encoders"]),
+                one,
+                section,
+            )
             for one in section["experiments"]
         ]
 
@@ -269,6 +276,18 @@ class Plan:
             figure=options["figure"],
             infomax=self._infomax,
         )
+
+    def _learned_from(self, folder: Path) -> list[FewLabels]:
+        """Experiments on few labels with an encoder of a folder."""
+        return [one for one in self.learned if any(folder in w.parents for w in one.weights)]
+
+    def _weights(self, encoder: str) -> Path:
+        """Of a pre-training or run of the configuration, or a path as it is."""
+        if encoder in self._infomax["pretrainings"]:
+            return Path(self.pretraining(encoder).weights)
+        if run := RUN_NAME.fullmatch(encoder):
+            return Path(self.run(**run.groupdict()).file("model.safetensors"))
+        return Path(encoder)
 
     def _shown_in(self, figure: str) -> Experiments:
         return Experiments(one for one in self.experiments if one.figure == figure)
