@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sitenet.few.arms import Arm, with_logarithms
 from sitenet.few.choice import choose
 from sitenet.few.fit import Prepared
+from sitenet.few.kept import Kept
 from sitenet.few.nested import Task, folds_of, joined, predict_tasks, tasks_of
-from sitenet.few.report import CHOSEN
-from sitenet.files import read_json, write_json
+from sitenet.few.report import CHOSEN, WITHOUT
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.splits.label_masks import label_mask
@@ -51,7 +51,7 @@ def write_curve(
         parts: the split, by id.
         draws: what is computed.
         seed: of folds and models.
-        finished: folder that keeps each draw until all are there, for a run that was killed.
+        finished: folder that keeps finished arms until all are, for a run that was killed.
         out: file.
         workers: processes, one draw each; their number changes no digit.
 
@@ -66,37 +66,25 @@ def write_curve(
             f"{parts.source}: {len(pool):,} crystals can be labelled and {len(test):,} are for "
             f"testing; {most:,} labels are asked for in few_labels.label_counts"
         )
-    missing = [draw for draw in draws if not _file(finished, draw).is_file()]
-    if len(missing) < len(draws):
-        log.info(f"{len(draws) - len(missing)} of {len(draws)} draws are finished already")
-    finished.mkdir(parents=True, exist_ok=True)
-    work = partial(_keep_draw, ready, pool, test, seed, finished)
-    progress = Progress(len(missing), out.parent.name, "draws of labels")
-    for draw in ordered_map(work, missing, min(workers, max(1, len(missing))), fork=True):
+    work = partial(errors_of_draw, ready, pool, test, seed, Kept(finished))
+    progress = Progress(len(draws), out.parent.name, "draws of labels")
+    rows = []
+    found = ordered_map(work, draws, min(workers, len(draws)), fork=True)
+    for draw, errors in zip(draws, found, strict=True):
+        rows += errors
         log.info(f"{out.parent.name}: {draw.labels:,} labels, draw {draw.mask} is finished")
         progress.advance()
     progress.finish()
-    table = pd.DataFrame([row for draw in draws for row in read_json(_file(finished, draw))])
+    table = pd.DataFrame(rows)
     write_table(out, table)
-    shutil.rmtree(finished)
+    shutil.rmtree(finished, ignore_errors=True)
     medians = table[table.arm == CHOSEN].groupby("labels").test_mae.median()
     told = ", ".join(f"{error:.4g} ({labels:,} labels)" for labels, error in medians.items())
     log.info(f"{out.parent.name}: median test MAE of the choice {told}")
 
 
-def _file(finished: Path, draw: Draw) -> Path:
-    return finished / f"labels{draw.labels}-mask{draw.mask}.json"
-
-
-def _keep_draw(
-    ready: Prepared, pool: Int, test: Int, seed: int, finished: Path, draw: Draw
-) -> Draw:
-    write_json(_file(finished, draw), errors_of_draw(ready, pool, test, seed, draw))
-    return draw
-
-
 def errors_of_draw(
-    ready: Prepared, pool: Int, test: Int, seed: int, draw: Draw
+    ready: Prepared, pool: Int, test: Int, seed: int, kept: Kept, draw: Draw
 ) -> list[dict[str, Any]]:
     """Rows of the table for one draw of labels: places `pool` and `test` among the crystals."""
     rows = pool[label_mask([ready.ids[k] for k in pool], draw.labels, draw.mask)]
@@ -104,10 +92,16 @@ def errors_of_draw(
     candidates: list[Arm] = with_logarithms(ready.arms, label)
     folds = folds_of(ready.table.formulas[rows], [seed, draw.mask])
     tasks = tasks_of(rows, folds)
-    found = predict_tasks(candidates, ready.table, ready.label, [*tasks, Task(rows, test)], seed)
-    choice = choose(candidates, joined(tasks, found[:-1], rows), label, folds)
+    every = [*tasks, Task(rows, test)]
+    found = predict_tasks(candidates, ready.table, ready.label, every, seed, kept=kept)
+    predictions = joined(tasks, found[:-1], rows)
+    choice = choose(candidates, predictions, label, folds)
     tested = {name: choice.of(name, found[-1]) for name in choice.errors}
     tested[CHOSEN] = choice.predict(found[-1])
+    plain = [k for k, arm in enumerate(candidates) if arm.source == "descriptors"]
+    if len(plain) < len(candidates):
+        without = choose([candidates[k] for k in plain], predictions[plain], label, folds)
+        tested[WITHOUT] = without.predict(found[-1][plain])
     return [
         {
             "labels": draw.labels,

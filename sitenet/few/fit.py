@@ -1,5 +1,6 @@
 """From labelled crystals to the best model: arms, nested cross-validation, a folder."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from sitenet.crystal.featurise import MergedCrystal
 from sitenet.few.arms import Arm, Crystals, descriptor_arms, encoder_arms, fit_arm, with_logarithms
 from sitenet.few.descriptors import describe
 from sitenet.few.encoders import Encoder, Stores, stores_of
+from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
 from sitenet.few.nested import Nested, nested
 from sitenet.few.networks import Network, few_label_training
@@ -32,6 +34,9 @@ FEWEST = 20
 """Labelled crystals that a choice takes at least."""
 
 FEWEST_FORMULAS = 5
+
+UNFINISHED = ".unfinished"
+"""Folder, in that of a fit, with finished arms until all are."""
 
 PATIENCE = 15
 """Of networks, in epochs."""
@@ -111,8 +116,9 @@ def fit_few_labels(
 ) -> tuple[Fit, list[Rejection]]:
     """Choose, judge and train the best model; write it and what is known of it to a folder.
 
-    Files: fit.json, fit.safetensors and encoders/ (the model), arms.csv (errors of all arms),
-    predictions.csv (each labelled crystal by a choice made without its fold), report.md.
+    The same call goes on with one that was killed. Files: fit.json, fit.safetensors and encoders/
+    (the model), arms.csv (errors of all arms), predictions.csv (each labelled crystal by a choice
+    made without its fold), report.md.
 
     Args:
         labelled: crystals with labels.
@@ -135,7 +141,8 @@ def fit_few_labels(
         f"{len(ready.ids):,} labelled crystals of {len(set(ready.table.formulas)):,} formulas, "
         f"{len(candidates)} arms"
     )
-    judged = nested(candidates, ready.table, ready.label, settings.seed, workers)
+    unfinished = out / UNFINISHED
+    judged = nested(candidates, ready.table, ready.label, settings.seed, workers, Kept(unfinished))
     rows = np.arange(len(ready.label))
     members = [
         Member(candidates[k], weight,
@@ -166,6 +173,7 @@ def fit_few_labels(
         "id": ready.ids, "formula": ready.table.formulas, "label": ready.label,
         "prediction": judged.honest, "fold": judged.folds}))  # fmt: skip
     write_text(out / "report.md", text)
+    shutil.rmtree(unfinished, ignore_errors=True)
     return fit, ready.refused
 
 

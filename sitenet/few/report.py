@@ -19,6 +19,9 @@ Float = NDArray[np.float64]
 CHOSEN = "chosen"
 """The procedure: in each fold the arm or stack that the other folds chose."""
 
+WITHOUT = "chosen without encoders"
+"""In learning curves: what would be chosen among the arms on descriptors alone."""
+
 LEVEL = 0.05
 
 

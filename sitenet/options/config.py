@@ -177,6 +177,12 @@ def _in_few_labels(section: InfoMaxSection) -> Iterator[str]:
 
 
 def _in_curves(config: Configuration) -> Iterator[str]:
+    counts, masks = config.few_labels.label_counts, config.few_labels.masks
+    if len(masks) not in (1, len(counts)):
+        yield (
+            f"few_labels.masks has {len(masks)} numbers for {len(counts)} label_counts: give one "
+            "for each, or one for all"
+        )
     names = [experiment.name for experiment in config.few_labels.experiments]
     for number, experiment in enumerate(config.few_labels.experiments):
         where = f"few_labels.experiments[{number}]"

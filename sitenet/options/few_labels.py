@@ -64,7 +64,12 @@ class FewLabelsSection(FitSettings):
         not_empty=True,
         unique=True,
     )
-    masks: int = option(5, "Draws of the labels for each number of labels.", at_least=1)
+    masks: tuple[int, ...] = option(
+        (5,),
+        "Draws of the labels for each of `label_counts`; one number for all of them.",
+        at_least=1,
+        not_empty=True,
+    )
     fit_labels: int = option(
         1000,
         "Largest number of labels that the saved model of an experiment is chosen and trained by, "

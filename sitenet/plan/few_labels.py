@@ -66,12 +66,12 @@ class FewLabels:
         return {name: self.section[name] for name in ("arms", "vector_arms", "epochs", "seed")}
 
     @property
-    def draws(self) -> dict[str, Any]:
-        """What decides the learning curve, other than its data and arms."""
-        return {
-            "label_counts": list(self.section["label_counts"]),
-            "masks": self.section["masks"],
-        }
+    def draws(self) -> list[list[int]]:
+        """Number of labels and number of the draw, of each draw of the learning curve."""
+        counts, masks = self.section["label_counts"], self.section["masks"]
+        each = masks * len(counts) if len(masks) == 1 else masks
+        pairs = zip(counts, each, strict=True)
+        return [[count, mask] for count, number in pairs for mask in range(number)]
 
     @property
     def saved(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
-CHOSEN, STACK, MEAN = "chosen", "stack", "mean"
+CHOSEN, WITHOUT, STACK, MEAN = "chosen", "chosen without encoders", "stack", "mean"
 """Rows of a learning curve that are no single arm of a model."""
 
 MODELS = {
@@ -103,6 +103,8 @@ def _look(arm: str) -> dict:
     """Colour, line and width of an arm."""
     if arm == CHOSEN:
         return {"color": style.BLACK, "linewidth": 2.2, "marker": "o", "markersize": 4, "zorder": 5}
+    if arm == WITHOUT:
+        return {"color": style.BLACK, "linewidth": 1.4, "linestyle": OTHER, "zorder": 4.5}
     if arm == STACK:
         return {"color": style.BLUE, "linewidth": 1.4, "zorder": 4}
     if arm == MEAN:
@@ -112,7 +114,7 @@ def _look(arm: str) -> dict:
 
 
 def _legend(names: set[str]) -> list[Line2D]:
-    shown = {CHOSEN: "chosen", STACK: "stack", MEAN: "mean of the labels"}
+    shown = {CHOSEN: "chosen", WITHOUT: WITHOUT, STACK: "stack", MEAN: "mean of the labels"}
     lines = [Line2D([], [], label=text, **_look(arm)) for arm, text in shown.items()
              if arm in names]  # fmt: skip
     models = {name.partition(":")[0] for name in names}

@@ -1,8 +1,10 @@
 """`sitenet fit`: from a table of labels and CIF files to predictions."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +15,14 @@ from salt_cif import salt
 
 from sitenet import Predictor
 from sitenet.cli import main
-from sitenet.few import curves
+from sitenet.few import curves, kept
 from sitenet.few.arms import Arm, fit_arm, predict_arm
 from sitenet.few.curves import Draw, write_curve
 from sitenet.few.encoders import kinds_of, load_encoders
 from sitenet.few.fit import fit_few_labels, prepare
+from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
+from sitenet.few.nested import nested
 from sitenet.few.networks import few_label_training
 from sitenet.few.saving import Member, read_fit, write_fit
 from sitenet.model.description import UnusableModel
@@ -171,28 +175,85 @@ def salts(fitted: Path) -> Labelled:
     return Labelled(["".join(pair) for pair in EDGES], crystals, np.array(list(EDGES.values())))
 
 
+def killed_at(draw: Draw) -> Callable:
+    original = curves.errors_of_draw
+
+    def interrupted(*given: object) -> list:
+        if given[-1] == draw:
+            raise KeyboardInterrupt
+        return original(*given)
+
+    return interrupted
+
+
+def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keys of the arms that are trained from now on."""
+    keys: list[str] = []
+    original = kept.fit_arm
+
+    def counted(arm: Arm, *given: Any) -> dict:
+        keys.append(arm.key)
+        return original(arm, *given)
+
+    monkeypatch.setattr(kept, "fit_arm", counted)
+    return keys
+
+
+def test_a_killed_fit_goes_on_unless_something_changed(
+    salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = prepare(salts, kinds_of([]), [], FitSettings(arms=("ridge", "gp")))
+    folder, fitted = tmp_path / "kept", count_fits(monkeypatch)
+    crystals, arms = ready.table, ready.arms
+    first = nested(arms, crystals, ready.label, 0, kept=Kept(folder))
+    assert len(fitted) == 30 * len(arms)
+    files = sorted(folder.iterdir())
+    for lost in (files[0], files[70]):
+        lost.unlink()
+    files[5].write_bytes(files[5].read_bytes()[:-3])  # of a disk that was full
+    fitted.clear()
+    again = nested(arms, crystals, ready.label, 0, kept=Kept(folder))
+    np.testing.assert_array_equal(again.honest, first.honest)
+    assert len(fitted) == 3
+    fitted.clear()
+    nested(arms, crystals, ready.label + np.arange(28) * 1e-9, 0, kept=Kept(folder))
+    assert len(fitted) == 30 * len(arms)
+    fitted.clear()
+    nested([*arms, Arm("ridge", ("bonds",), ln=True)], crystals, ready.label, 0, kept=Kept(folder))
+    assert set(fitted) == {"ridge:bonds"}
+    assert len(fitted) == 30
+    fitted.clear()
+    monkeypatch.setattr(kept, "_code", lambda whole: "changed")
+    nested(arms[:1], crystals, ready.label, 0, kept=Kept(folder))
+    assert len(fitted) == 30
+
+
 def test_a_curve_continues_and_is_drawn(
     salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = FitSettings(arms=("ridge",))
     ready = prepare(salts, kinds_of([]), [], settings)
     parts = {name: "test" if k % 4 == 0 else "train" for k, name in enumerate(ready.ids)}
+    folder = tmp_path / "kept"
     draws, out = [Draw(20, 0), Draw(21, 0), Draw(20, 1)], tmp_path / "a" / "curve.parquet"
     split = Parts(tmp_path / "split.csv", parts)
-    write_curve(ready, split, draws, 0, tmp_path / "kept", out)
+    write_curve(ready, split, draws, 0, folder, out)
     whole = pd.read_parquet(out)
     chosen = whole[(whole.arm == "chosen") & (whole.labels == 20)]
     mean = whole[(whole.arm == "mean") & (whole.labels == 20)]
     assert (chosen.test_mae.to_numpy() < 0.4 * mean.test_mae.to_numpy()).all()
     assert set(chosen["mask"]) == {0, 1}
-    monkeypatch.setattr(curves, "errors_of_draw", pytest.fail)
-    (tmp_path / "kept").mkdir()
-    for draw in draws:
-        rows = whole[(whole.labels == draw.labels) & (whole["mask"] == draw.mask)]
-        file = tmp_path / f"kept/labels{draw.labels}-mask{draw.mask}.json"
-        file.write_text(rows.to_json(orient="records", double_precision=15))
-    write_curve(ready, split, draws, 0, tmp_path / "kept", out)
-    np.testing.assert_allclose(pd.read_parquet(out).test_mae, whole.test_mae)
+    with monkeypatch.context() as patch:  # killed in the last draw
+        patch.setattr(curves, "errors_of_draw", killed_at(draws[-1]))
+        with pytest.raises(KeyboardInterrupt):
+            write_curve(ready, split, draws, 0, folder, out)
+    finished = len(list(folder.iterdir()))
+    assert finished == 2 * 6 * len(ready.arms)  # draws, sets of fits
+    fitted = count_fits(monkeypatch)
+    write_curve(ready, split, draws, 0, folder, out)
+    assert len(fitted) == finished / 2
+    assert not folder.exists()
+    pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
     table, data = tmp_path / "t.csv", tmp_path / "f.parquet"
     draw_few_labels([("edge", "A", out)], tmp_path / "f.pdf", data, table)
     told = pd.read_csv(table)
@@ -201,7 +262,7 @@ def test_a_curve_continues_and_is_drawn(
     assert first["median"] == pytest.approx(chosen.test_mae.median())
     assert first.ratio == 1
     with pytest.raises(ValueError, match="label_counts"):
-        write_curve(ready, split, [Draw(25, 0)], 0, tmp_path / "kept", out)
+        write_curve(ready, split, [Draw(25, 0)], 0, folder, out)
 
 
 def test_encoders_that_read_crystals_differently_have_controls(

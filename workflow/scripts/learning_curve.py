@@ -12,7 +12,7 @@ from sitenet.options.few_labels import FitSettings
 from sitenet.splits.parts import read_parts
 
 with job(snakemake):
-    draws, out = snakemake.params.draws, Path(snakemake.output.table)
+    out = Path(snakemake.output.table)
     settings = FitSettings.from_dict(snakemake.params.settings)
     experiment = labelled.read(snakemake, settings)
     ready = prepare(experiment.labelled, experiment.kinds, experiment.encoders, settings)
@@ -20,7 +20,7 @@ with job(snakemake):
     write_curve(
         ready,
         read_parts(Path(snakemake.input.split)),
-        [Draw(count, mask) for count in draws["label_counts"] for mask in range(draws["masks"])],
+        [Draw(*draw) for draw in snakemake.params.draws],
         settings.seed,
         finished=out.with_suffix(".unfinished"),
         out=out,
