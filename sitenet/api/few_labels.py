@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from sitenet.api.located import located, trained_models
 from sitenet.api.reading import cores
 from sitenet.few.encoders import Encoder, kinds_of, load_encoders
@@ -23,19 +21,19 @@ from sitenet.options.datasets import (
 )
 from sitenet.options.few_labels import FitSettings
 from sitenet.progress import log
+from sitenet.shards.guarded import Kinds
 from sitenet.sources.collect import collect
 from sitenet.sources.label_table import write_labels
 from sitenet.sources.records import NOTED, Rejection, SourceError
 from sitenet.sources.rejection_limit import failed_list
 from sitenet.sources.table import column_names
-from sitenet.structure.formula import reduced_formula
 
 REFUSED = "refused.csv"
 
 READ = "read"
 """Folder in that of the fit with the crystals and labels as they were read."""
 
-ENCODERS = ("formation_energy", "encoder_infomax")
+ENCODERS = ("formation_energy",)
 """Models of the package whose vectors are tried where nothing else is asked for."""
 
 DATASET, TASK = "labels", "sitenet_label"
@@ -106,7 +104,7 @@ def fit(
     labelled, refused = read_labelled(structures, table, TASK, kinds, workers)
     rows += refused
     write_refused(out / REFUSED, rows)
-    used = _unseen(loaded, labelled, optional=encoders is None)
+    used = _unseen(loaded, labelled, kinds, optional=encoders is None)
     found, without = fit_few_labels(labelled, out, label, kinds, used, settings, workers)
     rows += without
     write_refused(out / REFUSED, rows)
@@ -135,27 +133,31 @@ def _weights(encoders: Sequence[str | Path] | None) -> list[Path]:
     return list(dict.fromkeys(path for paths in found for path in paths))
 
 
-def _unseen(loaded: Sequence[Encoder], labelled: Labelled, optional: bool) -> list[Encoder]:
-    """The encoders but those that learned this label on labelled crystals, if they are `optional`.
+def _unseen(
+    loaded: Sequence[Encoder], labelled: Labelled, kinds: Kinds, optional: bool
+) -> list[Encoder]:
+    """The encoders but those that learned this label on these formulas, if they are `optional`.
 
-    Tells which ones were trained on labelled crystals.
+    Tells what they were trained on.
     """
-    formulas = np.array([reduced_formula(one[0].numbers) for one in labelled.crystals], object)
-    out: set[str] = set()
+    kept = []
     for one in loaded:
         if not one.control:
             continue
-        seen = seen_by(Path(one.source), labelled.ids, formulas, labelled.label)
+        seen = seen_by(one, labelled, kinds)
         if seen.learned and optional:
-            out.add(one.name)
-            log.info(f"{one.source} is not used: it learned this label on labelled formulas")
-        elif seen.crystals or seen.learned:
-            worse = ", and learned this label or one that goes with it" * seen.learned
-            log.warning(
-                f"{one.source} was trained on {seen.crystals:,} labelled crystals (name and "
-                f"formula){worse}: its arms look better here than on new crystals"
+            log.info(
+                f"{one.source} is not used: it learned this label, or one that goes with it, on "
+                f"the formulas of {seen.formulas:,} labelled crystals"
             )
-    kept = [one for one in loaded if one.control and one.name not in out]
+            continue
+        kept.append(one)
+        if seen.crystals or seen.learned:
+            which = ", and learned this label or one that goes with it" * seen.learned
+            log.warning(
+                f"{one.source} was trained on {seen.crystals:,} labelled crystals (by name and "
+                f"formula){which}: its arms may look better here than on new crystals"
+            )
     controls = {one.control for one in kept}
     return [one for one in loaded if one in kept or one.name in controls]
 
