@@ -192,7 +192,10 @@ def _in_curves(config: Configuration) -> Iterator[str]:
         for encoder in experiment.encoders:
             if run := RUN_NAME.fullmatch(encoder):
                 dataset, task, variant = run["dataset"], run["task"], run["variant"]
-                yield from _no_task(config, f"{where}.encoders", encoder, dataset, task)
+                if dataset not in config.datasets:
+                    yield _no_such(f"{where}.encoders", dataset, "data sets", config.datasets)
+                else:
+                    yield from _no_task(config, where, "encoders", dataset, task)
                 if variant not in (*config.variants, ENCODER):
                     yield _no_such(f"{where}.encoders", variant, "variants", config.variants)
             elif not encoder.endswith(".safetensors"):
