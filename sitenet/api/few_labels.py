@@ -172,11 +172,16 @@ def _only_column(source: CifFolderSource | TableSource, labels: Path) -> str:
         others = [name for name in names if name not in (key, source.cif)]
     else:
         others = [name for name in names if name != (source.id or names[0])]
-    if len(others) != 1:
+    if len(others) == 1:
+        return others[0]
+    if others:
         raise SourceError(
             f"{labels} has the columns {', '.join(names)}: say with --label which one is the label"
         )
-    return others[0]
+    told = f"only the column {names[0]}" if names else "no columns"
+    hint = next((f"; is it separated by {mark!r}? It must be by commas" for mark in ";\t|"
+                 if names and mark in names[0]), "")  # fmt: skip
+    raise SourceError(f"{labels} has {told}, and none with labels{hint}")
 
 
 def _for_command(message: str) -> str:

@@ -10,19 +10,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sitenet.evaluate.conformal import interval
 from sitenet.few.arms import Arm, with_logarithms
-from sitenet.few.choice import choose
+from sitenet.few.choice import Choice, choose
 from sitenet.few.fit import Prepared
 from sitenet.few.kept import Kept
 from sitenet.few.nested import Task, folds_of, joined, predict_tasks, tasks_of
 from sitenet.few.report import CHOSEN, WITHOUT
+from sitenet.few.saving import spread_of
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.splits.label_masks import label_mask
 from sitenet.splits.parts import Parts
 from sitenet.tables import write_table
 
+Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+LEVEL = 0.9
+"""Of the intervals whose coverage is told."""
 
 
 class Draw(NamedTuple):
@@ -41,8 +47,10 @@ def write_curve(
     out: Path,
     workers: int = 1,
 ) -> None:
-    """Write Parquet `out`: labels, mask, arm, test_mae, ln, winner, for each arm, stack and choice.
+    """Write Parquet `out`: labels, mask, arm, test_mae, ... of each arm, the stack and the choice.
 
+    cv_mae: its error in cross-validation. ln: whether it learned the logarithm. winner: what was
+    chosen. coverage: of the choice. With encoders, a row tells what would have been chosen without.
     Labels are drawn from the split's training and validation parts; in every draw the choice is
     made by cross-validation within them, trained on all of them and tested on the test part.
 
@@ -98,6 +106,8 @@ def errors_of_draw(
     choice = choose(candidates, predictions, label, folds)
     tested = {name: choice.of(name, found[-1]) for name in choice.errors}
     tested[CHOSEN] = choice.predict(found[-1])
+    truth = ready.label[test]
+    held = coverage(choice, predictions, label, found[-1], truth)
     plain = [k for k, arm in enumerate(candidates) if arm.source == "descriptors"]
     if len(plain) < len(candidates):
         without = choose([candidates[k] for k in plain], predictions[plain], label, folds)
@@ -107,10 +117,32 @@ def errors_of_draw(
             "labels": draw.labels,
             "mask": draw.mask,
             "arm": name,
-            "test_mae": float(np.abs(values - ready.label[test]).mean()),
+            "test_mae": float(np.abs(values - truth).mean()),
             "cv_mae": choice.errors.get(name),
             "ln": candidates[choice.best[name]].ln if name in choice.best else None,
             "winner": choice.winner,
+            "coverage": held if name == CHOSEN else None,
         }
         for name, values in tested.items()
     ]
+
+
+def coverage(choice: Choice, predictions: Float, label: Float, asked: Float, truth: Float) -> float:
+    """Share of test crystals in the choice's conformal intervals of `LEVEL`.
+
+    Args:
+        choice: what was chosen by `predictions`.
+        predictions, label: (c, n) out of fold, of all candidates, and (n,).
+        asked, truth: (c, m) of test crystals, and their labels (m,).
+    """
+    weights = np.array(list(choice.weights.values()))
+    known, new = (
+        spread_of(weights, values[list(choice.weights)]) if len(weights) > 1 else None
+        for values in (predictions, asked)
+    )
+    around = interval(LEVEL, label - choice.predict(predictions), known)
+    error = np.abs(truth - choice.predict(asked))
+    spreads = [None] * len(error) if new is None else new.tolist()
+    halves = [around.half_width(spread)[0] for spread in spreads]
+    inside = [half is not None and one <= half for one, half in zip(error, halves, strict=True)]
+    return float(np.mean(inside))

@@ -76,7 +76,8 @@ def summary(errors: pd.DataFrame) -> pd.DataFrame:
     """Errors of each arm and number of labels over the draws, the choice first.
 
     labels, arm, median, mean, lowest and highest test error, chosen (share of the draws in which
-    the arm won), ratio (median of its error over that of the choice in the same draw).
+    the arm won), ratio (median of its error over that of the choice in the same draw), coverage (of
+    the choice: share of the test crystals in its intervals of 90 %).
     """
     rows = []
     for labels, group in errors.groupby("labels", sort=True):
@@ -93,6 +94,7 @@ def summary(errors: pd.DataFrame) -> pd.DataFrame:
                 "highest": values.max(),
                 "chosen": 1.0 if arm == CHOSEN else float((winners == arm).mean()),
                 "ratio": float((values / by_mask[CHOSEN]).median()),
+                "coverage": group.coverage[group.arm == arm].mean(),
             })  # fmt: skip
     table = pd.DataFrame(rows)
     order = np.lexsort((table["median"], table.arm != CHOSEN, table.labels))

@@ -56,8 +56,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (path / f"cifs/{cation}{anion}.cif").write_text(salt(cation, anion, edge))
         lines.append(f"{cation}{anion},{edge}")
     (path / "cifs/broken.cif").write_text("data_x\n")
-    lines[1], lines[2] = "LiF,many", "LiCl,"
-    lines += ["absent,3", "broken,4", "NaF,99"]
+    lines[1], lines[2], lines[3] = "LiF,many", "LiCl,", 'LiBr,"1,234"'
+    shared = salt("Cs", "I", 7.7).replace("Cs0 0.000000000000 0.000000000000 0.000000000000 1",
+                                          "Cs0 0 0 0 0.5\nK K9 0 0 0 0.5")  # fmt: skip
+    (path / "cifs/shared.cif").write_text(shared)
+    lines += ["absent,3", "broken,4", "NaF,99", f"KF,{EDGES['K', 'F']}", "LiI.cif,3 eV", "shared,2"]
     (path / "labels.csv").write_text("\n".join(lines) + "\n")
     return path
 
@@ -73,8 +76,14 @@ def fitted(folder: Path) -> Path:
 
 def test_refused_labels_have_reasons(fitted: Path) -> None:
     found = pd.read_csv(fitted / "refused.csv").set_index("id").reason
-    assert set(found.index) == {"LiF", "LiCl", "absent", "broken", "NaF"}
+    assert set(found.index) == {
+        "LiF", "LiCl", "LiBr", "LiI", "absent", "broken", "shared", "NaF", "KF",
+    }  # fmt: skip
     assert "'many' is not a number" in found["LiF"]
+    assert "'1,234' is not a number" in found["LiBr"]
+    assert "several rows, which differ" in " ".join(found[["LiI"]])
+    assert "several atoms" in found["shared"]
+    assert found["KF"] == "a second row of labels"
     assert "no value" in found["LiCl"]
     assert "no such CIF" in found["absent"]
     assert "differ" in " ".join(found[["NaF"]])
@@ -117,7 +126,7 @@ def test_what_is_saved_predicts_new_crystals(
         predictor.embed("a.cif")
     with pytest.raises(ValueError, match="no attention"):
         predictor.explain("a.cif", tmp_path)
-    assert predictor.info()["labels"] == 25
+    assert predictor.info()["labels"] == 23
     assert main(["info", str(fitted)]) == 0
 
 
@@ -150,7 +159,13 @@ def test_damaged_fits_are_told(fitted: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "more", "message"),
     [
-        ("file,a,b\nLiF,1,2\n", [], "--label"),
+        ("file,a,b\nLiF,1,2\n", [], "has the columns file, a, b: say with --label which one"),
+        ("file,a,a\nLiF,1,2\n", ["--label", "a"], "'a'"),
+        ("file;a\nLiF;1\n", [], "is it separated by ';'? It must be by commas"),
+        ("file\nLiF\n", [], "has only the column file, and none with labels"),
+        ("", [], "has no columns, and none with labels"),
+        ("file,a\n", [], "30 x no row in own.csv"),
+        ("file,a\n" + "".join(f"{c}{a},3\n" for c, a in EDGES), [], "all 28 labels are 3: there"),
         ("file,a\nNaCl,1\nNaF,2\n", [], "too few"),
         ("file,a\nNaCl,x\n", [], "name another with --label"),
         ("file,a\nNaCl,1\n", ["--label", "c"], "no column 'c'"),
