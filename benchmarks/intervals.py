@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sitenet.evaluate.training_set import conformal
+from sitenet.evaluate.conformal import conformal
 
 
 def main() -> None:

@@ -51,6 +51,7 @@ rule split:
         labels=rules.labels.output.labels,
         structures=rules.collect.output.structures,
         features=of(plan.dataset, "structure_types"),
+        held_out=of(plan.dataset, "held_out_structures"),
     output:
         split=paths.SPLIT,
         report=paths.SPLIT_REPORT,

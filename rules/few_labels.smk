@@ -23,6 +23,7 @@ rule learning_curve:
         settings=of(plan.learning, "fitted"),
         draws=of(plan.learning, "draws"),
         task=of(plan.learning, "task"),
+        largest=of(plan.learning, "largest"),
         limits=config["limits"],
     script:
         "../workflow/scripts/learning_curve.py"
@@ -53,6 +54,7 @@ rule fit:
         settings=of(plan.learning, "fitted"),
         saved=of(plan.learning, "saved"),
         task=of(plan.learning, "task"),
+        largest=of(plan.learning, "largest"),
         unit=of(plan.learning, "unit"),
         limits=config["limits"],
     script:

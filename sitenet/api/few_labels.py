@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sitenet.api.located import located
+from sitenet.api.located import located, trained_models
 from sitenet.api.reading import cores
-from sitenet.evaluate.training_set import read_training_set
-from sitenet.few.encoders import Encoder, features_of, load_encoders
+from sitenet.few.encoders import Encoder, kinds_of, load_encoders
+from sitenet.few.experiment import write_refused
 from sitenet.few.fit import fit_few_labels
-from sitenet.few.labels import Label, read_labelled
+from sitenet.few.labels import Label, Labelled, read_labelled
 from sitenet.few.saving import Fit
-from sitenet.files import atomic_path
+from sitenet.few.seen import seen_by
 from sitenet.options.datasets import (
     CifFolderSource,
     LabelSettings,
@@ -21,9 +21,10 @@ from sitenet.options.datasets import (
 )
 from sitenet.options.few_labels import FitSettings
 from sitenet.progress import log
+from sitenet.shards.guarded import Kinds
 from sitenet.sources.collect import collect
 from sitenet.sources.label_table import write_labels
-from sitenet.sources.records import HEADER, Rejection, SourceError, as_row
+from sitenet.sources.records import NOTED, Rejection, SourceError
 from sitenet.sources.rejection_limit import failed_list
 from sitenet.sources.table import column_names
 
@@ -31,6 +32,9 @@ REFUSED = "refused.csv"
 
 READ = "read"
 """Folder in that of the fit with the crystals and labels as they were read."""
+
+ENCODERS = ("formation_energy",)
+"""Models of the package whose vectors are tried where nothing else is asked for."""
 
 DATASET, TASK = "labels", "sitenet_label"
 """Names while they are read."""
@@ -52,7 +56,7 @@ def fit(
     unit: str = "",
     id_column: str | None = None,
     cif_column: str = "cif",
-    encoders: Sequence[str | Path] = (),
+    encoders: Sequence[str | Path] | None = None,
     settings: FitSettings = FitSettings(),  # noqa: B008
     workers: int | None = None,
 ) -> Fitted:
@@ -67,7 +71,8 @@ def fit(
         id_column: of the ids; None: the first one of labels beside a folder, else id or
             material_id.
         cif_column: of the CIF texts, without `cifs`.
-        encoders: models whose vectors are tried beside descriptors: names or paths.
+        encoders: models whose vectors are tried beside descriptors: names or paths. None: those of
+            `ENCODERS` that did not learn this label on crystals like these.
         settings: arms and seed.
         workers: processes; None: one per core.
 
@@ -78,9 +83,9 @@ def fit(
     out, workers = Path(out), workers or cores()
     source = _source(Path(labels), cifs, id_column, cif_column)
     label = Label(column or _only_column(source, Path(labels)), unit)
-    paths = [weights for one in encoders for weights in located(one)]
-    features = features_of(paths)
+    paths = _weights(encoders)
     loaded = load_encoders(paths, settings.seed)
+    kinds = kinds_of(loaded)
     folder = out / READ
     folder.mkdir(parents=True, exist_ok=True)
     structures, table = folder / "structures.parquet", folder / "labels.parquet"
@@ -95,17 +100,15 @@ def fit(
         raise SourceError(_for_command(str(error))) from None
     finally:
         rows = _listed([*lists, failed_list(lists[0])], label.column)
-        _write_refused(out / REFUSED, rows)
-    labelled, refused = read_labelled(structures, table, TASK, features, workers)
-    rows += [as_row(one) for one in refused]
-    _write_refused(out / REFUSED, rows)
-    _tell_seen(paths, loaded[::2], labelled.ids)
-    found, without = fit_few_labels(
-        labelled, out, label, features, loaded, paths, settings, workers
-    )
-    rows += [as_row(Rejection(name, reason)) for name, reason in without]
-    _write_refused(out / REFUSED, rows)
-    count = sum(row[1] != "noted" for row in rows)
+        write_refused(out / REFUSED, rows)
+    labelled, refused = read_labelled(structures, table, TASK, kinds, workers)
+    rows += refused
+    write_refused(out / REFUSED, rows)
+    used = _unseen(loaded, labelled, kinds, optional=encoders is None)
+    found, without = fit_few_labels(labelled, out, label, kinds, used, settings, workers)
+    rows += without
+    write_refused(out / REFUSED, rows)
+    count = sum(row.kind != NOTED for row in rows)
     if count:
         log.warning(f"{count:,} crystals or labels were not used, listed in {out / REFUSED}")
     return Fitted(found, count)
@@ -121,15 +124,42 @@ def _source(
     return CifFolderSource(path=str(cifs), labels=str(labels), id=id_column)
 
 
-def _tell_seen(paths: Sequence[Path], encoders: Sequence[Encoder], ids: Sequence[str]) -> None:
-    """Warn of encoders that were trained on labelled crystals, as far as names tell."""
-    for path, encoder in zip(paths, encoders, strict=True):
-        known = read_training_set(path.parent, encoder.network.crystal_width)
-        if known is not None and (seen := known.ids & set(ids)):
-            log.warning(
-                f"{path} was trained on crystals with the names of {len(seen):,} labelled ones: if "
-                "it learned a related label, its arms look better here than they are"
+def _weights(encoders: Sequence[str | Path] | None) -> list[Path]:
+    """Files of weights; of an ensemble of the package its first member."""
+    along = trained_models()
+    if encoders is None:
+        encoders = [name for name in ENCODERS if name in along]
+    found = [located(one)[: 1 if str(one) in along else None] for one in encoders]
+    return list(dict.fromkeys(path for paths in found for path in paths))
+
+
+def _unseen(
+    loaded: Sequence[Encoder], labelled: Labelled, kinds: Kinds, optional: bool
+) -> list[Encoder]:
+    """The encoders but those that learned this label on these formulas, if they are `optional`.
+
+    Tells what they were trained on.
+    """
+    kept = []
+    for one in loaded:
+        if not one.control:
+            continue
+        seen = seen_by(one, labelled, kinds)
+        if seen.learned and optional:
+            log.info(
+                f"{one.source} is not used: it learned this label, or one that goes with it, on "
+                f"the formulas of {seen.formulas:,} labelled crystals"
             )
+            continue
+        kept.append(one)
+        if seen.crystals or seen.learned:
+            which = ", and learned this label or one that goes with it" * seen.learned
+            log.warning(
+                f"{one.source} was trained on {seen.crystals:,} labelled crystals (by name and "
+                f"formula){which}: its arms may look better here than on new crystals"
+            )
+    controls = {one.control for one in kept}
+    return [one for one in loaded if one in kept or one.name in controls]
 
 
 def _only_column(source: CifFolderSource | TableSource, labels: Path) -> str:
@@ -142,11 +172,16 @@ def _only_column(source: CifFolderSource | TableSource, labels: Path) -> str:
         others = [name for name in names if name not in (key, source.cif)]
     else:
         others = [name for name in names if name != (source.id or names[0])]
-    if len(others) != 1:
+    if len(others) == 1:
+        return others[0]
+    if others:
         raise SourceError(
             f"{labels} has the columns {', '.join(names)}: say with --label which one is the label"
         )
-    return others[0]
+    told = f"only the column {names[0]}" if names else "no columns"
+    hint = next((f"; is it separated by {mark!r}? It must be by commas" for mark in ";\t|"
+                 if names and mark in names[0]), "")  # fmt: skip
+    raise SourceError(f"{labels} has {told}, and none with labels{hint}")
 
 
 def _for_command(message: str) -> str:
@@ -161,18 +196,14 @@ def _for_command(message: str) -> str:
     return message
 
 
-def _listed(lists: Sequence[Path], column: str) -> list[list[str]]:
-    """Rows of lists of rejections that were written, with the label's name as the user has it."""
-    rows = []
+def _listed(lists: Sequence[Path], column: str) -> list[Rejection]:
+    """Lists of rejections that were written, with the label's name as the user has it."""
+    found = []
     for path in lists:
         if path.is_file():
             with path.open(newline="") as file:
-                rows += [[cell.replace(TASK, column) for cell in row] for row in csv.reader(file)][
-                    1:
-                ]
-    return rows
-
-
-def _write_refused(path: Path, rows: Sequence[Sequence[str]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        csv.writer(file).writerows([HEADER, *rows])
+                _, *rows = [*csv.reader(file)] or [[]]
+            for row in rows:
+                name, kind, reason, where = (cell.replace(TASK, column) for cell in row)
+                found.append(Rejection(name, reason, where, kind))
+    return found

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sitenet.api.ensemble import interval
-from sitenet.api.rows import Compute, Row, plain
+import torch
+
+from sitenet.api.rows import Compute, Row, predicted
 from sitenet.crystal.featurise import MergedCrystal
+from sitenet.evaluate.conformal import interval
 from sitenet.few.files import ARRAYS
 from sitenet.few.saving import read_fit
-from sitenet.shards.store import CrystalStore
 
 
 class FittedModel:
@@ -36,7 +37,7 @@ class FittedModel:
             "honest_mae": about["mae"],
             "arms": [f"{one.weight:.0%} {one.arm.key}{' of ln(label)' if one.arm.ln else ''}"
                      for one in self.fit.members],
-            "features": self.fit.features.to_dict(),
+            "features": [kind.to_dict() for kind in self.fit.kinds],
             "elements": about["elements"],
             "interval": interval(0.9, self.fit.residuals, self.fit.spread).name or None,
             "tells_unlike_by": ["elements", "descriptors"],
@@ -49,24 +50,19 @@ class FittedModel:
         stat = (self.folder / ARRAYS).stat()
         return [f"{stat.st_size} {stat.st_mtime_ns}"]
 
-    def predictions(self, level: float) -> Compute:
+    def predictions(self, level: float, device: torch.device) -> Compute:
         """What makes the rows of `Predictor.predict`."""
         around = interval(level, self.fit.residuals, self.fit.spread)
         positive = bool(self.fit.about["positive"])
 
-        def compute(store: CrystalStore, crystals: Sequence[MergedCrystal]) -> list[Row | str]:
-            found = self.fit.apply(crystals, store)
+        def compute(crystals: Sequence[tuple[MergedCrystal, ...]]) -> list[Row | str]:
+            found = self.fit.apply(crystals, device)
             rows: list[Row | str] = []
-            for k, crystal in enumerate(crystals):
+            for k, (crystal, *_) in enumerate(crystals):
                 value = float(found.prediction[k])
                 spread = None if found.spread is None else float(found.spread[k])
-                half, kind = around.half_width(spread)
-                lower, upper = (None, None) if half is None else (value - half, value + half)
-                if positive and lower is not None:
-                    lower = max(lower, 0.0)
                 unlike = self.fit.known.unlike(crystal.numbers, found.vectors[k])
-                numbers = [plain(x) for x in (value, lower, upper)]
-                row = (*numbers, kind, plain(spread), self.unit, unlike)
+                row = predicted(value, spread, around, positive, self.unit, unlike)
                 rows.append(found.problems[k] or row)
             return rows
 

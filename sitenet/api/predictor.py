@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sitenet.api.ensemble import Ensemble, chosen_device
 from sitenet.api.given import Columns, Given, given_crystals, number_of
 from sitenet.api.output import TEXTS, Written, write_rows
-from sitenet.api.reading import read_all
-from sitenet.api.rows import Compute, Prediction, Row, plain
+from sitenet.api.reading import read_kinds
+from sitenet.api.rows import Compute, Prediction, Row, plain, predicted
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.few.files import is_fit
 from sitenet.guard import SECONDS
@@ -21,6 +21,7 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.parallel import chunked
 from sitenet.progress import Progress
+from sitenet.shards.guarded import Kinds
 from sitenet.shards.store import CrystalStore
 
 if TYPE_CHECKING:  # slow to import, and the command line does without
@@ -73,6 +74,11 @@ class Predictor:
     def features(self) -> FeatureSettings:
         """How crystals are featurised."""
         return self.ensemble.features
+
+    @property
+    def kinds(self) -> Kinds:
+        """All ways in which crystals are featurised."""
+        return (self.features,)
 
     @property
     def unit(self) -> str:
@@ -220,20 +226,14 @@ class Predictor:
         known = ensemble.known
         bounded = ensemble.about.model.output == "nonnegative"
 
-        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
-            found = ensemble.predict(store)
+        def compute(crystals: list[tuple[MergedCrystal, ...]]) -> list[Row | str]:
+            found = ensemble.predict(self._store(crystals))
             rows: list[Row | str] = []
-            for k, crystal in enumerate(crystals):
+            for k, (crystal, *_) in enumerate(crystals):
                 value = found.prediction[k]
                 spread = None if found.spread is None else found.spread[k]
-                around, kind = interval.half_width(spread)
-                lower = None if around is None else value - around
-                if bounded and lower is not None:
-                    lower = max(lower, 0.0)
-                upper = None if around is None else value + around
                 unlike = known.unlike(crystal.numbers, found.vectors[k]) if known else ""
-                numbers = [plain(x) for x in (value, lower, upper)]
-                row = (*numbers, kind, plain(spread), unit, unlike)
+                row = predicted(value, spread, interval, bounded, unit, unlike)
                 rows.append(row if np.isfinite(value) else NOT_FINITE)
             return rows
 
@@ -244,14 +244,19 @@ class Predictor:
         self._single()
         known = self.ensemble.known
 
-        def compute(store: CrystalStore, crystals: list[MergedCrystal]) -> list[Row | str]:
+        def compute(crystals: list[tuple[MergedCrystal, ...]]) -> list[Row | str]:
             return [
                 tuple(map(plain, vector)) if np.isfinite(vector).all() else NOT_FINITE
-                for vector in self.vectors(store, local)
+                for vector in self.vectors(self._store(crystals), local)
             ]
 
         empty = (None,) * (len(self.vector_columns(local)) - 3)
         return Compute(compute, empty, last=False, trained=known.ids if known else frozenset())
+
+    def _store(self, crystals: list[tuple[MergedCrystal, ...]]) -> CrystalStore:
+        """The crystals in memory, for networks."""
+        names = [str(k) for k in range(len(crystals))]
+        return CrystalStore.from_crystals(names, [one[0] for one in crystals]).to(self.device)
 
     def _computed(
         self,
@@ -263,14 +268,12 @@ class Predictor:
     ) -> Generator[Row, None, None]:
         """A row for each crystal, in order."""
         progress = Progress(total, "crystals", "read and computed")
-        read = read_all(given, self.features, seconds, workers)
+        read = read_kinds(given, self.kinds, seconds, workers)
         for chunk in chunked(read, TOGETHER):
             crystals = [crystal for _, (crystal, _, _) in chunk if crystal is not None]
             found: Iterator[Row | str] = iter(())
             if crystals:
-                names = [str(k) for k in range(len(crystals))]
-                store = CrystalStore.from_crystals(names, crystals).to(self.device)
-                found = iter(rows.compute(store, crystals))
+                found = iter(rows.compute(crystals))
             for one, (crystal, problem, note) in chunk:
                 if {one.id, Path(one.id).name.removesuffix(".cif")} & rows.trained:
                     note = f"{note}; {TRAINED}" if note else TRAINED
@@ -292,7 +295,12 @@ class FittedPredictor(Predictor):
     @property
     def features(self) -> FeatureSettings:
         """How crystals are featurised."""
-        return self.model.fit.features
+        return self.kinds[0]
+
+    @property
+    def kinds(self) -> Kinds:
+        """All ways in which crystals are featurised."""
+        return self.model.fit.kinds
 
     @property
     def unit(self) -> str:
@@ -314,7 +322,7 @@ class FittedPredictor(Predictor):
         return self.model.made_by()
 
     def _predictions(self, level: float) -> Compute:
-        return self.model.predictions(level)
+        return self.model.predictions(level, self.device)
 
 
 def printable(name: str) -> str:

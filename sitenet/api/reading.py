@@ -9,9 +9,10 @@ from pathlib import Path
 
 from sitenet.api.given import Given
 from sitenet.api.objects import as_cif
-from sitenet.crystal.featurise import MergedCrystal, featurise
+from sitenet.crystal.featurise import MergedCrystal
 from sitenet.guard import SECONDS, Failure, guarded_map
 from sitenet.options.features import FeatureSettings
+from sitenet.shards.guarded import Kinds, in_kinds
 from sitenet.structure.cif import read_cif
 from sitenet.structure.cif_file import cif_bytes
 from sitenet.structure.rejection import RejectedCrystal
@@ -19,6 +20,9 @@ from sitenet.structure.text import decoded
 
 Read = tuple[MergedCrystal | None, str, str]
 """Featurised crystal (None with a problem), problem and note."""
+
+InKinds = tuple[tuple[MergedCrystal, ...] | None, str, str]
+"""The same of a crystal that is featurised in several ways."""
 
 
 def cores() -> int:
@@ -32,7 +36,18 @@ def read_all(
     seconds: float = SECONDS,
     workers: int | None = None,
 ) -> Iterator[tuple[Given, Read]]:
-    """Each with its featurised crystal, in order and lazily.
+    """Each with its featurised crystal; otherwise as `read_kinds`."""
+    for given, (found, problem, note) in read_kinds(crystals, (settings,), seconds, workers):
+        yield given, (found[0] if found else None, problem, note)
+
+
+def read_kinds(
+    crystals: Iterable[Given],
+    kinds: Kinds,
+    seconds: float = SECONDS,
+    workers: int | None = None,
+) -> Iterator[tuple[Given, InKinds]]:
+    """Each with its crystal, featurised in every kind, in order and lazily.
 
     Whatever is in a crystal, it ends no more than its own reading, after at most `seconds` of
     processor time. `workers` processes (None: all cores) are started as they are needed.
@@ -44,7 +59,7 @@ def read_all(
             waiting.append(given)
             yield given.id, given
 
-    work = partial(read_one, settings=settings)
+    work = partial(_read_in, kinds=kinds)
     for _, found in guarded_map(
         work, tasks(), workers or cores(), seconds, expected=RejectedCrystal
     ):
@@ -58,13 +73,19 @@ def read_all(
 
 def read_one(given: Given, settings: FeatureSettings) -> tuple[MergedCrystal, str]:
     """The featurised crystal, and what was changed when reading it. Raises RejectedCrystal."""
+    (found,), note = _read_in(given, (settings,))
+    return found, note
+
+
+def _read_in(given: Given, kinds: Kinds) -> tuple[tuple[MergedCrystal, ...], str]:
+    """The crystal in every kind, and what was changed. Raises RejectedCrystal."""
     if given.problem:
         raise RejectedCrystal(given.problem)
     content = given.content
     if given.kind.endswith("file"):
         content = cif_bytes(Path(os.fsdecode(content)))
     crystal = read_cif(_from_poscar(content) if given.kind.startswith("poscar") else content)
-    return featurise(crystal, settings), crystal.note
+    return in_kinds(crystal, kinds), crystal.note
 
 
 def _from_poscar(content: str | bytes) -> str:

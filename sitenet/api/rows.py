@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.shards.store import CrystalStore
+from sitenet.evaluate.conformal import Interval
 
 Row = tuple[Any, ...]
 
@@ -38,12 +38,14 @@ class Prediction(NamedTuple):
 class Compute(NamedTuple):
     """Computes the columns of a table for crystals, or the problem of one that has no result.
 
+    The crystals are featurised in all ways that the model needs.
+
     `empty` are the columns of a crystal without a result; `last`: whether problem and note are the
     last columns, as in predictions; `trained`: names of the crystals that the model was trained on,
     if it tells.
     """
 
-    compute: Callable[[CrystalStore, list[MergedCrystal]], list[Row | str]]
+    compute: Callable[[list[tuple[MergedCrystal, ...]]], list[Row | str]]
     empty: Row
     last: bool
     trained: frozenset[str] = frozenset()
@@ -59,3 +61,20 @@ def plain(value: Any) -> float | None:
     if value is None or not np.isfinite(value):
         return None
     return float(str(np.float32(value)))
+
+
+def predicted(
+    value: float,
+    spread: float | None,
+    interval: Interval,
+    bounded: bool,
+    unit: str,
+    unlike: str,
+) -> Row:
+    """The columns of a `Prediction` between its id and its problem; `bounded`: none below 0."""
+    half, kind = interval.half_width(spread)
+    lower, upper = (None, None) if half is None else (value - half, value + half)
+    if bounded and lower is not None:
+        lower = max(lower, 0.0)
+    numbers = [plain(x) for x in (value, lower, upper)]
+    return (*numbers, kind, plain(spread), unit, unlike)

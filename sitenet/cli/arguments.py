@@ -169,10 +169,10 @@ def _add_fit(commands: Commands) -> None:
     fit.add_argument(
         "--encoder",
         action="append",
-        default=[],
         metavar="MODEL",
         help="trained model whose vectors are tried too, beside those of an untrained one; can be "
-        "given several times",
+        "given several times (default: encoders of the package that did not learn this label from "
+        "these crystals; none: descriptors alone)",
     )
     fit.add_argument(
         "--arms",

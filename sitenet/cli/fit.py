@@ -26,7 +26,7 @@ def run_fit(options: Namespace) -> int:
         unit=options.unit,
         id_column=options.id_column,
         cif_column=options.cif_column,
-        encoders=options.encoder,
+        encoders=[] if options.encoder == ["none"] else options.encoder,
         settings=settings,
         workers=options.workers,
     )

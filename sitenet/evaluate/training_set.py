@@ -6,7 +6,6 @@ crystals. From a small file of their vectors: how far from them a crystal is.
 
 import re
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from sitenet.evaluate.conformal import conformal
 from sitenet.files import atomic_path
 from sitenet.structure.elements import elements, symbols
 from sitenet.tables import DamagedTable, read_arrow
@@ -68,16 +68,6 @@ class TrainingSet:
                     "those of known crystals"
                 )
         return "; ".join(reasons)
-
-
-def conformal(sizes: NDArray, level: float) -> float | None:
-    """The value that one more of such numbers (n,) exceeds with a probability of 1 - `level`.
-
-    It does if all are drawn alike (split conformal prediction): the ceil(level (n + 1))-th
-    smallest. None if there are too few for that.
-    """
-    place = ceil(round(level * (len(sizes) + 1), 9))
-    return float(np.sort(sizes)[place - 1]) if place <= len(sizes) else None
 
 
 def nearest(vectors: Float, others: Float) -> Float:

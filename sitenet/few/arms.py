@@ -4,17 +4,17 @@ A trained arm is a set of arrays, which `predict_arm` reads: nothing of scikit-l
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sitenet.few.descriptors import BONDS, COMPOSITION
+from sitenet.few.encoders import Stores
 from sitenet.few.linear import gaussian_process, predict_process, predict_ridge, ridge
 from sitenet.few.networks import Network, predict_network, train_network
 from sitenet.few.trees import boosted_trees, check_trees, extra_trees, predict_trees
-from sitenet.shards.store import CrystalStore
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -63,13 +63,13 @@ class Arm:
 class Crystals:
     """n crystals as arms see them: `groups` of columns (n, d) by name, and merged pairs.
 
-    formulas (n,). n_sites (n,): unique sites. The store is None where no network reads it.
+    formulas (n,). n_sites (n,): unique sites. stores: for networks.
     """
 
     groups: Mapping[str, Float]
     formulas: NDArray
     n_sites: Int
-    store: CrystalStore | None = None
+    stores: Stores = field(default_factory=dict)
 
     def table(self, arm: Arm, rows: Int) -> Float:
         """The columns of an arm of some crystals."""
@@ -82,9 +82,10 @@ def descriptor_arms() -> list[Arm]:
     return [Arm("mean"), *(Arm(model, groups) for groups in sets for model in SIMPLE)]
 
 
-def encoder_arms(name: str, source: str) -> list[Arm]:
-    """Each simple model on the vectors in the group `name`."""
-    return [Arm(model, (name,), source=source) for model in SIMPLE]
+def encoder_arms(name: str, source: str, beside: bool) -> list[Arm]:
+    """Each simple model on the vectors in the group `name`, and `beside` all descriptors."""
+    sets = ((name,), (COMPOSITION, BONDS, name)) if beside else ((name,),)
+    return [Arm(model, groups, source=source) for groups in sets for model in SIMPLE]
 
 
 def with_logarithms(arms: Sequence[Arm], label: Float) -> list[Arm]:
@@ -112,9 +113,9 @@ def _fitted(
         return {"base": np.array([target.mean()])}
     if arm.model == "network":
         assert arm.network is not None
-        assert crystals.store is not None
+        store = crystals.stores[arm.network.features]
         return train_network(
-            arm.network, crystals.store, crystals.n_sites, crystals.formulas, rows, target, seed
+            arm.network, store, crystals.n_sites, crystals.formulas, rows, target, seed
         )
     table = crystals.table(arm, rows)
     if arm.model == "ridge":
@@ -131,8 +132,7 @@ def predict_arm(arm: Arm, arrays: Arrays, crystals: Crystals, rows: Int) -> Floa
         found = np.full(len(rows), arrays["base"][0])
     elif arm.model == "network":
         assert arm.network is not None
-        assert crystals.store is not None
-        found = predict_network(arm.network, arrays, crystals.store, rows)
+        found = predict_network(arm.network, arrays, crystals.stores[arm.network.features], rows)
     else:
         predict = {"ridge": predict_ridge, "gp": predict_process, "trees": predict_trees,
                    "boosting": predict_trees}[arm.model]  # fmt: skip

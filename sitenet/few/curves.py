@@ -10,19 +10,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sitenet.evaluate.conformal import interval
 from sitenet.few.arms import Arm, with_logarithms
-from sitenet.few.choice import choose
+from sitenet.few.choice import Choice, choose
 from sitenet.few.fit import Prepared
+from sitenet.few.kept import Kept
 from sitenet.few.nested import Task, folds_of, joined, predict_tasks, tasks_of
-from sitenet.few.report import CHOSEN
-from sitenet.files import read_json, write_json
+from sitenet.few.report import CHOSEN, WITHOUT
+from sitenet.few.saving import spread_of
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress, log
 from sitenet.splits.label_masks import label_mask
 from sitenet.splits.parts import Parts
 from sitenet.tables import write_table
 
+Float = NDArray[np.float64]
 Int = NDArray[np.int64]
+
+LEVEL = 0.9
+"""Of the intervals whose coverage is told."""
 
 
 class Draw(NamedTuple):
@@ -41,8 +47,10 @@ def write_curve(
     out: Path,
     workers: int = 1,
 ) -> None:
-    """Write Parquet `out`: labels, mask, arm, test_mae, ln, winner, for each arm, stack and choice.
+    """Write Parquet `out`: labels, mask, arm, test_mae, ... of each arm, the stack and the choice.
 
+    cv_mae: its error in cross-validation. ln: whether it learned the logarithm. winner: what was
+    chosen. coverage: of the choice. With encoders, a row tells what would have been chosen without.
     Labels are drawn from the split's training and validation parts; in every draw the choice is
     made by cross-validation within them, trained on all of them and tested on the test part.
 
@@ -51,7 +59,7 @@ def write_curve(
         parts: the split, by id.
         draws: what is computed.
         seed: of folds and models.
-        finished: folder that keeps each draw until all are there, for a run that was killed.
+        finished: folder that keeps finished arms until all are, for a run that was killed.
         out: file.
         workers: processes, one draw each; their number changes no digit.
 
@@ -66,37 +74,25 @@ def write_curve(
             f"{parts.source}: {len(pool):,} crystals can be labelled and {len(test):,} are for "
             f"testing; {most:,} labels are asked for in few_labels.label_counts"
         )
-    missing = [draw for draw in draws if not _file(finished, draw).is_file()]
-    if len(missing) < len(draws):
-        log.info(f"{len(draws) - len(missing)} of {len(draws)} draws are finished already")
-    finished.mkdir(parents=True, exist_ok=True)
-    work = partial(_keep_draw, ready, pool, test, seed, finished)
-    progress = Progress(len(missing), out.parent.name, "draws of labels")
-    for draw in ordered_map(work, missing, min(workers, max(1, len(missing))), fork=True):
+    work = partial(errors_of_draw, ready, pool, test, seed, Kept(finished))
+    progress = Progress(len(draws), out.parent.name, "draws of labels")
+    rows = []
+    found = ordered_map(work, draws, min(workers, len(draws)), fork=True)
+    for draw, errors in zip(draws, found, strict=True):
+        rows += errors
         log.info(f"{out.parent.name}: {draw.labels:,} labels, draw {draw.mask} is finished")
         progress.advance()
     progress.finish()
-    table = pd.DataFrame([row for draw in draws for row in read_json(_file(finished, draw))])
+    table = pd.DataFrame(rows)
     write_table(out, table)
-    shutil.rmtree(finished)
+    shutil.rmtree(finished, ignore_errors=True)
     medians = table[table.arm == CHOSEN].groupby("labels").test_mae.median()
     told = ", ".join(f"{error:.4g} ({labels:,} labels)" for labels, error in medians.items())
     log.info(f"{out.parent.name}: median test MAE of the choice {told}")
 
 
-def _file(finished: Path, draw: Draw) -> Path:
-    return finished / f"labels{draw.labels}-mask{draw.mask}.json"
-
-
-def _keep_draw(
-    ready: Prepared, pool: Int, test: Int, seed: int, finished: Path, draw: Draw
-) -> Draw:
-    write_json(_file(finished, draw), errors_of_draw(ready, pool, test, seed, draw))
-    return draw
-
-
 def errors_of_draw(
-    ready: Prepared, pool: Int, test: Int, seed: int, draw: Draw
+    ready: Prepared, pool: Int, test: Int, seed: int, kept: Kept, draw: Draw
 ) -> list[dict[str, Any]]:
     """Rows of the table for one draw of labels: places `pool` and `test` among the crystals."""
     rows = pool[label_mask([ready.ids[k] for k in pool], draw.labels, draw.mask)]
@@ -104,19 +100,49 @@ def errors_of_draw(
     candidates: list[Arm] = with_logarithms(ready.arms, label)
     folds = folds_of(ready.table.formulas[rows], [seed, draw.mask])
     tasks = tasks_of(rows, folds)
-    found = predict_tasks(candidates, ready.table, ready.label, [*tasks, Task(rows, test)], seed)
-    choice = choose(candidates, joined(tasks, found[:-1], rows), label, folds)
+    every = [*tasks, Task(rows, test)]
+    found = predict_tasks(candidates, ready.table, ready.label, every, seed, kept=kept)
+    predictions = joined(tasks, found[:-1], rows)
+    choice = choose(candidates, predictions, label, folds)
     tested = {name: choice.of(name, found[-1]) for name in choice.errors}
     tested[CHOSEN] = choice.predict(found[-1])
+    truth = ready.label[test]
+    held = coverage(choice, predictions, label, found[-1], truth)
+    plain = [k for k, arm in enumerate(candidates) if arm.source == "descriptors"]
+    if len(plain) < len(candidates):
+        without = choose([candidates[k] for k in plain], predictions[plain], label, folds)
+        tested[WITHOUT] = without.predict(found[-1][plain])
     return [
         {
             "labels": draw.labels,
             "mask": draw.mask,
             "arm": name,
-            "test_mae": float(np.abs(values - ready.label[test]).mean()),
+            "test_mae": float(np.abs(values - truth).mean()),
             "cv_mae": choice.errors.get(name),
             "ln": candidates[choice.best[name]].ln if name in choice.best else None,
             "winner": choice.winner,
+            "coverage": held if name == CHOSEN else None,
         }
         for name, values in tested.items()
     ]
+
+
+def coverage(choice: Choice, predictions: Float, label: Float, asked: Float, truth: Float) -> float:
+    """Share of test crystals in the choice's conformal intervals of `LEVEL`.
+
+    Args:
+        choice: what was chosen by `predictions`.
+        predictions, label: (c, n) out of fold, of all candidates, and (n,).
+        asked, truth: (c, m) of test crystals, and their labels (m,).
+    """
+    weights = np.array(list(choice.weights.values()))
+    known, new = (
+        spread_of(weights, values[list(choice.weights)]) if len(weights) > 1 else None
+        for values in (predictions, asked)
+    )
+    around = interval(LEVEL, label - choice.predict(predictions), known)
+    error = np.abs(truth - choice.predict(asked))
+    spreads = [None] * len(error) if new is None else new.tolist()
+    halves = [around.half_width(spread)[0] for spread in spreads]
+    inside = [half is not None and one <= half for one, half in zip(error, halves, strict=True)]
+    return float(np.mean(inside))

@@ -1,6 +1,6 @@
 """Vectors of trained encoders, each beside an untrained one of the same architecture."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,14 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sitenet.model.description import UnusableModel, read_description
+from sitenet.crystal.featurise import MergedCrystal
+from sitenet.model.description import read_description
 from sitenet.model.inference import embed
 from sitenet.model.saving import load_model, save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
+from sitenet.shards.guarded import Kinds
 from sitenet.shards.store import CrystalStore
 
 Float = NDArray[np.float64]
+Stores = Mapping[FeatureSettings, CrystalStore]
+"""The same crystals, featurised in several ways."""
 
 N_ATOMS = 50
 """N of the supercells where no encoder says otherwise."""
@@ -25,54 +29,72 @@ N_ATOMS = 50
 class Encoder:
     """A network whose vectors are the columns of the group `name`.
 
-    source: what is told of it, such as the path of its weights.
+    source: what is told of it, such as the path of its weights. features: how it reads crystals.
+    control: name of the untrained one; empty for one that is untrained itself.
     """
 
     name: str
     source: str
     network: SiteNet = field(repr=False)
+    features: FeatureSettings
+    control: str = ""
 
-    def vectors(self, store: CrystalStore) -> Float:
+    def vectors(self, stores: Stores) -> Float:
         """Z and the mean of the atoms' vectors of each crystal, side by side: (n, d)."""
-        both = [embed(self.network, store, local) for local in (False, True)]
+        both = [embed(self.network, stores[self.features], local) for local in (False, True)]
         return np.hstack(both).astype(np.float64)
 
 
 def load_encoders(paths: Sequence[Path], seed: int) -> list[Encoder]:
     """Trained encoders `encoder1`, ... and after each its control `untrained1`, ...
 
-    Raises UnusableModel for files that hold none.
+    Encoders of one architecture have the same control. Raises UnusableModel for files that hold
+    none.
     """
-    found = []
+    found: list[Encoder] = []
+    controls: dict[tuple, str] = {}
     for number, path in enumerate(paths, start=1):
-        network = load_model(path)
-        found.append(Encoder(f"encoder{number}", str(path), network))
-        torch.manual_seed(seed)
-        control = SiteNet(network.settings).eval()
-        found.append(Encoder(f"untrained{number}", f"random weights, as {path}", control))
+        network, features = load_model(path), read_description(path).features()
+        alike = (network.settings, features)
+        known = alike in controls
+        control = controls.setdefault(alike, f"untrained{number}")
+        found.append(Encoder(f"encoder{number}", str(path), network, features, control))
+        if not known:
+            torch.manual_seed(seed)
+            plain = SiteNet(network.settings).eval()
+            found.append(Encoder(control, f"random weights, as {path}", plain, features))
     return found
 
 
-def features_of(paths: Sequence[Path]) -> FeatureSettings:
-    """How crystals are featurised for these encoders. Raises UnusableModel if they differ in it."""
-    found = [read_description(path).features() for path in paths]
-    for path, features in zip(paths, found, strict=True):
-        if features != found[0]:
-            raise UnusableModel(
-                f"{paths[0]} and {path} read crystals differently (features in their JSON): give "
-                "encoders with the same"
-            )
-    return found[0] if found else FeatureSettings(n_atoms=N_ATOMS)
+def kinds_of(encoders: Sequence[Encoder]) -> Kinds:
+    """How crystals are featurised for these encoders; descriptors are made from the first."""
+    return tuple(dict.fromkeys(one.features for one in encoders)) or (
+        FeatureSettings(n_atoms=N_ATOMS),
+    )
 
 
-def write_encoder(encoder: Encoder, folder: Path, features: FeatureSettings) -> None:
+def stores_of(
+    ids: Sequence[str],
+    crystals: Sequence[tuple[MergedCrystal, ...]],
+    kinds: Kinds,
+    device: torch.device | str = "cpu",
+) -> Stores:
+    """The crystals (n) of each kind (k) in memory."""
+    return {
+        kind: CrystalStore.from_crystals(ids, [one[k] for one in crystals]).to(device)
+        for k, kind in enumerate(kinds)
+    }
+
+
+def write_encoder(encoder: Encoder, folder: Path) -> None:
     """Write a network as a model of its own, which `read_encoder` reads."""
     folder.mkdir(parents=True, exist_ok=True)
     network = encoder.network
     save_model(network, network.settings, folder / "model.safetensors", folder / "model.json",
-               features=features.to_dict())  # fmt: skip
+               features=encoder.features.to_dict())  # fmt: skip
 
 
 def read_encoder(name: str, source: str, folder: Path) -> Encoder:
     """A network that `write_encoder` wrote. Raises UnusableModel."""
-    return Encoder(name, source, load_model(folder / "model.safetensors"))
+    weights = folder / "model.safetensors"
+    return Encoder(name, source, load_model(weights), read_description(weights).features())

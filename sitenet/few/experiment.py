@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sitenet.few.encoders import Encoder, features_of, load_encoders
+from sitenet.few.encoders import Encoder, kinds_of, load_encoders
 from sitenet.few.labels import Labelled, read_labelled
 from sitenet.files import atomic_path
-from sitenet.options.features import FeatureSettings
 from sitenet.options.few_labels import FitSettings
 from sitenet.options.limits import LimitSettings
-from sitenet.progress import log
+from sitenet.shards.guarded import Kinds
 from sitenet.sources.records import HEADER, NO_LABEL, Rejection, as_row
 from sitenet.splits.label_masks import label_mask
 
@@ -22,9 +21,8 @@ class Experiment(NamedTuple):
     """Labelled crystals with encoders; `refused`: who is not used, and why."""
 
     labelled: Labelled
-    features: FeatureSettings
+    kinds: Kinds
     encoders: list[Encoder]
-    paths: list[Path]
     refused: list[Rejection]
 
 
@@ -43,8 +41,9 @@ def read_experiment(
     `encoders`: weights, each followed by its description. Raises UnusableModel.
     """
     weights = [Path(path) for path in encoders if Path(path).suffix == ".safetensors"]
-    features = features_of(weights)
-    labelled, refused = read_labelled(structures, labels, task, features, workers, limits)
+    loaded = load_encoders(weights, settings.seed)
+    kinds = kinds_of(loaded)
+    labelled, refused = read_labelled(structures, labels, task, kinds, workers, limits)
     if largest is not None:
         above = labelled.label > largest
         refused += [
@@ -52,30 +51,17 @@ def read_experiment(
                       kind=NO_LABEL)
             for k in np.flatnonzero(above)
         ]  # fmt: skip
-        labelled = taken(labelled, np.flatnonzero(~above).tolist())
-    return Experiment(labelled, features, load_encoders(weights, settings.seed), weights, refused)
-
-
-def taken(labelled: Labelled, rows: Sequence[int]) -> Labelled:
-    """Some of the crystals."""
-    return Labelled(
-        [labelled.ids[k] for k in rows], [labelled.crystals[k] for k in rows],
-        labelled.label[list(rows)],
-    )  # fmt: skip
+        labelled = labelled.taken(np.flatnonzero(~above).tolist())
+    return Experiment(labelled, kinds, loaded, refused)
 
 
 def drawn_labels(labelled: Labelled, count: int, seed: int) -> Labelled:
     """At most `count` of the crystals, drawn by a seed."""
     rows = label_mask(labelled.ids, min(count, len(labelled.ids)), seed)
-    return taken(labelled, sorted(rows.tolist()))
+    return labelled.taken(sorted(rows.tolist()))
 
 
-def write_refused(
-    path: Path, refused: Sequence[Rejection], more: Sequence[tuple[str, str]] = ()
-) -> None:
-    """Write who is not used as CSV: id, kind, reason, where; `more` are ids and reasons."""
-    rows = [*refused, *(Rejection(name, reason) for name, reason in more)]
+def write_refused(path: Path, refused: Sequence[Rejection]) -> None:
+    """Write who is not used as CSV: id, kind, reason, where."""
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        csv.writer(file).writerows([HEADER, *map(as_row, rows)])
-    if rows:
-        log.info(f"{len(rows):,} labelled crystals are not used, listed in {path}")
+        csv.writer(file).writerows([HEADER, *map(as_row, refused)])

@@ -1,5 +1,6 @@
 """From labelled crystals to the best model: arms, nested cross-validation, a folder."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +13,19 @@ from numpy.typing import NDArray
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.few.arms import Arm, Crystals, descriptor_arms, encoder_arms, fit_arm, with_logarithms
 from sitenet.few.descriptors import describe
-from sitenet.few.encoders import Encoder
+from sitenet.few.encoders import Encoder, Stores, stores_of
+from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
 from sitenet.few.nested import Nested, nested
 from sitenet.few.networks import Network, few_label_training
 from sitenet.few.report import comparison, written
 from sitenet.few.saving import Fit, Member, crystals_of, known_crystals, spread_of, write_fit
 from sitenet.files import write_text
-from sitenet.options.features import FeatureSettings
 from sitenet.options.few_labels import FitSettings
 from sitenet.options.model import ModelSettings
 from sitenet.progress import log
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.guarded import Kinds
+from sitenet.sources.records import Rejection
 from sitenet.tables import write_table
 
 Float = NDArray[np.float64]
@@ -33,6 +35,9 @@ FEWEST = 20
 
 FEWEST_FORMULAS = 5
 
+UNFINISHED = ".unfinished"
+"""Folder, in that of a fit, with finished arms until all are."""
+
 PATIENCE = 15
 """Of networks, in epochs."""
 
@@ -41,37 +46,35 @@ PATIENCE = 15
 class Prepared:
     """Crystals that can be used, as arms see them, with the arms and what they need.
 
-    refused: (id, reason) of those without descriptors.
+    refused: those without descriptors.
     """
 
     ids: list[str]
-    crystals: list[MergedCrystal] = field(repr=False)
+    crystals: list[tuple[MergedCrystal, ...]] = field(repr=False)
+    kinds: Kinds
     label: Float
     table: Crystals = field(repr=False)
     arms: list[Arm]
-    refused: list[tuple[str, str]]
+    refused: list[Rejection]
 
 
 def prepare(
-    labelled: Labelled,
-    encoders: Sequence[Encoder],
-    encoder_paths: Sequence[Path],
-    settings: FitSettings,
+    labelled: Labelled, kinds: Kinds, encoders: Sequence[Encoder], settings: FitSettings
 ) -> Prepared:
     """Describe crystals and list the arms. Raises ValueError for too few crystals."""
-    described = describe(labelled.crystals)
+    described = describe([one[0] for one in labelled.crystals])
     sound = [k for k, problem in enumerate(described.problems) if not problem]
     refused = [
-        (name, problem)
+        Rejection(name, problem)
         for name, problem in zip(labelled.ids, described.problems, strict=True)
         if problem
     ]
-    crystals = [labelled.crystals[k] for k in sound]
-    ids, label = [labelled.ids[k] for k in sound], labelled.label[sound]
+    ids, crystals, label = labelled.taken(sound)
     groups = {name: values[sound] for name, values in described.groups.items()}
-    needs_store = bool(crystals) and (bool(encoders) or "network" in settings.arms)
-    store = CrystalStore.from_crystals(ids, crystals) if needs_store else None
-    table = crystals_of(crystals, groups, encoders, store)
+    stores: Stores = {}
+    if crystals and (encoders or "network" in settings.arms):
+        stores = stores_of(ids, crystals, kinds)
+    table = crystals_of([one[0] for one in crystals], groups, encoders if stores else [], stores)
     formulas = len(set(table.formulas.tolist()))
     if len(crystals) < FEWEST or formulas < FEWEST_FORMULAS:
         raise ValueError(
@@ -80,63 +83,66 @@ def prepare(
         )
     if label.std() == 0:
         raise ValueError(f"all {len(label)} labels are {label[0]:g}: there is nothing to learn")
-    return Prepared(ids, crystals, label, table, _arms(encoders, encoder_paths, settings), refused)
+    return Prepared(ids, crystals, kinds, label, table, _arms(encoders, kinds, settings), refused)
 
 
-def _arms(encoders: Sequence[Encoder], paths: Sequence[Path], settings: FitSettings) -> list[Arm]:
-    simple = [arm for arm in descriptor_arms() if arm.model in ("mean", *settings.arms)]
+def _arms(encoders: Sequence[Encoder], kinds: Kinds, settings: FitSettings) -> list[Arm]:
+    found = [arm for arm in descriptor_arms() if arm.model in ("mean", *settings.arms)]
     for encoder in encoders:
-        simple += [arm for arm in encoder_arms(encoder.name, encoder.source)
-                   if arm.model in settings.arms]  # fmt: skip
+        arms = encoder_arms(encoder.name, encoder.source, beside=bool(encoder.control))
+        found += [arm for arm in arms if arm.model in {*settings.arms} & {*settings.vector_arms}]
     if "network" not in settings.arms:
-        return simple
+        return found
     training = few_label_training(settings.epochs, PATIENCE)
-    plain = Network(ModelSettings(), training)
-    simple.append(Arm("network", source="random weights", network=plain))
-    for number, path in enumerate(paths, start=1):
-        trained = next(one for one in encoders if one.name == f"encoder{number}")
-        network = Network(trained.network.settings, training, path)
-        simple.append(Arm("network", source=f"encoder{number}", network=network))
-    return simple
+    plain = Network(ModelSettings(), training, kinds[0])
+    found.append(Arm("network", source="random weights", network=plain))
+    for encoder in encoders:
+        if encoder.control:
+            network = Network(
+                encoder.network.settings, training, encoder.features, Path(encoder.source)
+            )
+            found.append(Arm("network", source=encoder.name, network=network))
+    return found
 
 
 def fit_few_labels(
     labelled: Labelled,
     out: Path,
     label: Label,
-    features: FeatureSettings,
+    kinds: Kinds,
     encoders: Sequence[Encoder] = (),
-    encoder_paths: Sequence[Path] = (),
     settings: FitSettings = FitSettings(),  # noqa: B008
     workers: int = 1,
-) -> tuple[Fit, list[tuple[str, str]]]:
+) -> tuple[Fit, list[Rejection]]:
     """Choose, judge and train the best model; write it and what is known of it to a folder.
 
-    Files: fit.json, fit.safetensors and encoders/ (the model), arms.csv (errors of all arms),
-    predictions.csv (each labelled crystal by a choice made without its fold), report.md.
+    The same call goes on with one that was killed. Files: fit.json, fit.safetensors and encoders/
+    (the model), arms.csv (errors of all arms), predictions.csv (each labelled crystal by a choice
+    made without its fold), report.md.
 
     Args:
         labelled: crystals with labels.
         out: folder.
         label: column and unit.
-        features: how the crystals were featurised.
-        encoders, encoder_paths: see `sitenet.few.encoders`.
+        kinds: how the crystals were featurised.
+        encoders: see `sitenet.few.encoders`.
         settings: arms and seed.
         workers: processes; their number changes no digit.
 
     Returns:
-        The fit, and id and reason of crystals that were not used.
+        The fit, and crystals that were not used.
 
     Raises:
         ValueError: too few crystals, or labels that are all the same.
     """
-    ready = prepare(labelled, encoders, encoder_paths, settings)
+    ready = prepare(labelled, kinds, encoders, settings)
     candidates = with_logarithms(ready.arms, ready.label)
     log.info(
         f"{len(ready.ids):,} labelled crystals of {len(set(ready.table.formulas)):,} formulas, "
         f"{len(candidates)} arms"
     )
-    judged = nested(candidates, ready.table, ready.label, settings.seed, workers)
+    unfinished = out / UNFINISHED
+    judged = nested(candidates, ready.table, ready.label, settings.seed, workers, Kept(unfinished))
     rows = np.arange(len(ready.label))
     members = [
         Member(candidates[k], weight,
@@ -144,27 +150,30 @@ def fit_few_labels(
         for k, weight in judged.choice.weights.items()
     ]  # fmt: skip
     residuals = ready.label - judged.honest
-    scale, known = known_crystals(ready.crystals, ready.table.groups, judged.folds, residuals)
+    first = [one[0] for one in ready.crystals]
+    scale, known = known_crystals(first, ready.table.groups, judged.folds, residuals)
     used = {name for one in members for name in one.arm.groups}
     kept = [one for one in encoders if one.name in used]
+    networks = [one.arm.network.features for one in members if one.arm.network]
+    needed = tuple(dict.fromkeys([kinds[0], *(one.features for one in kept), *networks]))
     arms = comparison(candidates, judged, ready.label, ready.table.formulas)
     text = written(arms, judged, candidates, ready.label, ready.table.formulas, label, encoders)
     about: dict[str, Any] = {
         "label": {"column": label.column, "unit": label.unit},
-        "features": features.to_dict(),
         "settings": settings.to_dict(),
         "positive": bool(ready.label.min() > 0 and any(arm.ln for arm in candidates)),
         "labels": len(ready.label),
         "winner": judged.choice.winner,
         "mae": float(np.abs(residuals).mean()),
     }
-    fit = Fit(about, members, kept, residuals, _spread(judged), scale, known)
+    fit = Fit(about, members, kept, needed, residuals, _spread(judged), scale, known)
     write_fit(fit, out)
     write_table(out / "arms.csv", arms)
     write_table(out / "predictions.csv", pd.DataFrame({
         "id": ready.ids, "formula": ready.table.formulas, "label": ready.label,
         "prediction": judged.honest, "fold": judged.folds}))  # fmt: skip
     write_text(out / "report.md", text)
+    shutil.rmtree(unfinished, ignore_errors=True)
     return fit, ready.refused
 
 

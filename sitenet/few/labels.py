@@ -1,22 +1,19 @@
 """Labelled crystals, from tables of structures and labels."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.crystal.featurise import MergedCrystal, featurise
-from sitenet.guard import Failure, guarded_map
-from sitenet.options.features import FeatureSettings
+from sitenet.crystal.featurise import MergedCrystal
+from sitenet.guard import Failure
 from sitenet.options.limits import LIMITS, LimitSettings
 from sitenet.progress import Progress
+from sitenet.shards.guarded import Kinds, featurised
 from sitenet.sources.records import Rejection
 from sitenet.sources.structure_table import iter_crystals
-from sitenet.structure.cif import Crystal
-from sitenet.structure.rejection import RejectedCrystal
 from sitenet.tables import read_arrow
 
 Float = NDArray[np.float64]
@@ -30,18 +27,24 @@ class Label(NamedTuple):
 
 
 class Labelled(NamedTuple):
-    """Crystals (n) with their ids and labels (n,)."""
+    """Crystals (n), each featurised in every kind, with their ids and labels (n,)."""
 
     ids: list[str]
-    crystals: list[MergedCrystal]
+    crystals: list[tuple[MergedCrystal, ...]]
     label: Float
+
+    def taken(self, rows: Sequence[int]) -> "Labelled":
+        """Some of the crystals."""
+        return Labelled(
+            [self.ids[k] for k in rows], [self.crystals[k] for k in rows], self.label[list(rows)]
+        )
 
 
 def read_labelled(
     structures: Path,
     labels: Path,
     task: str,
-    features: FeatureSettings,
+    kinds: Kinds,
     workers: int = 1,
     limits: LimitSettings = LIMITS,
 ) -> tuple[Labelled, list[Rejection]]:
@@ -50,7 +53,7 @@ def read_labelled(
     Args:
         structures, labels: tables of structures, and of the labels of the task.
         task: column of the labels.
-        features: how crystals are featurised.
+        kinds: how crystals are featurised.
         workers: processes.
         limits: of a crystal.
     """
@@ -58,12 +61,8 @@ def read_labelled(
     known = {name: value for name, value in zip(table["id"].to_pylist(), table[task].to_pylist(),
                                                 strict=True) if value is not None}  # fmt: skip
     progress = Progress(len(known), "featurising", "crystals")
-
-    def wanted() -> Iterator[tuple[str, Crystal]]:
-        return ((name, crystal) for name, crystal in iter_crystals(structures) if name in known)
-
-    work = partial(featurise, settings=features)
-    found = guarded_map(work, wanted(), workers, limits.seconds, limits.memory_gib, RejectedCrystal)
+    wanted = ((name, one) for name, one in iter_crystals(structures) if name in known)
+    found = featurised(wanted, kinds, workers, limits)
     ids, crystals, refused = [], [], []
     for name, one in progress.counting(found):
         if isinstance(one, Failure):

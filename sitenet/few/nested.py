@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from sitenet.few.arms import Arm, Crystals, fit_arm, predict_arm
+from sitenet.few.arms import Arm, Crystals
 from sitenet.few.choice import Choice, choose
+from sitenet.few.kept import Kept
 from sitenet.parallel import ordered_map
 from sitenet.progress import Progress
 from sitenet.splits.groups import folds_of_groups
@@ -61,9 +62,10 @@ def predict_tasks(
     seed: int,
     workers: int = 1,
     title: str = "",
+    kept: Kept = Kept(),  # noqa: B008
 ) -> list[Float]:
     """Predictions (c, asked) of each task. Their number of processes changes no digit."""
-    work = partial(_predict_task, candidates, crystals, label, seed)
+    work = partial(_predict_task, candidates, crystals, label, seed, kept)
     progress = Progress(len(tasks), title, "sets of fits", interval=10.0 if title else 1e9)
     found = []
     for one in ordered_map(work, tasks, min(workers, len(tasks)), fork=True):
@@ -75,12 +77,17 @@ def predict_tasks(
 
 
 def _predict_task(
-    candidates: Sequence[Arm], crystals: Crystals, label: Float, seed: int, task: Task
+    candidates: Sequence[Arm],
+    crystals: Crystals,
+    label: Float,
+    seed: int,
+    kept: Kept,
+    task: Task,
 ) -> Float:
+    fitted, asked = task
     with threadpool_limits(1):
         return np.stack([
-            predict_arm(arm, fit_arm(arm, crystals, task.fitted, label[task.fitted], seed),
-                        crystals, task.asked)
+            kept.predictions(arm, crystals, fitted, label[fitted], asked, seed)
             for arm in candidates
         ])  # fmt: skip
 
@@ -95,7 +102,12 @@ def joined(tasks: Sequence[Task], found: Sequence[Float], rows: Int) -> Float:
 
 
 def nested(
-    candidates: Sequence[Arm], crystals: Crystals, label: Float, seed: int, workers: int = 1
+    candidates: Sequence[Arm],
+    crystals: Crystals,
+    label: Float,
+    seed: int,
+    workers: int = 1,
+    kept: Kept = Kept(),  # noqa: B008
 ) -> Nested:
     """Choose by cross-validation, and judge that procedure by another one around it.
 
@@ -104,6 +116,7 @@ def nested(
         crystals, label: (n,), all labelled.
         seed: of folds and models.
         workers: processes.
+        kept: where finished arms are kept, for a fit that is killed.
     """
     rows, formulas = np.arange(len(label)), crystals.formulas
     folds = folds_of(formulas, [seed])
@@ -111,7 +124,9 @@ def nested(
     inner_folds = [folds_of(formulas[task.fitted], [seed, k]) for k, task in enumerate(outer)]
     inner = [tasks_of(task.fitted, own) for task, own in zip(outer, inner_folds, strict=True)]
     every = [*outer, *(task for tasks in inner for task in tasks)]
-    found = predict_tasks(candidates, crystals, label, every, seed, workers, "cross-validation")
+    found = predict_tasks(
+        candidates, crystals, label, every, seed, workers, "cross-validation", kept
+    )
     predictions = joined(outer, found[: len(outer)], rows)
     choice = choose(candidates, predictions, label, folds)
     honest = np.empty(len(label))

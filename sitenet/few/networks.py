@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sitenet.model.inference import predict
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.featurised import Featurised
@@ -27,10 +28,14 @@ WATCHED = 0.15
 
 @dataclass(frozen=True)
 class Network:
-    """Architecture, and the weights that its encoder starts from (None: random ones)."""
+    """Architecture, and the weights that its encoder starts from (None: random ones).
+
+    features: how it reads crystals.
+    """
 
     settings: ModelSettings = field(repr=False)
     training: TrainingSettings = field(repr=False)
+    features: FeatureSettings
     encoder: Path | None = None
 
 

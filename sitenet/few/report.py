@@ -19,6 +19,9 @@ Float = NDArray[np.float64]
 CHOSEN = "chosen"
 """The procedure: in each fold the arm or stack that the other folds chose."""
 
+WITHOUT = "chosen without encoders"
+"""In learning curves: what would be chosen among the arms on descriptors alone."""
+
 LEVEL = 0.05
 
 
@@ -74,7 +77,7 @@ def written(
     encoders: Sequence[Encoder],
 ) -> str:
     """The report in Markdown: the winner, its honest error, tests, what pre-training did."""
-    choice, unit = judged.choice, what.unit
+    choice, unit = judged.choice, f" {what.unit}" if what.unit else ""
     chosen = arms.iloc[0]
     single = arms[~arms.arm.isin([CHOSEN, STACK, choice.winner])]
     runner, mean = single.iloc[0], arms[arms.arm == "mean"].iloc[0]
@@ -86,8 +89,8 @@ def written(
         "of its formula.",
         "",
         f"Honest error, of choosing and training without the crystals it is judged on: "
-        f"**{_number(chosen.mae)} ± {_number(chosen.se)} {unit}** (mean absolute error, standard "
-        f"error over formulas). The mean of the labels: {_number(mean.mae)} {unit}.",
+        f"**{_number(chosen.mae)} ± {_number(chosen.se)}{unit}** (mean absolute error, standard "
+        f"error over formulas). The mean of the labels: {_number(mean.mae)}{unit}.",
         "",
         "What is saved: " + ", ".join(
             f"{weight:.0%} {_arm_words(candidates[k])}" for k, weight in choice.weights.items()
@@ -99,7 +102,7 @@ def written(
         _tested("the mean of the labels", judged, "mean", label, formulas, unit),
         _pre_training(judged, encoders, label, formulas, unit),
         "",
-        f"| arm | error ({unit}) | se | difference | p (Holm) |",
+        f"| arm | error{f' ({what.unit})' if unit else ''} | se | difference | p (Holm) |",
         "| --- | ---: | ---: | ---: | ---: |",
         *map(_row, arms.to_dict("records")),
         "",
@@ -122,7 +125,7 @@ def _tested(
     p = signed_rank(by_formula(difference, formulas))
     better = difference.mean() > 0
     sure = f"p = {p:.2g}, " + ("significant" if p < LEVEL else "not significant")
-    size = f"{_number(abs(difference.mean()))} {unit}"
+    size = f"{_number(abs(difference.mean()))}{unit}"
     return f"- {'Better' if better else 'Worse'} than {other} by {size} ({sure})."
 
 
@@ -132,9 +135,11 @@ def _pre_training(
     """Whether the vectors of each encoder are better than those of its untrained control."""
     errors = {name: np.abs(values - label) for name, values in judged.by_arm.items()}
     told = []
-    for trained in (one.name for one in encoders if one.name.startswith("encoder")):
-        own = _best_on(errors, trained)
-        control = _best_on(errors, trained.replace("encoder", "untrained"))
+    for encoder in encoders:
+        if not encoder.control:
+            continue
+        trained = encoder.name
+        own, control = _best_on(errors, trained), _best_on(errors, encoder.control)
         if own is not None and control is not None:
             told.append(_helped(trained, own, control, formulas, unit))
         tuned, plain = (errors.get(f"network:{name}") for name in (trained, "random weights"))
@@ -160,7 +165,7 @@ def _helped(name: str, own: Float, control: Float, formulas: NDArray, unit: str)
     else:
         verdict = "helped" if difference.mean() > 0 else "did harm"
     return (f"- Pre-training of {name} {verdict}: {_number(own.mean())} against "
-            f"{_number(control.mean())} {unit} without (p = {p:.2g}).")  # fmt: skip
+            f"{_number(control.mean())}{unit} without (p = {p:.2g}).")  # fmt: skip
 
 
 def _words(name: str, arm: Arm | None, candidates: Sequence[Arm]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -15,7 +16,13 @@ from sitenet.crystal.featurise import MergedCrystal
 from sitenet.evaluate.training_set import KEPT, TrainingSet, nearest
 from sitenet.few.arms import Arm, Crystals, Model, check_arrays, predict_arm
 from sitenet.few.descriptors import BONDS, COMPOSITION, describe, names
-from sitenet.few.encoders import Encoder, read_encoder, write_encoder
+from sitenet.few.encoders import (
+    Encoder,
+    Stores,
+    read_encoder,
+    stores_of,
+    write_encoder,
+)
 from sitenet.few.files import ARRAYS, DESCRIPTION, ENCODERS
 from sitenet.few.linear import standard, standardised
 from sitenet.few.networks import Network, few_label_training
@@ -23,14 +30,14 @@ from sitenet.files import atomic_path, read_json, write_json
 from sitenet.model.description import MOST_BYTES, UnusableModel
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
-from sitenet.shards.store import CrystalStore
+from sitenet.shards.guarded import Kinds
 from sitenet.structure.elements import symbols
 from sitenet.structure.formula import reduced_formula
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Applied(NamedTuple):
@@ -55,31 +62,36 @@ class Member:
 class Fit:
     """What was chosen, trained on all labels, and what is known of its errors.
 
-    about: label, features, positive, report: plain values. residuals (n,) and spread (n,) or None:
-    of the nested cross-validation. scale: of descriptors, for the distance from the training set.
+    about: label, positive, report: plain values. kinds: how crystals are featurised. residuals (n,)
+    and spread (n,) or None: of the nested cross-validation. scale: of descriptors, for the distance
+    from the training set.
     """
 
     about: Mapping[str, Any]
     members: Sequence[Member]
     encoders: Sequence[Encoder]
+    kinds: Kinds
     residuals: Float = field(repr=False)
     spread: Float | None = field(repr=False)
     scale: Mapping[str, NDArray] = field(repr=False)
     known: TrainingSet = field(repr=False)
 
-    @property
-    def features(self) -> FeatureSettings:
-        """How crystals are featurised."""
-        return FeatureSettings.from_untrusted(self.about["features"])
-
-    def apply(self, crystals: Sequence[MergedCrystal], store: CrystalStore | None) -> Applied:
-        """Predict crystals; those without descriptors have NaN and a problem."""
-        described = describe(crystals)
+    def apply(
+        self, crystals: Sequence[tuple[MergedCrystal, ...]], device: torch.device | str = "cpu"
+    ) -> Applied:
+        """Predict crystals of all kinds; those without descriptors have NaN and a problem."""
+        first = [one[0] for one in crystals]
+        described = describe(first)
         sound = np.flatnonzero([not problem for problem in described.problems])
         prediction, spread = np.full((2, len(crystals)), np.nan)
         vectors = np.zeros((len(crystals), len(self.scale["shift"])), np.float32)
         if len(sound):
-            table = crystals_of(crystals, described.groups, self.encoders, store)
+            networks = any(one.arm.network for one in self.members)
+            names = [str(k) for k in range(len(crystals))]
+            stores: Stores = {}
+            if self.encoders or networks:
+                stores = stores_of(names, crystals, self.kinds, device)
+            table = crystals_of(first, described.groups, self.encoders, stores)
             values = np.stack(
                 [predict_arm(one.arm, one.arrays, table, sound) for one in self.members]
             )
@@ -100,13 +112,13 @@ def crystals_of(
     crystals: Sequence[MergedCrystal],
     groups: Mapping[str, Float],
     encoders: Sequence[Encoder],
-    store: CrystalStore | None,
+    stores: Stores,
 ) -> Crystals:
     """Crystals as arms see them, with the vectors of encoders among their groups."""
-    vectors = {one.name: one.vectors(store) for one in encoders if store is not None}
+    vectors = {one.name: one.vectors(stores) for one in encoders}
     formulas = np.array([reduced_formula(crystal.numbers) for crystal in crystals], dtype=object)
     n_sites = np.array([len(crystal.numbers) for crystal in crystals])
-    return Crystals({**groups, **vectors}, formulas, n_sites, store)
+    return Crystals({**groups, **vectors}, formulas, n_sites, stores)
 
 
 def places(scale: Mapping[str, NDArray], groups: Mapping[str, Float], rows: Int) -> NDArray:
@@ -148,19 +160,22 @@ def write_fit(fit: Fit, folder: Path) -> None:
     with atomic_path(folder / ARRAYS) as temporary:
         temporary.write_bytes(save(tensors))
     for number, encoder in enumerate(fit.encoders):
-        write_encoder(encoder, folder / ENCODERS / str(number), fit.features)
+        write_encoder(encoder, folder / ENCODERS / str(number))
     write_json(folder / DESCRIPTION, {
         "format": FORMAT,
         **fit.about,
         "elements": [symbols()[z] for z in sorted(fit.known.elements)],
-        "arms": [_as_json(one) for one in fit.members],
+        "kinds": [kind.to_dict() for kind in fit.kinds],
+        "arms": [_as_json(one, fit.kinds) for one in fit.members],
         "encoders": [{"name": one.name, "source": one.source} for one in fit.encoders],
     })  # fmt: skip
 
 
-def _as_json(member: Member) -> dict[str, Any]:
-    arm = member.arm
-    network = None if arm.network is None else arm.network.settings.to_dict()
+def _as_json(member: Member, kinds: Kinds) -> dict[str, Any]:
+    arm, network = member.arm, None
+    if arm.network is not None:
+        kind = kinds.index(arm.network.features)
+        network = {"settings": arm.network.settings.to_dict(), "kind": kind}
     return {"model": arm.model, "groups": list(arm.groups), "ln": arm.ln, "source": arm.source,
             "weight": member.weight, "network": network}  # fmt: skip
 
@@ -195,12 +210,15 @@ def _made(about: Any, tensors: Mapping[str, NDArray], encoders: list[Encoder]) -
     widths = {name: len(labels) for name, labels in names().items()}
     for encoder in encoders:
         widths[encoder.name] = encoder.network.crystal_width + encoder.network.local_width
+    kinds = tuple(FeatureSettings.from_untrusted(one) for one in about["kinds"])
+    if not kinds or not {one.features for one in encoders} <= set(kinds):
+        raise ValueError("an encoder reads crystals as no other part of it does")
     members = []
     for number, one in enumerate(about["arms"]):
         start = f"arm{number}."
         arrays = {name.removeprefix(start): x for name, x in tensors.items()
                   if name.startswith(start)}  # fmt: skip
-        arm = _arm(one, widths)
+        arm = _arm(one, widths, kinds)
         check_arrays(arm, arrays, sum(widths[name] for name in arm.groups))
         members.append(Member(arm, float(one["weight"]), arrays))
     if not members or abs(sum(one.weight for one in members) - 1) > 1e-6:
@@ -213,18 +231,17 @@ def _made(about: Any, tensors: Mapping[str, NDArray], encoders: list[Encoder]) -
         dict(zip(map(str, range(len(residuals))), residuals.tolist(), strict=True)),
         tensors["vectors"], tensors["distances"],
     )  # fmt: skip
-    FeatureSettings.from_untrusted(about["features"])
     str(about["label"]["unit"] + about["label"]["column"])
-    return Fit(about, members, encoders, residuals, tensors.get("spread"), scale, known)
+    return Fit(about, members, encoders, kinds, residuals, tensors.get("spread"), scale, known)
 
 
-def _arm(one: Mapping[str, Any], widths: Mapping[str, int]) -> Arm:
+def _arm(one: Mapping[str, Any], widths: Mapping[str, int], kinds: Kinds) -> Arm:
     if one["model"] not in get_args(Model) or not set(one["groups"]) <= set(widths):
         raise ValueError(f"an arm is {one['model']!r:.40} on {one['groups']!r:.80}")
     network = None
     if one["model"] == "network":
-        settings = ModelSettings.from_untrusted(one["network"])
-        network = Network(settings, few_label_training(1, 1))
+        settings = ModelSettings.from_untrusted(one["network"]["settings"])
+        network = Network(settings, few_label_training(1, 1), kinds[int(one["network"]["kind"])])
     return Arm(one["model"], tuple(one["groups"]), bool(one["ln"]), str(one["source"]), network)
 
 

@@ -3,6 +3,7 @@
 Mistakes are reported with the name of the option and what is allowed there, all at once.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -22,6 +23,11 @@ from sitenet.options.validation import mistakes, with_defaults, with_text_read
 
 ENCODER = "encoder"
 """The variant that trains the encoder of Deep InfoMax with labels; no other may have its name."""
+
+RUN_NAME = re.compile(
+    r"(?P<dataset>[\w-]+)/n(?P<n>\d+)/(?P<task>[\w-]+)/(?P<variant>[\w-]+)/seed(?P<seed>\d+)"
+)
+"""A run of the configuration, as its folder in `results` is called."""
 
 FOLDERS = (
     "encoders", "few_labels", "figures", "maps", "representation", "tables", "transfer", "tuning",
@@ -94,6 +100,12 @@ def _in_datasets(config: Configuration) -> Iterator[str]:
                 f"datasets.{name}.split.folds: a split of kind {split.kind} is given, not drawn; "
                 "take grouped, prototype or random, or null"
             )
+        for other in split.hold_out:
+            if other == name:
+                yield f"datasets.{name}.split.hold_out: a data set cannot hold out itself"
+            elif other not in config.datasets:
+                where = f"datasets.{name}.split.hold_out"
+                yield _no_such(where, other, "data sets", config.datasets)
         listed = isinstance(source, TableSource) and source.ids is not None
         extra = source.extra if isinstance(source, TableSource | CifFolderSource) else ()
         if isinstance(source, PrototypesSource) and (split.train_size or 0) >= source.crystals:
@@ -177,12 +189,38 @@ def _in_few_labels(section: InfoMaxSection) -> Iterator[str]:
 
 
 def _in_curves(config: Configuration) -> Iterator[str]:
+    counts, masks = config.few_labels.label_counts, config.few_labels.masks
+    if len(masks) not in (1, len(counts)):
+        yield (
+            f"few_labels.masks has {len(masks)} numbers for {len(counts)} label_counts: give one "
+            "for each, or one for all"
+        )
     names = [experiment.name for experiment in config.few_labels.experiments]
     for number, experiment in enumerate(config.few_labels.experiments):
         where = f"few_labels.experiments[{number}]"
         if experiment.name in names[:number]:
             yield f"{where}.name: {experiment.name!r} is there twice"
         yield from _no_task(config, where, "task", experiment.dataset, experiment.task)
+        for encoder in experiment.encoders:
+            yield from _in_encoder(config, where, encoder)
+
+
+def _in_encoder(config: Configuration, where: str, encoder: str) -> Iterator[str]:
+    """Of the name or path of an encoder in the list `encoders` of a section."""
+    if run := RUN_NAME.fullmatch(encoder):
+        dataset, task, variant = run["dataset"], run["task"], run["variant"]
+        if dataset not in config.datasets:
+            yield _no_such(f"{where}.encoders", dataset, "data sets", config.datasets)
+        else:
+            yield from _no_task(config, where, "encoders", dataset, task)
+        if variant not in (*config.variants, ENCODER):
+            yield _no_such(f"{where}.encoders", variant, "variants", config.variants)
+    elif not encoder.endswith(WEIGHTS) and encoder not in config.infomax.pretrainings:
+        yield (
+            f"{where}.encoders: {encoder!r} is no pre-training "
+            f"({', '.join(config.infomax.pretrainings) or 'there are none'}), no run "
+            f"(DATASET/nN/TASK/VARIANT/seedS) and no path of a model{WEIGHTS}"
+        )
 
 
 def _in_encoders(config: Configuration) -> Iterator[str]:
@@ -196,10 +234,7 @@ def _in_encoders(config: Configuration) -> Iterator[str]:
         )
     for name, kind in section.kinds.items():
         for encoder in kind.encoders:
-            if encoder not in config.infomax.pretrainings and not encoder.endswith(WEIGHTS):
-                known = config.infomax.pretrainings
-                where = f"encoders.kinds.{name}.encoders"
-                yield f"{_no_such(where, encoder, 'pre-trainings', known)}; or give a {WEIGHTS}"
+            yield from _in_encoder(config, f"encoders.kinds.{name}", encoder)
 
 
 def _in_tuning(config: Configuration) -> Iterator[str]:

@@ -23,6 +23,12 @@ class FitSettings(Options):
         not_empty=True,
         unique=True,
     )
+    vector_arms: tuple[Arms, ...] = option(
+        ("ridge", "gp"),
+        "Those of `arms` that are tried on vectors of encoders, by themselves and with all "
+        "descriptors beside. Trees look at one column at a time, of which vectors have hundreds.",
+        unique=True,
+    )
     epochs: int = option(40, "Largest number of epochs of a `network`.", at_least=1)
     seed: int = option(0, "Seed of folds, trees and networks.", at_least=0, at_most=LARGEST_SEED)
 
@@ -39,8 +45,9 @@ class FewLabelsExperiment(Options):
     )
     encoders: tuple[str, ...] = option(
         (),
-        "Paths of trained models whose vectors are tried too. They must not have seen the test "
-        "crystals' formulas.",
+        "Trained models whose vectors are tried too: names of pre-trainings, runs as "
+        "`DATASET/nN/TASK/VARIANT/seedS`, or paths of weights. Formulas of test crystals are left "
+        "out of pre-trainings and runs; those of labelled ones by `hold_out` of their data.",
         unique=True,
     )
 
@@ -57,7 +64,12 @@ class FewLabelsSection(FitSettings):
         not_empty=True,
         unique=True,
     )
-    masks: int = option(5, "Draws of the labels for each number of labels.", at_least=1)
+    masks: tuple[int, ...] = option(
+        (5,),
+        "Draws of the labels for each of `label_counts`; one number for all of them.",
+        at_least=1,
+        not_empty=True,
+    )
     fit_labels: int = option(
         1000,
         "Largest number of labels that the saved model of an experiment is chosen and trained by, "

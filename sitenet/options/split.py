@@ -47,6 +47,12 @@ class SplitSettings(Options):
     )
     fold: int = option(0, "Number of the Matbench fold (`matbench`).", at_least=0, at_most=4)
     column: str = option("split", "Column with the part of each crystal (`column`).")
+    hold_out: tuple[str, ...] = option(
+        (),
+        "Names of other data sets: crystals with a formula of theirs are in no part, so that what "
+        "is trained here may be used for them. Ids mean nothing in another data set.",
+        unique=True,
+    )
     train_size: int | None = option(
         None,
         "Number of training crystals that are kept, drawn by the seed; null keeps all.",

@@ -123,6 +123,11 @@ class DataSet:
         """The table of structure types, if they decide the split."""
         return [self.baseline_features] if self.split_options["kind"] == "prototype" else []
 
+    @property
+    def held_out_structures(self) -> list[str]:
+        """Tables of structures whose formulas are in no part of its splits."""
+        return [paths.STRUCTURES.format(dataset=name) for name in self.split_options["hold_out"]]
+
     def baselines(self, task: str) -> str:
         """Errors of the baselines of all runs of a task."""
         return paths.BASELINES.format(dataset=self.name, task=task)

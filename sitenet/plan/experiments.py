@@ -48,6 +48,10 @@ class Experiment:
         return self.crystals.n
 
     @property
+    def structures(self) -> str:
+        return self.crystals.dataset.structures
+
+    @property
     def labels(self) -> str:
         return self.crystals.dataset.labels(self.task)
 

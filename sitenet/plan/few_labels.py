@@ -11,11 +11,15 @@ from sitenet.plan.names import Options
 
 @dataclass(frozen=True)
 class FewLabels:
-    """A task to learn from few labels; `options` of the experiment, `section` of all of them."""
+    """A task to learn from few labels; `options` of the experiment, `section` of all of them.
+
+    weights: of its encoders.
+    """
 
     name: str
     dataset: DataSet
     task: str
+    weights: tuple[Path, ...]
     options: Options = field(repr=False, compare=False)
     section: Options = field(repr=False, compare=False)
 
@@ -36,6 +40,12 @@ class FewLabels:
         return str(self.dataset.task(self.task)["unit"])
 
     @property
+    def largest(self) -> float | None:
+        """Labels above this are not used."""
+        largest: float | None = self.options["largest"]
+        return largest
+
+    @property
     def curve(self) -> str:
         """Errors of all arms by number of labels."""
         return paths.LEARNING_CURVE.format(experiment=self.name)
@@ -48,28 +58,25 @@ class FewLabels:
     @property
     def encoders(self) -> list[str]:
         """Weights and descriptions of the encoders."""
-        weights = [Path(path) for path in self.options["encoders"]]
-        return [str(path) for one in weights for path in (one, one.with_suffix(".json"))]
+        return [str(path) for one in self.weights for path in (one, one.with_suffix(".json"))]
 
     @property
     def fitted(self) -> dict[str, Any]:
         """What decides how arms are fitted."""
-        return {name: self.section[name] for name in ("arms", "epochs", "seed")}
+        return {name: self.section[name] for name in ("arms", "vector_arms", "epochs", "seed")}
 
     @property
-    def draws(self) -> dict[str, Any]:
-        """What decides the learning curve, other than its data and arms."""
-        return {
-            "label_counts": list(self.section["label_counts"]),
-            "masks": self.section["masks"],
-            "largest": self.options["largest"],
-        }
+    def draws(self) -> list[list[int]]:
+        """Number of labels and number of the draw, of each draw of the learning curve."""
+        counts, masks = self.section["label_counts"], self.section["masks"]
+        each = masks * len(counts) if len(masks) == 1 else masks
+        pairs = zip(counts, each, strict=True)
+        return [[count, mask] for count, number in pairs for mask in range(number)]
 
     @property
     def saved(self) -> dict[str, Any]:
         """What decides the saved model, other than its data and arms."""
         return {
             "fit_labels": self.section["fit_labels"],
-            "largest": self.options["largest"],
             "column": self.dataset.task(self.task)["column"],
         }

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sitenet.options.config import ENCODER
+from sitenet.options.config import ENCODER, RUN_NAME
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.encoders import ComparedEncoder, ComparedTask
@@ -66,21 +66,23 @@ class Plan:
     def run_tested(self, dataset: str, n: str | int, task: str, variant: str) -> Tested:
         """What the encoders of the runs of a setting are used for."""
         setting = self.setting(dataset, n, task, variant)
-        folder = setting.folder
         used = [e for e in self.experiments if e.supervised and e.supervised.setting == setting]
-        compared = any(Path(one.weights).parents[1] == Path(folder) for one in self.compared)
-        return self._tested(used, compared)
+        return self._tested(used, Path(setting.folder))
 
     def pretraining_tested(self, pretraining: str) -> Tested:
         """What a pre-training is used for."""
         own = self.pretraining(pretraining)
         used = [e for e in self.experiments if own in (e.pretraining, e.ablation)]
-        return self._tested(used, any(one.weights == own.weights for one in self.compared))
+        return self._tested(used, Path(own.weights).parent)
 
-    def _tested(self, experiments: list[Experiment], compared: bool) -> Tested:
-        """Tests of some experiments and, if the encoder is `compared`, of the comparison."""
+    def _tested(self, experiments: list[Experiment], folder: Path) -> Tested:
+        """Tests of some experiments, of those on few labels and of the comparison of encoders.
+
+        The last two if they use an encoder in `folder`.
+        """
         tests = [(one.crystals.dataset, one.task) for one in experiments]
-        if compared:
+        tests += [(one.dataset, one.task) for one in self._learned_from(folder)]
+        if any(folder in Path(one.weights).parents for one in self.compared):
             tests += [(one.dataset, one.task) for one in self.compared_tasks]
         return Tested(tuple(dict.fromkeys(tests)))
 
@@ -235,18 +237,22 @@ class Plan:
         """Experiments of the section `few_labels`."""
         section = self.config["few_labels"]
         return [
-            FewLabels(one["name"], self.dataset(one["dataset"]), one["task"], one, section)
+            FewLabels(
+                one["name"],
+                self.dataset(one["dataset"]),
+                one["task"],
+                tuple(self._weights(encoder) for encoder in one["encoders"]),
+                one,
+                section,
+            )
             for one in section["experiments"]
         ]
 
     @cached_property
     def compared(self) -> list[ComparedEncoder]:
         """All encoders of the section `encoders`."""
-        pretrainings = self._infomax["pretrainings"]
         return [
-            ComparedEncoder(
-                kind, number, self.pretraining(one).weights if one in pretrainings else one
-            )
+            ComparedEncoder(kind, number, str(self._weights(one)))
             for kind, options in self.config["encoders"]["kinds"].items()
             for number, one in enumerate(options["encoders"])
         ]
@@ -315,6 +321,18 @@ class Plan:
             figure=options["figure"],
             infomax=self._infomax,
         )
+
+    def _learned_from(self, folder: Path) -> list[FewLabels]:
+        """Experiments on few labels with an encoder of a folder."""
+        return [one for one in self.learned if any(folder in w.parents for w in one.weights)]
+
+    def _weights(self, encoder: str) -> Path:
+        """Of a pre-training or run of the configuration, or a path as it is."""
+        if encoder in self._infomax["pretrainings"]:
+            return Path(self.pretraining(encoder).weights)
+        if run := RUN_NAME.fullmatch(encoder):
+            return Path(self.run(**run.groupdict()).file("model.safetensors"))
+        return Path(encoder)
 
     def _shown_in(self, figure: str) -> Experiments:
         return Experiments(one for one in self.experiments if one.figure == figure)

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
-CHOSEN, STACK, MEAN = "chosen", "stack", "mean"
+CHOSEN, WITHOUT, STACK, MEAN = "chosen", "chosen without encoders", "stack", "mean"
 """Rows of a learning curve that are no single arm of a model."""
 
 MODELS = {
@@ -76,7 +76,8 @@ def summary(errors: pd.DataFrame) -> pd.DataFrame:
     """Errors of each arm and number of labels over the draws, the choice first.
 
     labels, arm, median, mean, lowest and highest test error, chosen (share of the draws in which
-    the arm won), ratio (median of its error over that of the choice in the same draw).
+    the arm won), ratio (median of its error over that of the choice in the same draw), coverage (of
+    the choice: share of the test crystals in its intervals of 90 %).
     """
     rows = []
     for labels, group in errors.groupby("labels", sort=True):
@@ -93,6 +94,7 @@ def summary(errors: pd.DataFrame) -> pd.DataFrame:
                 "highest": values.max(),
                 "chosen": 1.0 if arm == CHOSEN else float((winners == arm).mean()),
                 "ratio": float((values / by_mask[CHOSEN]).median()),
+                "coverage": group.coverage[group.arm == arm].mean(),
             })  # fmt: skip
     table = pd.DataFrame(rows)
     order = np.lexsort((table["median"], table.arm != CHOSEN, table.labels))
@@ -103,6 +105,8 @@ def _look(arm: str) -> dict:
     """Colour, line and width of an arm."""
     if arm == CHOSEN:
         return {"color": style.BLACK, "linewidth": 2.2, "marker": "o", "markersize": 4, "zorder": 5}
+    if arm == WITHOUT:
+        return {"color": style.BLACK, "linewidth": 1.4, "linestyle": OTHER, "zorder": 4.5}
     if arm == STACK:
         return {"color": style.BLUE, "linewidth": 1.4, "zorder": 4}
     if arm == MEAN:
@@ -112,7 +116,7 @@ def _look(arm: str) -> dict:
 
 
 def _legend(names: set[str]) -> list[Line2D]:
-    shown = {CHOSEN: "chosen", STACK: "stack", MEAN: "mean of the labels"}
+    shown = {CHOSEN: "chosen", WITHOUT: WITHOUT, STACK: "stack", MEAN: "mean of the labels"}
     lines = [Line2D([], [], label=text, **_look(arm)) for arm, text in shown.items()
              if arm in names]  # fmt: skip
     models = {name.partition(":")[0] for name in names}

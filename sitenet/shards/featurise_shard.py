@@ -2,20 +2,18 @@
 
 import csv
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
-from sitenet.crystal.featurise import featurise
 from sitenet.files import atomic_path
-from sitenet.guard import Failure, check_accounts, guarded_map
+from sitenet.guard import Failure, check_accounts
 from sitenet.options.features import FeatureSettings
 from sitenet.options.limits import LIMITS, LimitSettings
 from sitenet.parallel import chunked
 from sitenet.progress import Progress, log
+from sitenet.shards.guarded import featurised
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.sources.rejection_limit import failed_list, too_many_rejected
 from sitenet.sources.structure_table import iter_crystals
-from sitenet.structure.rejection import RejectedCrystal
 from sitenet.tables import row_count
 
 ROW_GROUP = 1000  # crystals; bounds the memory of writer and reader
@@ -45,7 +43,6 @@ def build_shard(
     first, last = part * rows // parts, (part + 1) * rows // parts
     label = f"featurising {structures.parent.name} N={settings.n_atoms} part {part + 1}/{parts}"
     progress = Progress(last - first, label, "crystals")
-    work = partial(featurise, settings=settings)
     crystals = iter_crystals(structures, first, last)
     written = uncharged = 0
     dropped: Counter[str] = Counter()
@@ -58,11 +55,10 @@ def build_shard(
     ):
         table = csv.writer(listing)
         table.writerow(["id", "reason"])
-        outcomes = guarded_map(work, crystals, workers, limits.seconds, limits.memory_gib,
-                               RejectedCrystal)  # fmt: skip
+        outcomes = featurised(crystals, (settings,), workers, limits)
         for group in chunked(progress.counting(outcomes), ROW_GROUP):
             failures = [(name, one.reason) for name, one in group if isinstance(one, Failure)]
-            kept = [(name, one) for name, one in group if not isinstance(one, Failure)]
+            kept = [(name, one[0]) for name, one in group if not isinstance(one, Failure)]
             table.writerows(failures)
             dropped.update(reason for _, reason in failures)
             written += len(kept)

@@ -1,6 +1,6 @@
 """Division of the crystals of a data set into training, validation and test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sitenet.options.split import SplitSettings
 from sitenet.progress import log
 from sitenet.sources.structure_table import read_structures, rows_offered
 from sitenet.splits.groups import Array, drawn_groups, folds_of_groups, share_of
+from sitenet.splits.held_out import formulas
 from sitenet.splits.label_checks import label_warnings, size_warnings
 from sitenet.splits.look_alikes import look_alikes
 from sitenet.splits.parts import PARTS, write_parts
@@ -50,6 +51,7 @@ def make_split(
     out_report: Path,
     *,
     features: Path | None = None,
+    held_out: Sequence[Path] = (),
     fold: int = 0,
     output: Output = "linear",
 ) -> None:
@@ -68,6 +70,7 @@ def make_split(
         out_report: JSON file to write: counts and fractions of the parts, shared formulas, and
             warnings about the labels.
         features: table with the structure type of each crystal, for the kind prototype.
+        held_out: tables of structures; crystals with a formula of these are in no part.
         fold: which of `settings.folds` equal parts is for testing; the next is for validation.
         output: that of the task.
 
@@ -82,10 +85,18 @@ def make_split(
         raise SplitError(f"no crystal in {labels} has a value of {task}")
     crystals = Crystals(labels, features, table, labelled, task, fold)
     parts = KINDS[settings.kind](crystals, settings)
+    known = {formula for path in held_out for formula in formulas(path).values()}
+    out = table.formula.isin(known).to_numpy()
+    parts[out] = ""
     if settings.train_size is not None:
         _limit(parts, labelled, settings)
     table = table.assign(split=parts)[labelled & (parts != "")]
-    report = split_report(table, task, settings)
+    report = {**split_report(table, task, settings), "held_out": int((out & labelled).sum())}
+    if held_out:
+        log.info(
+            f"split of {task}: {report['held_out']:,} of {labelled.sum():,} crystals held out, "
+            f"since they have a formula of {' or '.join(settings.hold_out)}"
+        )
     _check(report, task, settings)
     report["warnings"] = label_warnings(
         table.id.to_numpy(), table[task].to_numpy(), output, look_alikes(structures, table.id)
@@ -128,7 +139,7 @@ def split_report(table: pd.DataFrame, task: str, settings: SplitSettings) -> dic
         "seed": settings.seed,
         "folds": settings.folds,
         "counts": counts,
-        "fractions": {part: round(n / len(table), 6) for part, n in counts.items()},
+        "fractions": {part: round(n / max(len(table), 1), 6) for part, n in counts.items()},
         "shared": shared,
     }
 
@@ -138,7 +149,7 @@ def _check(report: dict[str, Any], task: str, settings: SplitSettings) -> None:
         raise SplitError(
             f"the {settings.kind} split of {task} has no crystals in {' and '.join(empty)} "
             f"(of {sum(report['counts'].values())} with a label): change the shares or the seed, "
-            "or use more crystals"
+            "or use more crystals" + (", or hold out fewer" if report["held_out"] else "")
         )
     for pair, shared in report["shared"].items():
         if shared["ids"]:

@@ -5,6 +5,7 @@ import pytest
 
 from sitenet.few.arms import Arm, Crystals, with_logarithms
 from sitenet.few.choice import STACK, choose
+from sitenet.few.curves import coverage
 from sitenet.few.nested import folds_of, nested
 
 ARMS = [Arm("mean"), Arm("ridge", ("a",)), Arm("ridge", ("a",), ln=True), Arm("gp", ("a",))]
@@ -71,3 +72,16 @@ def test_processes_change_no_digit() -> None:
     crystals, label = table()
     one, two = (nested(ARMS, crystals, label, seed=1, workers=k) for k in (1, 2))
     np.testing.assert_array_equal(one.honest, two.honest)
+
+
+def test_intervals_hold_what_they_promise_and_no_more() -> None:
+    random = np.random.default_rng(0)
+    label, truth = random.normal(size=300), random.normal(size=3000)
+    errors = [random.normal(size=(4, n)) * [[9.0], [1.0], [9.0], [1.1]] for n in (300, 3000)]
+    known, asked = label + errors[0], truth + errors[1]
+    choice = choose(ARMS, known, label, np.arange(300) % 5)
+    assert len(choice.weights) > 1
+    assert coverage(choice, known, label, asked, truth) == pytest.approx(0.9, abs=0.03)
+    assert coverage(choice, known, label, asked, truth + 9) < 0.01
+    alone = choice._replace(weights={1: 1.0})
+    assert coverage(alone, known, label, asked, truth) == pytest.approx(0.9, abs=0.03)

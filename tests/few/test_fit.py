@@ -1,26 +1,39 @@
 """`sitenet fit`: from a table of labels and CIF files to predictions."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from few_label_salts import MODEL
 from salt_cif import salt
 
 from sitenet import Predictor
 from sitenet.cli import main
-from sitenet.few import curves
+from sitenet.few import curves, kept
+from sitenet.few.arms import Arm, fit_arm, predict_arm
 from sitenet.few.curves import Draw, write_curve
-from sitenet.few.encoders import features_of
+from sitenet.few.encoders import kinds_of, load_encoders
 from sitenet.few.fit import fit_few_labels, prepare
+from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
-from sitenet.few.networks import Network, few_label_training
-from sitenet.few.saving import read_fit
+from sitenet.few.nested import nested
+from sitenet.few.networks import few_label_training
+from sitenet.few.saving import Member, read_fit, write_fit
 from sitenet.model.description import UnusableModel
+from sitenet.model.saving import save_model
+from sitenet.model.sitenet import SiteNet
+from sitenet.options.features import FeatureSettings
 from sitenet.options.few_labels import FitSettings
 from sitenet.plots.few_labels import draw_few_labels
+from sitenet.shards.guarded import in_kinds
 from sitenet.splits.parts import Parts
+from sitenet.structure.cif import read_cif
 
 CATIONS = {"Li": 0.76, "Na": 1.02, "K": 1.38, "Rb": 1.52, "Cs": 1.67, "Ag": 1.15, "Tl": 1.5}
 ANIONS = {"F": 1.33, "Cl": 1.81, "Br": 1.96, "I": 2.2}
@@ -30,7 +43,7 @@ EDGES = {(c, a): 2 * (r + s) for c, r in CATIONS.items() for a, s in ANIONS.item
 
 def arguments(*more: str) -> list[str]:
     return ["fit", "labels.csv", "--cifs", "cifs", "--unit", "A", "--arms", "ridge", "gp",
-            "--workers", "1", *more]  # fmt: skip
+            "--workers", "1", "--encoder", "none", *more]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +56,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (path / f"cifs/{cation}{anion}.cif").write_text(salt(cation, anion, edge))
         lines.append(f"{cation}{anion},{edge}")
     (path / "cifs/broken.cif").write_text("data_x\n")
-    lines[1], lines[2] = "LiF,many", "LiCl,"
-    lines += ["absent,3", "broken,4", "NaF,99"]
+    lines[1], lines[2], lines[3] = "LiF,many", "LiCl,", 'LiBr,"1,234"'
+    shared = salt("Cs", "I", 7.7).replace("Cs0 0.000000000000 0.000000000000 0.000000000000 1",
+                                          "Cs0 0 0 0 0.5\nK K9 0 0 0 0.5")  # fmt: skip
+    (path / "cifs/shared.cif").write_text(shared)
+    lines += ["absent,3", "broken,4", "NaF,99", f"KF,{EDGES['K', 'F']}", "LiI.cif,3 eV", "shared,2"]
     (path / "labels.csv").write_text("\n".join(lines) + "\n")
     return path
 
@@ -60,8 +76,14 @@ def fitted(folder: Path) -> Path:
 
 def test_refused_labels_have_reasons(fitted: Path) -> None:
     found = pd.read_csv(fitted / "refused.csv").set_index("id").reason
-    assert set(found.index) == {"LiF", "LiCl", "absent", "broken", "NaF"}
+    assert set(found.index) == {
+        "LiF", "LiCl", "LiBr", "LiI", "absent", "broken", "shared", "NaF", "KF",
+    }  # fmt: skip
     assert "'many' is not a number" in found["LiF"]
+    assert "'1,234' is not a number" in found["LiBr"]
+    assert "several rows, which differ" in " ".join(found[["LiI"]])
+    assert "several atoms" in found["shared"]
+    assert found["KF"] == "a second row of labels"
     assert "no value" in found["LiCl"]
     assert "no such CIF" in found["absent"]
     assert "differ" in " ".join(found[["NaF"]])
@@ -104,7 +126,7 @@ def test_what_is_saved_predicts_new_crystals(
         predictor.embed("a.cif")
     with pytest.raises(ValueError, match="no attention"):
         predictor.explain("a.cif", tmp_path)
-    assert predictor.info()["labels"] == 25
+    assert predictor.info()["labels"] == 23
     assert main(["info", str(fitted)]) == 0
 
 
@@ -122,7 +144,8 @@ def test_damaged_fits_are_told(fitted: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((fitted / name).read_bytes())
     read_fit(tmp_path)
     content = json.loads((tmp_path / "fit.json").read_text())
-    for change in ({"format": 7}, {"arms": []}, {"features": {"n_atoms": "x"}}, {"elements": ["Q"]},
+    for change in ({"format": 7}, {"arms": []}, {"kinds": [{"n_atoms": "x"}]}, {"elements": ["Q"]},
+                   {"kinds": []},
                    {"arms": [{**content["arms"][0], "model": "pickle"}]}):  # fmt: skip
         (tmp_path / "fit.json").write_text(json.dumps({**content, **change}))
         with pytest.raises(UnusableModel, match="sitenet fit"):
@@ -136,7 +159,13 @@ def test_damaged_fits_are_told(fitted: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "more", "message"),
     [
-        ("file,a,b\nLiF,1,2\n", [], "--label"),
+        ("file,a,b\nLiF,1,2\n", [], "has the columns file, a, b: say with --label which one"),
+        ("file,a,a\nLiF,1,2\n", ["--label", "a"], "'a'"),
+        ("file;a\nLiF;1\n", [], "is it separated by ';'? It must be by commas"),
+        ("file\nLiF\n", [], "has only the column file, and none with labels"),
+        ("", [], "has no columns, and none with labels"),
+        ("file,a\n", [], "30 x no row in own.csv"),
+        ("file,a\n" + "".join(f"{c}{a},3\n" for c, a in EDGES), [], "all 28 labels are 3: there"),
         ("file,a\nNaCl,1\nNaF,2\n", [], "too few"),
         ("file,a\nNaCl,x\n", [], "name another with --label"),
         ("file,a\nNaCl,1\n", ["--label", "c"], "no column 'c'"),
@@ -156,36 +185,90 @@ def test_tables_that_cannot_be_used(
 @pytest.fixture(scope="module")
 def salts(fitted: Path) -> Labelled:
     """The same crystals in memory."""
-    from sitenet.crystal.featurise import featurise
-    from sitenet.structure.cif import read_cif
-
-    features = features_of([])
-    crystals = [featurise(read_cif(salt(*pair, edge)), features) for pair, edge in EDGES.items()]
+    kinds = kinds_of([])
+    crystals = [in_kinds(read_cif(salt(*pair, edge)), kinds) for pair, edge in EDGES.items()]
     return Labelled(["".join(pair) for pair in EDGES], crystals, np.array(list(EDGES.values())))
+
+
+def killed_at(draw: Draw) -> Callable:
+    original = curves.errors_of_draw
+
+    def interrupted(*given: object) -> list:
+        if given[-1] == draw:
+            raise KeyboardInterrupt
+        return original(*given)
+
+    return interrupted
+
+
+def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keys of the arms that are trained from now on."""
+    keys: list[str] = []
+    original = kept.fit_arm
+
+    def counted(arm: Arm, *given: Any) -> dict:
+        keys.append(arm.key)
+        return original(arm, *given)
+
+    monkeypatch.setattr(kept, "fit_arm", counted)
+    return keys
+
+
+def test_a_killed_fit_goes_on_unless_something_changed(
+    salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = prepare(salts, kinds_of([]), [], FitSettings(arms=("ridge", "gp")))
+    folder, fitted = tmp_path / "kept", count_fits(monkeypatch)
+    crystals, arms = ready.table, ready.arms
+    first = nested(arms, crystals, ready.label, 0, kept=Kept(folder))
+    assert len(fitted) == 30 * len(arms)
+    files = sorted(folder.iterdir())
+    for lost in (files[0], files[70]):
+        lost.unlink()
+    files[5].write_bytes(files[5].read_bytes()[:-3])  # of a disk that was full
+    fitted.clear()
+    again = nested(arms, crystals, ready.label, 0, kept=Kept(folder))
+    np.testing.assert_array_equal(again.honest, first.honest)
+    assert len(fitted) == 3
+    fitted.clear()
+    nested(arms, crystals, ready.label + np.arange(28) * 1e-9, 0, kept=Kept(folder))
+    assert len(fitted) == 30 * len(arms)
+    fitted.clear()
+    nested([*arms, Arm("ridge", ("bonds",), ln=True)], crystals, ready.label, 0, kept=Kept(folder))
+    assert set(fitted) == {"ridge:bonds"}
+    assert len(fitted) == 30
+    fitted.clear()
+    monkeypatch.setattr(kept, "_code", lambda whole: "changed")
+    nested(arms[:1], crystals, ready.label, 0, kept=Kept(folder))
+    assert len(fitted) == 30
 
 
 def test_a_curve_continues_and_is_drawn(
     salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = FitSettings(arms=("ridge",))
-    ready = prepare(salts, [], [], settings)
+    ready = prepare(salts, kinds_of([]), [], settings)
     parts = {name: "test" if k % 4 == 0 else "train" for k, name in enumerate(ready.ids)}
+    folder = tmp_path / "kept"
     draws, out = [Draw(20, 0), Draw(21, 0), Draw(20, 1)], tmp_path / "a" / "curve.parquet"
     split = Parts(tmp_path / "split.csv", parts)
-    write_curve(ready, split, draws, 0, tmp_path / "kept", out)
+    write_curve(ready, split, draws, 0, folder, out)
     whole = pd.read_parquet(out)
     chosen = whole[(whole.arm == "chosen") & (whole.labels == 20)]
     mean = whole[(whole.arm == "mean") & (whole.labels == 20)]
     assert (chosen.test_mae.to_numpy() < 0.4 * mean.test_mae.to_numpy()).all()
     assert set(chosen["mask"]) == {0, 1}
-    monkeypatch.setattr(curves, "errors_of_draw", pytest.fail)
-    (tmp_path / "kept").mkdir()
-    for draw in draws:
-        rows = whole[(whole.labels == draw.labels) & (whole["mask"] == draw.mask)]
-        file = tmp_path / f"kept/labels{draw.labels}-mask{draw.mask}.json"
-        file.write_text(rows.to_json(orient="records", double_precision=15))
-    write_curve(ready, split, draws, 0, tmp_path / "kept", out)
-    np.testing.assert_allclose(pd.read_parquet(out).test_mae, whole.test_mae)
+    with monkeypatch.context() as patch:  # killed in the last draw
+        patch.setattr(curves, "errors_of_draw", killed_at(draws[-1]))
+        with pytest.raises(KeyboardInterrupt):
+            write_curve(ready, split, draws, 0, folder, out)
+    finished = len(list(folder.iterdir()))
+    assert finished == 2 * 6 * len(ready.arms)  # draws, sets of fits
+    fitted = count_fits(monkeypatch)
+    write_curve(ready, split, draws, 0, folder, out)
+    assert len(fitted) == finished / 2
+    assert not folder.exists()
+    pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
     table, data = tmp_path / "t.csv", tmp_path / "f.parquet"
     draw_few_labels([("edge", "A", out)], tmp_path / "f.pdf", data, table)
     told = pd.read_csv(table)
@@ -194,39 +277,61 @@ def test_a_curve_continues_and_is_drawn(
     assert first["median"] == pytest.approx(chosen.test_mae.median())
     assert first.ratio == 1
     with pytest.raises(ValueError, match="label_counts"):
-        write_curve(ready, split, [Draw(25, 0)], 0, tmp_path / "kept", out)
+        write_curve(ready, split, [Draw(25, 0)], 0, folder, out)
 
 
-def test_encoders_have_controls_and_networks_are_saved(salts: Labelled, tmp_path: Path) -> None:
-    from few_label_salts import MODEL
-
-    from sitenet.few.arms import Arm, fit_arm, predict_arm
-    from sitenet.few.encoders import load_encoders
-    from sitenet.model.saving import save_model
-    from sitenet.model.sitenet import SiteNet
-
-    weights, features = tmp_path / "model.safetensors", features_of([])
-    save_model(SiteNet(MODEL), MODEL, weights, tmp_path / "model.json",
-               features=features.to_dict())  # fmt: skip
-    settings, label = FitSettings(arms=("ridge",)), Label("edge", "A")
-    encoders = load_encoders([weights], seed=0)
-    fit, refused = fit_few_labels(
-        salts, tmp_path / "out", label, features_of([weights]), encoders, [weights], settings
-    )
-    arms = pd.read_csv(tmp_path / "out/arms.csv").arm
+def test_encoders_that_read_crystals_differently_have_controls(
+    fitted: Path, tmp_path: Path
+) -> None:
+    """Two seeds of one architecture, and one that reads the geometry of sites, by hand saved."""
+    plain = FeatureSettings(n_atoms=50)
+    geometry = FeatureSettings(n_atoms=20, site_geometry=True)
+    reading = replace(MODEL, site_geometry=True)
+    paths = [tmp_path / name / "model.safetensors" for name in ("a", "b", "c")]
+    models = (MODEL, plain), (MODEL, plain), (reading, geometry)
+    for seed, (path, (model, features)) in enumerate(zip(paths, models, strict=True)):
+        path.parent.mkdir()
+        torch.manual_seed(seed)
+        save_model(SiteNet(model), model, path, path.with_suffix(".json"),
+                   features=features.to_dict())  # fmt: skip
+    encoders = load_encoders(paths, seed=0)
+    assert [one.name for one in encoders] == [
+        "encoder1", "untrained1", "encoder2", "encoder3", "untrained3",
+    ]  # fmt: skip
+    kinds = kinds_of(encoders)
+    assert kinds == (plain, geometry)
+    crystals = [in_kinds(read_cif(salt(*pair, edge)), kinds) for pair, edge in EDGES.items()]
+    salts = Labelled(["".join(pair) for pair in EDGES], crystals, np.array(list(EDGES.values())))
+    out, settings = tmp_path / "out", FitSettings(arms=("ridge",))
+    fit, refused = fit_few_labels(salts, out, Label("edge", "A"), kinds, encoders, settings)
     assert not refused
-    assert {"ridge:encoder1", "ridge:untrained1"} <= set(arms)
-    assert "Pre-training of encoder1" in (tmp_path / "out/report.md").read_text()
-    read = read_fit(tmp_path / "out")
-    from sitenet.shards.store import CrystalStore
-
-    store = CrystalStore.from_crystals(salts.ids, salts.crystals)
-    np.testing.assert_array_equal(
-        read.apply(salts.crystals, store).prediction, fit.apply(salts.crystals, store).prediction
+    assert {"ridge:encoder2", "ridge:untrained3", "ridge:composition+bonds+encoder3"} <= set(
+        pd.read_csv(out / "arms.csv").arm
     )
-    ready = prepare(salts, [], [], FitSettings(arms=("network",), epochs=2))
-    network = Arm("network", network=Network(MODEL, few_label_training(2, 2), weights))
-    arrays = fit_arm(network, ready.table, np.arange(20), ready.label[:20], 0)
-    found = predict_arm(network, arrays, ready.table, np.array([25, 3]))
-    other = predict_arm(network, arrays, ready.table, np.array([3, 25]))
+    assert "ridge:composition+bonds+untrained1" not in set(pd.read_csv(out / "arms.csv").arm)
+    report = (out / "report.md").read_text()
+    assert all(f"Pre-training of encoder{k}" in report for k in (1, 2, 3))
+    arm = Arm("ridge", ("encoder3",), source=encoders[3].source)  # so that its kind is needed
+    ready = prepare(salts, kinds, encoders, settings)
+    arrays = fit_arm(arm, ready.table, np.arange(28), ready.label, 0)
+    of_two = replace(fit, members=[Member(arm, 1.0, arrays)], encoders=[encoders[3]], kinds=kinds)
+    write_fit(of_two, out)
+    expected = predict_arm(arm, arrays, ready.table, np.array([0]))
+    (tmp_path / "LiF.cif").write_text(salt("Li", "F", EDGES["Li", "F"]))
+    found = Predictor.load(out).predict(tmp_path / "LiF.cif", workers=1)
+    assert found.prediction[0] == pytest.approx(expected[0], rel=1e-5)
+
+
+def test_networks_start_from_encoders(salts: Labelled, tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    (kind,) = kinds = kinds_of([])
+    save_model(SiteNet(MODEL), MODEL, weights, tmp_path / "model.json", features=kind.to_dict())
+    encoders = load_encoders([weights], seed=0)
+    ready = prepare(salts, kinds, encoders, FitSettings(arms=("network",), epochs=2))
+    networks = [arm.network for arm in ready.arms if arm.network]
+    assert [one.encoder for one in networks] == [None, weights]
+    arm = Arm("network", network=replace(networks[1], training=few_label_training(2, 2)))
+    arrays = fit_arm(arm, ready.table, np.arange(20), ready.label[:20], 0)
+    found = predict_arm(arm, arrays, ready.table, np.array([25, 3]))
+    other = predict_arm(arm, arrays, ready.table, np.array([3, 25]))
     np.testing.assert_allclose(found, other[::-1], rtol=1e-5)

@@ -38,6 +38,7 @@ def of(section: str, options: str) -> str:
     )
 
 
+FEW = "{experiments: [{name: a, dataset: prototypes, task: ewald_energy, encoders: [ENCODER]}]}"
 RUN = "dataset: prototypes, n: 50, tasks: [ewald_energy]"
 
 
@@ -123,6 +124,17 @@ RUN = "dataset: prototypes, n: 50, tasks: [ewald_energy]"
         ("datasets", "{prototypes: {split: {validation: 1.5}}}", "validation must be less than 1"),
         ("datasets", "{prototypes: {split: {train_size: 2300}}}",
          "split.train_size must be less than source.crystals, 2300, not 2300"),
+        ("datasets", "{prototypes: {split: {hold_out: [mine]}}}",
+         "datasets.prototypes.split.hold_out: there is no 'mine'; data sets: prototypes"),
+        ("datasets", "{prototypes: {split: {hold_out: [prototypes]}}}", "cannot hold out itself"),
+        ("few_labels", "{label_counts: [50, 100], masks: [1, 2, 3]}", "masks has 3 numbers for 2"),
+        ("few_labels", FEW.replace("ENCODER", "alll"), "'alll' is no pre-training (crystals,"),
+        ("few_labels", FEW.replace("ENCODER", "prototypes/n50/gap/sitenet/seed0"),
+         "few_labels.experiments[0].encoders: there is no 'gap'; tasks of prototypes: ewald_"),
+        ("few_labels", FEW.replace("ENCODER", "mp/n50/gap/sitenet/seed0"),
+         "few_labels.experiments[0].encoders: there is no 'mp'; data sets: prototypes"),
+        ("few_labels", FEW.replace("ENCODER", "prototypes/n50/ewald_energy/big/seed0"),
+         "few_labels.experiments[0].encoders: there is no 'big'; variants: sitenet, cutoff5"),
         ("datasets", "{prototypes: {split: {train_size: 0}}}", "train_size must be at least 1"),
         ("datasets", "{prototypes: {split: {kind: column}}}", "'split' must be among the `extra`"),
         ("datasets", "{prototypes: {split: {fold: 5}}}", "split.fold must be at most 4, not 5"),

@@ -58,19 +58,38 @@ def test_a_mistake_in_the_configuration_is_told_plainly(tmp_path: Path) -> None:
     assert "Traceback" not in process.stderr
 
 
-@pytest.mark.parametrize("name", ["table", "own_cifs", "matbench", "original", "dim_original_code"])
-def test_ready_configurations_have_a_plan(name: str, tmp_path: Path) -> None:
+READY = {
+    "table": "fig7",
+    "own_cifs": "fig7",
+    "matbench": "fig7",
+    "original": "fig7",
+    "dim_original_code": "fig7",
+    "plus trained_matbench": "ensemble",
+    "few_labels": "learning_curve",
+}
+"""Configurations, laid one over another, and a rule of what they are for."""
+
+
+@pytest.mark.parametrize("names", READY)
+def test_ready_configurations_have_a_plan(names: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "cifs").mkdir(parents=True)
     shutil.copy(CRYSTALS / "NaCl.cif", data / "cifs")
     (data / "cifs" / "id_prop.csv").write_text("NaCl,1.0\n")
     salt = {"id": "NaCl", "cif": (CRYSTALS / "NaCl.cif").read_text()}
     labels = {"band_gap_eV": 5.0, "e_form_eV_per_atom": -2.0}
-    pd.DataFrame([salt | labels]).to_parquet(data / "crystals.parquet")
-    files = [str(ROOT / "config.yaml"), str(ROOT / f"config/{name}.yaml")]
-    process = snakemake(tmp_path, "--dry-run", "--configfile", *files)
+    labels |= dict.fromkeys(("last_phdos_peak_cm1", "eps_electronic", "eps_total"), 9.0)
+    for table in ("crystals", "phonons_1511", "mp_33k"):
+        pd.DataFrame([salt | labels]).to_parquet(data / f"{table}.parquet")
+    (data / "mp5k_split.csv").write_text("id,split\nNaCl,train\n")
+    files = [str(ROOT / f"config/{name}.yaml") for name in names.split()]
+    more = {"few_labels": ["--", "few_labels"], "plus trained_matbench": ["--until", "ensemble"]}
+    process = snakemake(tmp_path, "--dry-run", "--configfile", str(ROOT / "config.yaml"), *files,
+                        *more.get(names, []))  # fmt: skip
     assert process.returncode == 0, process.stdout + process.stderr
-    assert re.search(r"^fig7 +1$", process.stdout, re.MULTILINE)
+    found = re.search(rf"^{READY[names]} +(\d+)$", process.stdout, re.MULTILINE)
+    assert found
+    assert found[1] == {"few_labels": "5", "plus trained_matbench": "2"}.get(names, "1")
 
 
 PLAN = """

@@ -144,6 +144,14 @@ def test_a_data_set_is_made_from_the_files_of_its_source(
     assert dataset.module == f"sitenet.sources.{source['kind']}"
 
 
+def test_a_split_holds_out_what_other_data_sets_have() -> None:
+    other = {"source": {"kind": "prototypes"}, "split": {"hold_out": ["prototypes"]},
+             "tasks": {"e": {"column": "shell_3", "unit": "eV"}}}  # fmt: skip
+    plan = planned(datasets={"other": other})
+    assert plan.dataset("other").held_out_structures == ["results/prototypes/structures.parquet"]
+    assert plan.dataset("prototypes").held_out_structures == []
+
+
 def of_source(source: dict) -> DataSet:
     tasks = {"e": {"column": "shell_3", "unit": "eV"}}
     return planned(datasets={"mine": {"source": source, "tasks": tasks}}).dataset("mine")
@@ -354,3 +362,39 @@ def test_a_known_range_is_for_the_figure_and_not_for_the_training() -> None:
     (far,) = plan.runs
     assert plan.repeated.known_ranges == [6.0]
     assert far.label == {"column": "shell_6", "unit": "σ", "output": "linear"}
+
+
+FEW = {"name": "few", "dataset": "prototypes", "task": "ewald_energy"}
+
+
+def test_encoders_of_few_labels_are_trained_without_what_they_are_tested_on() -> None:
+    """A run, a pre-training and a path; the first two leave the experiment's test formulas out."""
+    encoders = ["other/n50/e/sitenet/seed2", "crystals", "elsewhere/model.safetensors"]
+    other = {"source": {"kind": "prototypes"}, "tasks": {"e": {"column": "shell_3", "unit": "eV"}}}
+    plan = planned(
+        datasets={"other": other}, few_labels={"experiments": [FEW | {"encoders": encoders}]}
+    )
+    assert plan.learning("few").encoders == [
+        "results/other/n50/e/sitenet/seed2/model.safetensors",
+        "results/other/n50/e/sitenet/seed2/model.json",
+        "results/prototypes/n50/pretraining/crystals/model.safetensors",
+        "results/prototypes/n50/pretraining/crystals/model.json",
+        "elsewhere/model.safetensors",
+        "elsewhere/model.json",
+    ]
+    split = "results/prototypes/splits/ewald_energy.csv"
+    tested = plan.run_tested("other", 50, "e", "sitenet")
+    assert (tested.structures, tested.splits) == (
+        ["results/prototypes/structures.parquet"],
+        [split],
+    )
+    assert split in plan.pretraining_tested("crystals").splits
+    assert not plan.run_tested("other", 100, "e", "sitenet").splits
+
+
+def test_draws_of_labels_may_be_fewer_where_labels_are_many() -> None:
+    few = {"label_counts": [50, 1000], "experiments": [FEW]}
+    plan = planned(few_labels=few | {"masks": [2, 1]})
+    assert plan.learning("few").draws == [[50, 0], [50, 1], [1000, 0]]
+    plan = planned(few_labels=few | {"masks": [1]})
+    assert plan.learning("few").draws == [[50, 0], [1000, 0]]

@@ -37,11 +37,11 @@ def write(path, n=1000, offered=None, rows=None, **columns):
     return table.to_pandas()
 
 
-def split(tmp_path, task="gap", *, run_fold=0, output="linear", **section):
+def split(tmp_path, task="gap", *, run_fold=0, output="linear", held_out=(), **section):
     settings = SplitSettings.from_dict(section)
     out = tmp_path / "split.csv", tmp_path / "split.json"
     table = tmp_path / "s.parquet"
-    make_split(table, table, task, settings, *out, fold=run_fold, output=output)
+    make_split(table, table, task, settings, *out, held_out=held_out, fold=run_fold, output=output)
     return pd.read_csv(out[0]), read_json(out[1])
 
 
@@ -264,3 +264,31 @@ def test_warnings_are_logged_and_reported(tmp_path, caplog):
     assert "training crystals" not in caplog.text
     for warning in report["warnings"]:
         assert f"split of modulus: {warning}" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["grouped", "random", "matbench", "column"])
+def test_formulas_of_held_out_data_sets_are_in_no_part(tmp_path, caplog, kind):
+    """Recognised by formulas, whatever the ids; the others stay where they are."""
+    table = write(tmp_path / "s.parquet", split=["train", "val", "test", "train"] * 250)
+    tables = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for path, formulas in zip(tables, (["F1", "other"], ["F2", "F3"]), strict=True):
+        pd.DataFrame({"id": ["id-0", "id-1"], "formula": formulas}).to_parquet(path)
+    before, _ = split(tmp_path, kind=kind)
+    with caplog.at_level("INFO", logger="sitenet"):
+        parts, report = split(tmp_path, kind=kind, hold_out=["a", "b"], held_out=tables)
+    gone = table.formula.isin(["F1", "F2", "F3"])
+    assert gone.sum() > 100
+    assert parts.equals(before[~gone].reset_index(drop=True))
+    assert report["held_out"] == gone.sum()
+    assert f"{gone.sum():,} of 1,000 crystals held out, since they have a formula of a or b" in (
+        caplog.text
+    )
+    size = {"hold_out": ["a", "b"], "held_out": tables, "train_size": 100}
+    limited, _ = split(tmp_path, kind=kind, **size)
+    assert limited.split.value_counts()["train"] == 100  # of those that are left
+
+
+def test_too_much_is_held_out(tmp_path):
+    write(tmp_path / "s.parquet")
+    with pytest.raises(SplitError, match="or use more crystals, or hold out fewer"):
+        split(tmp_path, hold_out=["all"], held_out=[tmp_path / "s.parquet"])

@@ -18,6 +18,7 @@ with job(snakemake):
         out_csv=Path(snakemake.output.split),
         out_report=Path(snakemake.output.report),
         features=features[0] if features else None,
+        held_out=[Path(path) for path in snakemake.input.held_out],
         fold=int(names.fold.removeprefix(".fold") or 0),
         output=snakemake.params.output,
     )

@@ -1,0 +1,60 @@
+"""Labelled crystals that an encoder was trained on: their errors are not those of new crystals."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sitenet.few.encoders import Encoder, stores_of
+from sitenet.few.labels import Labelled
+from sitenet.model.inference import predict
+from sitenet.shards.guarded import Kinds
+from sitenet.structure.formula import reduced_formula
+from sitenet.tables import read_arrow
+
+FEWEST = 10
+"""Labelled crystals of known formulas that a comparison with predictions takes."""
+
+ALIKE = 0.9
+"""Correlation of the predictions with the label from which this is what was learned."""
+
+
+class Seen(NamedTuple):
+    """What an encoder saw of labelled crystals.
+
+    crystals: those with name and formula of a training crystal. formulas: those with the formula of
+    one. learned: whether it predicts the label of these, so that it learned this label there, or
+    one that goes with it.
+    """
+
+    crystals: int
+    formulas: int
+    learned: bool
+
+
+def seen_by(encoder: Encoder, labelled: Labelled, kinds: Kinds) -> Seen:
+    """What an encoder saw of labelled crystals, as far as its run tells.
+
+    The table of predictions beside its weights names the training crystals. Raises DamagedTable.
+    """
+    table = Path(encoder.source).with_name("predictions.parquet")
+    if not table.is_file():
+        return Seen(0, 0, False)
+    known = read_arrow(table, ["id", "split", "formula"]).to_pandas()
+    known = known[known.split.isin(["train", "val"])]
+    names, formulas = set(zip(known.id, known.formula, strict=True)), set(known.formula)
+    own = [reduced_formula(one[0].numbers) for one in labelled.crystals]
+    same = sum(pair in names for pair in zip(labelled.ids, own, strict=True))
+    rows = [row for row, formula in enumerate(own) if formula in formulas]
+    return Seen(same, len(rows), len(rows) >= FEWEST and _predicted(encoder, labelled, kinds, rows))
+
+
+def _predicted(encoder: Encoder, labelled: Labelled, kinds: Kinds, rows: list[int]) -> bool:
+    """Whether a network predicts the label of these crystals."""
+    ids, crystals, label = labelled.taken(rows)
+    if label.std() == 0:
+        return False
+    k = kinds.index(encoder.features)
+    store = stores_of(ids, [(one[k],) for one in crystals], (encoder.features,))[encoder.features]
+    found = predict(encoder.network, store).astype(np.float64)
+    return bool(found.std() > 0 and np.corrcoef(found, label)[0, 1] >= ALIKE)

@@ -1,0 +1,23 @@
+"""What jobs on few labels read: labelled crystals and encoders."""
+
+from pathlib import Path
+from typing import Any
+
+from sitenet.few.experiment import Experiment, read_experiment
+from sitenet.options.few_labels import FitSettings
+from sitenet.options.limits import LimitSettings
+
+
+def read(snakemake: Any, settings: FitSettings) -> Experiment:
+    """The experiment of a job."""
+    inputs, params = snakemake.input, snakemake.params
+    return read_experiment(
+        Path(inputs.structures),
+        Path(inputs.labels),
+        params.task,
+        [Path(file) for file in inputs.encoders],
+        settings,
+        LimitSettings(**params.limits),
+        params.largest,
+        workers=snakemake.threads,
+    )
