@@ -200,7 +200,7 @@ def source(**values: object) -> dict:
         ),
         (
             {"encoders": {"kinds": {"a": {"encoders": ["all"]}}}},
-            "encoders.kinds.a.encoders: there is no 'all'; pre-trainings: crystals, only_other",
+            "encoders.kinds.a.encoders: 'all' is no pre-training (crystals, only_other",
         ),
         (
             {"encoders": {"tasks": [{"dataset": "prototypes", "task": "gap"}]}},

@@ -12,9 +12,8 @@ class EncoderKind(Options):
     """Trainings of one kind, which differ in their seeds: the sample of the tests."""
 
     encoders: tuple[str, ...] = required(
-        "Names of pre-trainings of `infomax`, or paths of weights (model.safetensors): of runs of "
-        "this configuration, or of another one in a folder of its own. Beside weights must be a "
-        "record of the crystals that they were trained on.",
+        "Names of pre-trainings, runs as `DATASET/nN/TASK/VARIANT/seedS`, or paths of weights, "
+        "beside which is a record of the crystals that they were trained on.",
         not_empty=True,
         unique=True,
     )
