@@ -13,7 +13,11 @@ import pytest
 from sitenet.provenance.code import DISPATCHERS, WITHOUT_EFFECT, Code
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} - {"job", "clock"}
+SCRIPTS = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} - {
+    "job",
+    "clock",
+    "labelled",
+}
 
 FILES = {
     "workflow/scripts/train.py": '''
