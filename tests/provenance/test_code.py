@@ -199,7 +199,7 @@ import ast, json, sys
 from pathlib import Path
 
 root, names = Path(sys.argv[1]), sys.argv[2:]
-sys.path.insert(0, str(root))
+sys.path[:0] = [str(root), str(root / "workflow/scripts")]
 found = {}
 for name in names:
     for module in [one for one in sys.modules if one.partition(".")[0] == "sitenet"]:
