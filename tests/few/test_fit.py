@@ -313,6 +313,14 @@ def test_encoders_that_read_crystals_differently_have_controls(
     assert all(f"Pre-training of encoder{k}" in report for k in (1, 2, 3))
     arm = Arm("ridge", ("encoder3",), source=encoders[3].source)  # so that its kind is needed
     ready = prepare(salts, kinds, encoders, settings)
+    pool, test = np.arange(22), np.arange(22, 28)
+    rows = curves.errors_of_draw(ready, pool, test, 0, Kept(), Draw(20, 0))
+    told = {row["arm"]: row for row in rows}
+    plain = prepare(salts, kinds, [], settings)
+    alone = curves.errors_of_draw(plain, pool, test, 0, Kept(), Draw(20, 0))
+    (chosen,) = (row for row in alone if row["arm"] == "chosen")
+    assert told["chosen without encoders"]["test_mae"] == chosen["test_mae"]
+    assert 0 < told["chosen"]["coverage"] <= 1
     arrays = fit_arm(arm, ready.table, np.arange(28), ready.label, 0)
     of_two = replace(fit, members=[Member(arm, 1.0, arrays)], encoders=[encoders[3]], kinds=kinds)
     write_fit(of_two, out)

@@ -6,7 +6,7 @@ import signal
 import time
 
 from sitenet.crystal.featurise import MergedCrystal, featurise
-from sitenet.options.features import FeatureSettings
+from sitenet.shards.guarded import Kinds
 from sitenet.sources.record_checks import CheckedRecords, NumberedRecord, check_record
 from sitenet.structure.cif import Crystal
 
@@ -48,13 +48,13 @@ def do(item: str) -> str:
     return item.upper()
 
 
-def featurise_or_die(crystal: Crystal, settings: FeatureSettings) -> MergedCrystal:
+def featurise_or_die(crystal: Crystal, kinds: Kinds) -> tuple[MergedCrystal, ...]:
     """Ends the process at crystals with helium, and fails unexpectedly at those with neon."""
     if 2 in crystal.numbers:
         os.kill(os.getpid(), signal.SIGSEGV)
     if 10 in crystal.numbers:
         raise LookupError("neon")
-    return featurise(crystal, settings)
+    return tuple(featurise(crystal, kind) for kind in kinds)
 
 
 def check_or_die(record: NumberedRecord) -> CheckedRecords:

@@ -13,7 +13,11 @@ import pytest
 from sitenet.provenance.code import DISPATCHERS, WITHOUT_EFFECT, Code
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} - {"job", "clock"}
+SCRIPTS = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")} - {
+    "job",
+    "clock",
+    "labelled",
+}
 
 FILES = {
     "workflow/scripts/train.py": '''
@@ -195,7 +199,7 @@ import ast, json, sys
 from pathlib import Path
 
 root, names = Path(sys.argv[1]), sys.argv[2:]
-sys.path.insert(0, str(root))
+sys.path[:0] = [str(root), str(root / "workflow/scripts")]
 found = {}
 for name in names:
     for module in [one for one in sys.modules if one.partition(".")[0] == "sitenet"]:

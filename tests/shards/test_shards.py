@@ -14,7 +14,7 @@ from structure_tables import write_structures
 
 from sitenet.crystal.featurise import featurise
 from sitenet.options.features import FeatureSettings
-from sitenet.shards import featurise_shard, passes
+from sitenet.shards import guarded, passes
 from sitenet.shards.batch import ragged_batch
 from sitenet.shards.featurise_shard import build_shard
 from sitenet.shards.packing import pack
@@ -207,7 +207,7 @@ def test_epochs_are_packed_differently():
 def test_a_crystal_that_crashes_its_process_is_listed(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(featurise_shard, "featurise", featurise_or_die)
+    monkeypatch.setattr(guarded, "in_kinds", featurise_or_die)
     gases = {"He": crystal([2], 3.0, [[0, 0, 0]]), "Ne": crystal([10], 3.0, [[0, 0, 0]])}
     structures = write_structures(tmp_path / "structures.parquet", {**gases, **CRYSTALS})
     shard, rejected = tmp_path / "part.parquet", tmp_path / "rejected.csv"
