@@ -19,13 +19,14 @@ from typing import Any
 
 import torch
 
+from sitenet.model.flat import FlatParameters
 from sitenet.model.kernels.compiled import Functions
+from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.train import checkpoints, loop, supervised
 from sitenet.train.batches import Batches
-from sitenet.train.flat import FlatParameters
 from sitenet.train.history import Report
 from sitenet.train.task import LabelTask
 
@@ -124,7 +125,8 @@ def train(run: Path, folder: Path, sites: int | None, epochs: int) -> None:
         ),
         supervised.RunOutputs(
             *(folder / name for name in ("model.safetensors", "model.json", "metrics.json",
-                                         "predictions.parquet", "history.csv", "checkpoints"))
+                                         "predictions.parquet", "training_set.safetensors",
+                                         "history.csv", "checkpoints"))
         ),
         ModelSettings.from_dict(about["model"]),
         replace(settings, batch_sites=sites or settings.batch_sites),
@@ -137,7 +139,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished training")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--sites", type=int, help="unique sites of a batch")
+    parser.add_argument("--apart", action="store_true", help="a node of autograd for each part")
     options = parser.parse_args()
+    if options.apart:
+        SiteNet.join = lambda self, flat: None  # type: ignore[method-assign]
     torch.set_num_threads(1)
     parts = watched()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,32 +1,6 @@
 # What the attention of trained models reaches, and how complex the crystals are.
 
 
-rule long_range:
-    input:
-        weights=rules.train.output.weights,
-        description=rules.train.output.description,
-        shards=of(plan.run, "shards"),
-        predictions=rules.train.output.predictions,
-    output:
-        table=f"{paths.RUN}/long_range.parquet",
-        reach=f"{paths.RUN}/reach.parquet",
-    log:
-        paths.log(f"{paths.RUN}/long_range"),
-    conda:
-        "../envs/cuda.yaml"
-    threads: beside(8)
-    resources:
-        gpu=1,
-        mem_mb=memory(8000),
-        runtime=60,
-    params:
-        code=code("long_range"),
-        batch_sites=of(plan.run, "batch_sites"),
-        training=2000,
-    script:
-        "../workflow/scripts/long_range.py"
-
-
 rule complexity:
     input:
         structures=rules.collect.output.structures,
@@ -53,10 +27,12 @@ rule attention:
         weights=rules.train.output.weights,
         description=rules.train.output.description,
         shards=of(plan.run, "shards"),
-        split=of(plan.run, "split"),
+        predictions=rules.train.output.predictions,
     output:
         histogram=f"{paths.RUN}/attention.parquet",
         table=f"{paths.RUN}/attention.csv",
+        long_range=f"{paths.RUN}/long_range.parquet",
+        reach=f"{paths.RUN}/reach.parquet",
     log:
         paths.log(f"{paths.RUN}/attention"),
     conda:
@@ -69,6 +45,7 @@ rule attention:
     params:
         code=code("attention"),
         batch_sites=of(plan.run, "batch_sites"),
+        training=2000,
     script:
         "../workflow/scripts/attention.py"
 

@@ -20,7 +20,7 @@ from sitenet.sources.cif_writer import write_cif
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = {path.stem: path for path in (ROOT / "workflow" / "scripts").glob("*.py")}
 
-WITH_TORCH = {"attention", "embed", "fit", "invariance", "learning_curve", "long_range",
+WITH_TORCH = {"attention", "embed", "fit", "invariance", "learning_curve",
               "pretrain", "search", "train", "transfer"}  # fmt: skip
 WITH_SKLEARN = {"representation"}
 FIGURES = {name for name in SCRIPTS if "fig" in name or name == "dim_joined"}
@@ -79,7 +79,7 @@ def test_every_module_of_plots_does_without_torch(module: str) -> None:
 
 
 def test_analyses_of_a_model_do_without_its_training() -> None:
-    names = ("attention", "invariance", "long_range")
+    names = ("attention", "invariance")
     found = loaded("\n".join(map(imports, names)))
     assert "torch" in found
     assert_absent(found, "sitenet.train", "sklearn", "pymatgen", "matplotlib", "scipy")

@@ -39,6 +39,12 @@ def card(folder: Path, name: str, kind: str, tables: Path, data: str, made: str)
     tests = tests[(tests.kind == kind) & (tests.model == MODEL)]
     units = pd.read_csv(tables / "encoders.csv").groupby("task").unit.first()
     trainings = int(tests.trainings.max())
+    tests = tests[tests.representation.isin(SHOWN)]
+    better = [
+        int((tests[(tests.against == one) & (tests.task != ALL)].percent < 0).sum())
+        for one in (UNTRAINED, DESCRIPTORS)
+    ]
+    lines = len(tests[(tests.against == UNTRAINED) & (tests.task != ALL)])
     worth = "\n".join(
         f"{text}:\n\n{_table(tests[tests.representation == representation], units)}\n"
         for representation, text in SHOWN.items()
@@ -59,9 +65,10 @@ in {metrics["epochs"]} epochs. Made by
 ## Data
 
 {data}.
-{(seen.split == "train").sum():,} crystals for training, {(seen.split == "val").sum():,} for
-validation. Their ids and formulas are in `{SEEN}`; in what `embed` writes a crystal with such an
-id has a note. No label was read.
+
+Used: {(seen.split == "train").sum():,} crystals for training, {(seen.split == "val").sum():,} for
+validation. Their ids and formulas are in `{SEEN}`; in what `embed` writes, a crystal
+with such an id has a note. No label was read.
 
 ## What it is worth
 
@@ -69,7 +76,9 @@ Mean absolute errors of ridge regression on test crystals whose formulas no enco
 over draws of the labels and over {trainings} pre-trainings that differ in their seed, of which
 this is one. In brackets: the mean change by the trained encoder with its 95 % interval over
 pre-trainings (paired t test). Descriptors: the better of ridge regression and extremely
-randomised trees on Magpie and MEGNet features of the composition, with density and packing.
+randomised trees on Magpie and MEGNet features of the composition, with density and packing. In
+{better[0]} of the {lines} lines below the mean error is lower than with the untrained encoder, in
+{better[1]} lower than with descriptors.
 
 {worth}
 ## Not for

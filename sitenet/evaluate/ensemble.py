@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sitenet.evaluate.metrics import regression_metrics
+from sitenet.evaluate.metrics import split_metrics
 from sitenet.files import read_json, write_json
 from sitenet.progress import log
 from sitenet.tables import read_table, write_table
@@ -55,15 +55,7 @@ def write_ensemble(
     if pooled:
         table = table.assign(split="test")
     write_table(out_predictions, table.reset_index())
-    splits = {
-        str(part): regression_metrics(
-            rows.target.to_numpy(),
-            rows.prediction.to_numpy(),
-            seed,
-            groups=rows.formula.to_numpy(),
-        )
-        for part, rows in table.groupby("split")
-    }
+    splits = split_metrics(table, seed)
     write_json(
         out_metrics,
         {

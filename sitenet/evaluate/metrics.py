@@ -46,6 +46,19 @@ def regression_metrics(
     }
 
 
+def split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, dict[str, Any]]:
+    """`regression_metrics` of each part of the split, formulas resampled as a whole.
+
+    predictions: columns split, formula, target, prediction.
+    """
+    return {
+        str(part): regression_metrics(
+            rows.target.to_numpy(), rows.prediction.to_numpy(), seed, groups=rows.formula.to_numpy()
+        )
+        for part, rows in predictions.groupby("split")
+    }
+
+
 def bootstrap_interval(
     values: Float,
     seed: int,

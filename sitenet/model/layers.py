@@ -1,6 +1,7 @@
 """Layers of Site-Net: linear, then Mish, then normalisation (section 2.3, 10.1039/d3dd00005b)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -73,6 +74,19 @@ class LMN(nn.Module):
         return activated if self.norm is None else self.norm(activated)
 
 
+def parameters_of(networks: Iterable[Any]) -> list[Any]:
+    """Weight, bias, scale and shift of each layer with layer norm, four times None for None."""
+    found: list[Any] = []
+    for network in networks:
+        if network is None:
+            found += [None] * 4
+        else:
+            assert network.norm is not None
+            found += [network.linear.weight, network.linear.bias]
+            found += [network.norm.weight, network.norm.bias]
+    return found
+
+
 class Stack(nn.ModuleList):
     """LMN layers one after the other; with no layers the identity."""
 
@@ -82,6 +96,11 @@ class Stack(nn.ModuleList):
         sizes = (inputs, *widths)
         super().__init__(LMN(a, b, norm, activation) for a, b in zip(sizes, widths, strict=False))
         self.outputs = sizes[-1]
+
+    @property
+    def layers(self) -> list[LMN]:
+        """They, with their type."""
+        return [layer for layer in self if isinstance(layer, LMN)]
 
     def forward(self, x: Tensor, entry_weight: Tensor | None) -> Tensor:
         """x (E, inputs), entry_weight (E,) for batch norm, else unused -> (E, outputs)."""

@@ -6,21 +6,22 @@ of the first block are evaluated once for each pair type (`sitenet.shards.pair_t
 the interactions that it reads and gives.
 """
 
-from collections.abc import Iterable
 from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sitenet.model.base import Block, SiteNetParameters
 from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.filtered_sum import Neighbours, neighbours
+from sitenet.model.flat import FlatParameters
 from sitenet.model.input_features import pair_inputs
 from sitenet.model.kernels import fast_path, in_one_call, linear, use_compiled_layers
 from sitenet.model.kernels.attention import attention_block
 from sitenet.model.kernels.dense import LARGEST
 from sitenet.model.kernels.inputs import first_features
+from sitenet.model.kernels.network import JoinedNetwork
 from sitenet.model.kernels.pair_block_cpu import pair_block as compiled_block
 from sitenet.model.kernels.pooled_layers import pooled_layers
 from sitenet.model.layers import LMN, segment_softmax
@@ -35,6 +36,17 @@ class SiteNet(SiteNetParameters):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__(settings)
         use_compiled_layers(self)
+        self._joined: JoinedNetwork | None = None
+
+    def join(self, flat: FlatParameters | None) -> None:
+        """From now on give crystal vectors a gradient in `flat.values`, where that is compiled.
+
+        None: in each parameter again.
+        """
+        s = self.settings
+        added = s.site_geometry or s.distance_basis or s.filtered_sum or s.residual
+        fits = self._layers_fit and s.pooling == "mean" and s.cutoff is None and not added
+        self._joined = JoinedNetwork(self, flat) if flat is not None and fits else None
 
     def forward(self, batch: RaggedBatch) -> Tensor:
         """Labels (B,) in their unit."""
@@ -42,6 +54,10 @@ class SiteNet(SiteNetParameters):
 
     def crystals(self, batch: RaggedBatch, attention: list[Tensor] | None = None) -> Tensor:
         """Crystal vectors (B, crystal_width); `attention` as in `sites`."""
+        if self._joined is not None and attention is None and torch.is_grad_enabled():
+            distance = batch.pair_distance
+            if self._in_one_call(distance) and not distance.requires_grad:
+                return self._joined(batch)
         sites = self.sites(batch, attention)
         return self.crystal_vectors(sites, batch.site_weight, batch.crystal, batch.sizes)
 
@@ -113,7 +129,7 @@ class SiteNet(SiteNetParameters):
     ) -> Tensor:
         """As for all models, in one call where that is compiled."""
         if self.settings.pooling == "mean" and self._in_one_call(sites):
-            before, after = _layers(self.pre_pool), _layers(self.post_pool)
+            before, after = self.pre_pool.layers, self.post_pool.layers
             return pooled_layers(sites, before, after, site_weight, crystal, sizes)
         return super().crystal_vectors(sites, site_weight, crystal, sizes)
 
@@ -214,10 +230,6 @@ def _chosen(rows: Tensor, index: Tensor | None) -> Tensor:
 def _spread(weights: Tensor, kept: Tensor) -> Tensor:
     """Attention of the pairs that were kept (E,) bool as that of all pairs: (E, H)."""
     return weights.new_zeros(len(kept), weights.shape[1]).index_put((kept,), weights)
-
-
-def _layers(stack: Iterable[nn.Module]) -> list[LMN]:
-    return [layer for layer in stack if isinstance(layer, LMN)]
 
 
 def _networks(block: Block) -> list[LMN]:

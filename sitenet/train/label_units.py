@@ -26,8 +26,6 @@ def set_label_units(
     crystals = fitting.numpy()
     labels = data.target[crystals]
     if model.settings.composition_reference:
-        crystals = np.sort(crystals)
-        labels = data.target[crystals]
         fractions = _fractions(data, crystals, len(model.element_reference))
         constant, reference = _ridge(fractions, labels)
         model.element_reference.copy_(torch.from_numpy(reference))
@@ -38,7 +36,7 @@ def set_label_units(
 
 
 def _fractions(data: TaskData, crystals: NDArray[np.int64], elements: int) -> NDArray[np.float64]:
-    """Fractions (n, elements) of the elements, by atomic number, of crystals (n,), ascending."""
+    """Fractions (n, elements) of the elements, by atomic number, of crystals (n,)."""
 
     def of(batch: RaggedBatch) -> Tensor:
         share = (batch.site_weight / batch.sizes[batch.crystal]).double()
@@ -46,8 +44,11 @@ def _fractions(data: TaskData, crystals: NDArray[np.int64], elements: int) -> ND
         table = share.new_zeros(len(batch.sizes) * elements).index_add(0, place, share)
         return table.view(-1, elements)
 
-    batches = batches_in_order(data.store, crystals=crystals)
-    return torch.cat([of(batch) for batch in batches]).cpu().numpy()
+    order = np.argsort(crystals)
+    batches = batches_in_order(data.store, crystals=crystals[order])
+    fractions = np.empty((len(crystals), elements))
+    fractions[order] = torch.cat([of(batch) for batch in batches]).cpu().numpy()
+    return fractions
 
 
 def _ridge(

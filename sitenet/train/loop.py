@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sitenet.model.flat import FlatParameters
 from sitenet.options.training import LoopSettings
 from sitenet.train.checkpoints import Checkpoints, read_checkpoint
 from sitenet.train.devices import prepare_device, synchronise
 from sitenet.train.distributed import ALONE, Group
-from sitenet.train.flat import FlatParameters
 from sitenet.train.history import History
 from sitenet.train.optimiser import make_optimiser, make_schedule
 from sitenet.train.precision import Precision
@@ -61,6 +61,7 @@ def train_epochs(
         task.model.double()
     task.start(device, group)
     stepper = Stepper(task.model, settings, len(task.train_batches), precision, group)
+    task.flatten(stepper.parameters)
     history, best = History(task.judged), dict[str, Tensor]()
     checkpoints = None if folder is None else Checkpoints(folder)
     if resumed is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from sitenet.evaluate.metrics import regression_metrics
+from sitenet.evaluate.metrics import split_metrics
 from sitenet.evaluate.training_set import KEPT, write_vectors
 from sitenet.files import write_json
 from sitenet.model.inference import BATCH_SITES, predict_and_keep
@@ -224,7 +224,7 @@ def _evaluation(
     predictions = _predictions(data, values, inputs.structures)
     write_table(outputs.predictions, predictions)
     return {
-        "splits": _split_metrics(predictions, settings.seed),
+        "splits": split_metrics(predictions, settings.seed),
         "baselines": _constants(predictions),
         "unit": inputs.unit,
         "model": training.model.to_dict(),
@@ -252,18 +252,6 @@ def _predictions(data: TaskData, values: NDArray[np.float32], structures: Path) 
             "prediction": values.astype(np.float64),
         }
     )
-
-
-def _split_metrics(predictions: pd.DataFrame, seed: int) -> dict[str, Any]:
-    return {
-        str(part): regression_metrics(
-            rows.target.to_numpy(),
-            rows.prediction.to_numpy(),
-            seed,
-            groups=rows.formula.to_numpy(),
-        )
-        for part, rows in predictions.groupby("split")
-    }
 
 
 def _constants(predictions: pd.DataFrame) -> dict[str, float]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sitenet.model.flat import FlatParameters
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.training import LoopSettings, TrainingSettings
 from sitenet.shards.batch import RaggedBatch
@@ -49,6 +50,9 @@ class Task(ABC):
         for batches in (self.train_batches, self.validation_batches):
             batches.to(device)
             batches.rank, batches.world = group.rank, group.world
+
+    def flatten(self, flat: FlatParameters) -> None:  # noqa: B027  (some tasks need not know)
+        """Know the parameters of the model as one tensor."""
 
     def start_epoch(self, epoch: int) -> None:
         """Shuffle by the number of the epoch: a resumed run gets the same batches."""
@@ -95,6 +99,16 @@ class LabelTask(Task):
         if self.data.auxiliary is not None:
             self.others = torch.from_numpy(self.data.auxiliary).to(device)
         self.replayed = replayed_error(self.model, self.settings, device, self.train_batches)
+
+    def flatten(self, flat: FlatParameters) -> None:
+        """Have the gradient of most of them in one tensor."""
+        if self.replayed is None:
+            self.model.join(flat)
+
+    def stop(self) -> None:
+        """Let go of them, too."""
+        super().stop()
+        self.model.join(None)
 
     def start_epoch(self, epoch: int) -> None:
         """Stretch the crystals anew, too."""

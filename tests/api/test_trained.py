@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 
 from sitenet.api.located import TRAINED, located, trained_models
+from sitenet.api.predictor import TRAINED as NOTE
 from sitenet.api.predictor import Predictor
+from sitenet.evaluate.training_set import SEEN
 from sitenet.files import read_json
+from sitenet.model.description import UnusableModel
 
 CRYSTALS = Path(__file__).resolve().parents[1] / "data" / "crystals"
 MODELS = ["band_gap", "formation_energy"]
@@ -22,7 +25,20 @@ KNOWN = {
 
 
 def test_all_are_there() -> None:
-    assert trained_models() == sorted([*MODELS, "encoder_labels"])
+    assert trained_models() == sorted([*MODELS, "encoder_infomax", "encoder_labels"])
+
+
+def test_the_encoder_without_a_label_has_vectors_and_marks_what_it_saw() -> None:
+    encoder = Predictor.load("encoder_infomax", "cpu")
+    assert encoder.info()["card"].startswith("# encoder infomax")
+    seen = pd.read_parquet(TRAINED / "encoder_infomax" / SEEN)
+    cif = (CRYSTALS / "NaCl.cif").read_text()
+    found = encoder.embed({"new": cif, seen.id[0]: cif}, local=True, workers=1)
+    assert found.problem.tolist() == ["", ""]
+    assert found.note[1] == NOTE
+    assert found.shape[1] == 3 + 32
+    with pytest.raises(UnusableModel, match="names no label"):
+        encoder.predict([CRYSTALS / "NaCl.cif"], workers=1)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -214,7 +214,7 @@ def test_a_second_run_does_nothing(finished: Path) -> None:
 
 
 LAST = {"jobs", "pages"}
-AFTER_TRAINING = {"train", "long_range", "attention", "invariance", "metrics", "baselines",
+AFTER_TRAINING = {"train", "attention", "invariance", "metrics", "baselines",
                   "table1", "fig5",
                   "fig6", "fig7", "range", "invariance_figure", "table2",
                   "table3", *LAST}  # fmt: skip
@@ -344,7 +344,7 @@ def test_comments_make_nothing_stale(finished: Path, checkout: Path) -> None:
 
 
 DATA = {"collect", "split", "featurise", "descriptors", "complexity", "supercells"}
-MODELS = {"train", "pretrain", "embed", "transfer", "long_range", "attention", "invariance"}
+MODELS = {"train", "pretrain", "embed", "transfer", "attention", "invariance"}
 EDITED = "\nEDITED = 1\n"
 
 

@@ -68,5 +68,12 @@ def test_the_card_tells_what_it_is_worth(shipped: Path) -> None:
     card = (shipped / "card.md").read_text()
     line = "| salts e (eV) | 50 | 0.5 | 0.6 (-16 %, -19 to -12) | 0.4 (+25 %, +22 to +29) |"
     assert card.count(line) == 2
-    for told in ("# encoder salts (no label)", "Rock salts.", "snakemake salts", "over 3 pre-"):
+    for told in (
+        "# encoder salts (no label)",
+        "Rock salts.",
+        "snakemake salts",
+        "over 3 pre-",
+        "2 of the 2 lines",
+        "0 lower than with descriptors",
+    ):
         assert told in card

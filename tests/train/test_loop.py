@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from sitenet.model.flat import FlatParameters
 from sitenet.options.training import TrainingSettings
 from sitenet.train import checkpoints, distributed
 from sitenet.train.checkpoints import LAST, Checkpoints, newest_checkpoint, read_checkpoint
 from sitenet.train.distributed import ALONE, Group
-from sitenet.train.flat import FlatParameters
 from sitenet.train.history import History
 from sitenet.train.loop import Stepper, Trained, train_epochs
 from sitenet.train.precision import Precision

@@ -41,7 +41,7 @@ MODULES = [
     "model/infomax/deep_infomax.py", "model/infomax/false_samples.py", "model/infomax/scores.py",
     "evaluate/baselines.py", "evaluate/ensemble.py", "evaluate/metrics.py",
     "evaluate/representation.py",
-    "train/batches.py", "train/flat.py", "train/history.py", "train/infomax_task.py",
+    "train/batches.py", "model/flat.py", "train/history.py", "train/infomax_task.py",
     "train/loop.py", "train/optimiser.py", "train/pretrain.py", "train/supervised.py",
     "train/task.py", "train/transfer.py",
     "analysis/attention.py", "analysis/correlation.py", "analysis/invariance.py",

@@ -24,7 +24,7 @@ from sitenet.model.kernels.compiled import (
     structure_of_pointers,
 )
 from sitenet.model.kernels.pair_block_cpu import Indices, Sizes, raise_status
-from sitenet.model.layers import LMN
+from sitenet.model.layers import parameters_of
 
 _VECTOR = 16
 """Channels are padded to multiples of this or less."""
@@ -61,8 +61,7 @@ def attention_block(
         ValueError: the shapes do not fit together.
         IndexError: an index is out of range, or row_offsets do not rise from 0 to E.
     """
-    networks = [block.attention[0], block.values, block.interactions]
-    parameters = [*_parameters(networks), block.logits.weight, *_parameters([block.sites])]
+    parameters = parameters_of_block(block)
     real = [sites, interactions, *(p for p in parameters if p is not None)]
     if sites.dtype not in TYPES or any(t.dtype != sites.dtype for t in real):
         raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in real]}")
@@ -70,29 +69,21 @@ def attention_block(
     if block.values.linear.in_features != width:
         raise ValueError(f"shapes {[tuple(t.shape) for t in real]}")
     check_indices(pairs, evaluations, sites.shape[0], interactions.shape[0])
-    problem = _Problem(pairs, evaluations)
+    problem = Problem(pairs, evaluations)
     new, fresh, attention = _Attention.apply(
         problem, block.logits.bias, sites, interactions, *parameters
     )
     return new, None if block.interactions is None else fresh, attention
 
 
-def _parameters(networks: Sequence[Any]) -> list[Tensor | None]:
-    """Weight, bias, scale and shift of each network, four times None for None."""
-    found: list[Tensor | None] = []
-    for network in networks:
-        if network is None:
-            found += [None] * 4
-        else:
-            assert isinstance(network, LMN)
-            assert network.norm is not None
-            found += [network.linear.weight, network.linear.bias]
-            found += [network.norm.weight, network.norm.bias]
-    return found
+def parameters_of_block(block: Any) -> list[Any]:
+    """Those of `_Inputs`, without the first two."""
+    networks = [block.attention[0], block.values, block.interactions]
+    return [*parameters_of(networks), block.logits.weight, *parameters_of([block.sites])]
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
     """The inputs that have no gradient."""
 
     pairs: PairIndex
@@ -115,36 +106,60 @@ class _Problem:
         return sizes, channels, pointers(_Inputs, given), pointers(Indices, indices)
 
 
+def forward(problem: Problem, given: Sequence[Any]) -> list[Tensor]:
+    """What `_Kept` names; given: contiguous tensors of `_Inputs`."""
+    sites = given[0]
+    shapes = problem.shapes(given)
+    sizes, (_, channels) = shapes[:2]
+    log_count = problem.pairs.log_count.to(sites.dtype).contiguous()
+    padded = sum(_padded(width) for width in (sizes.hidden, sizes.value, sizes.interaction))
+    kept = [
+        sites.new_empty(shape)
+        for shape in (
+            (sizes.rows, sizes.value * sizes.heads),
+            (sizes.evaluations, sizes.interaction),
+            (sizes.pairs, sizes.heads),
+            (sizes.evaluations, _padded(sizes.value)),
+            (6 + sizes.heads, sizes.evaluations),
+            (sizes.rows, padded),
+            (sizes.rows, padded),
+            (2, sizes.rows),
+            (sizes.rows, channels),
+        )
+    ]
+    status = functions("forward", sites.dtype, *shapes, log_count.data_ptr(),
+                       pointers(_Kept, kept))  # fmt: skip
+    raise_status(status, "forward")
+    return kept
+
+
+def backward(
+    problem: Problem,
+    given: Sequence[Any],
+    kept: Sequence[Tensor],
+    of_fresh: Tensor,
+    of_sites: Tensor,
+    results: Sequence[Any],
+) -> None:
+    """Write the gradients of `given` to `results`, from those of new interactions and new sites.
+
+    kept: what `forward` gave, without these.
+    """
+    mixed, *rest = kept
+    places = pointers(_Kept, [mixed, of_fresh, *rest, of_sites])
+    shapes = problem.shapes(given)
+    status = functions("backward", mixed.dtype, *shapes, places, pointers(_Inputs, results))
+    raise_status(status, "backward")
+
+
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, problem: _Problem, logit_bias: Tensor, *tensors: Tensor | None
+        ctx: Any, problem: Problem, logit_bias: Tensor, *tensors: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         """New sites, new interactions, attention. tensors: `_Inputs`."""
         given = contiguous(tensors)
-        sites = given[0]
-        shapes = problem.shapes(given)
-        sizes, (_, channels) = shapes[:2]
-        log_count = problem.pairs.log_count.to(sites.dtype).contiguous()
-        padded = sum(_padded(width) for width in (sizes.hidden, sizes.value, sizes.interaction))
-        kept = [
-            sites.new_empty(shape)
-            for shape in (
-                (sizes.rows, sizes.value * sizes.heads),
-                (sizes.evaluations, sizes.interaction),
-                (sizes.pairs, sizes.heads),
-                (sizes.evaluations, _padded(sizes.value)),
-                (6 + sizes.heads, sizes.evaluations),
-                (sizes.rows, padded),
-                (sizes.rows, padded),
-                (2, sizes.rows),
-                (sizes.rows, channels),
-            )
-        ]
-        status = functions("forward", sites.dtype, *shapes, log_count.data_ptr(),
-                           pointers(_Kept, kept))  # fmt: skip
-        raise_status(status, "forward")
-        mixed, fresh, attention, *rest, new = kept
+        mixed, fresh, attention, *rest, new = forward(problem, given)
         ctx.problem = problem
         ctx.save_for_backward(*given, logit_bias, mixed, attention, *rest)
         ctx.mark_non_differentiable(attention)
@@ -155,13 +170,10 @@ class _Attention(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the real tensors, from those of new sites and new interactions."""
         saved = ctx.saved_tensors
-        given, (logit_bias, mixed, attention, *rest) = saved[:19], saved[19:]
+        given, (logit_bias, *kept) = saved[:19], saved[19:]
         results = [None if t is None else torch.empty_like(t) for t in given]
         of_sites, of_fresh = contiguous(gradients[:2])
-        kept = pointers(_Kept, [mixed, of_fresh, attention, *rest, of_sites])
-        shapes = ctx.problem.shapes(given)
-        status = functions("backward", mixed.dtype, *shapes, kept, pointers(_Inputs, results))
-        raise_status(status, "backward")
+        backward(ctx.problem, given, kept, of_fresh, of_sites, results)
         return None, torch.zeros_like(logit_bias), *results
 
 

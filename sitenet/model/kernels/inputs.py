@@ -6,7 +6,7 @@ Distances get no gradient.
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from sitenet.model.kernels.compiled import (
     pointers,
     structure_of_pointers,
 )
-from sitenet.model.layers import LMN
+from sitenet.model.layers import LMN, parameters_of
 
 _INTEGERS = ("rows", "evaluations", "elements", "properties", "embedded", "kinds")
 _TENSORS = ("numbers", "row", "column", "first",
@@ -73,12 +73,7 @@ def first_features(
         IndexError: an index is out of range.
     """
     numbers, oxidation = sites
-    parameters = [
-        tensor
-        for layer in layers
-        for part in (layer.linear, layer.norm)
-        for tensor in (part.weight, part.bias)  # type: ignore[union-attr]
-    ]
+    parameters = parameters_of(layers)
     table = None if features.embedding is None else features.embedding.weight
     constants = [t.to(oxidation.dtype) for t in
                  (features.properties, features.shift, features.factor)]  # fmt: skip
@@ -96,6 +91,80 @@ def first_features(
     return _Inputs.apply(given, len(PAIR_FEATURES[kind]), table, *parameters)
 
 
+class Shapes(NamedTuple):
+    """The sizes of `_Given`, and channels of a site and of a pair."""
+
+    sizes: tuple[int, ...]
+    widths: tuple[int, int]
+
+
+def shapes(given: Sequence[Tensor], kinds: int, tensors: Sequence[Tensor | None]) -> Shapes:
+    """given: those of `_Given`; tensors: `_Networks`; kinds: inputs of a pair."""
+    table, *parameters = tensors
+    assert parameters[0] is not None
+    assert parameters[4] is not None
+    elements, properties = given[6].shape
+    embedded = 0 if table is None else table.shape[1]
+    sizes = len(given[0]), len(given[1]), elements, properties, embedded, kinds
+    return Shapes(sizes, (len(parameters[0]), len(parameters[4])))
+
+
+def forward(
+    shapes: Shapes, given: Sequence[Tensor], tensors: Sequence[Tensor | None]
+) -> list[Tensor]:
+    """Sites, interactions, and the rest of `_Kept`."""
+    sites, evaluations, _, properties, embedded, kinds = shapes.sizes
+    new = given[4].new_empty
+    kept = [
+        new(sites, shapes.widths[0]),
+        new(evaluations, shapes.widths[1]),
+        new(sites, embedded + properties + 1),
+        new(evaluations, kinds),
+        new(2, sites),
+        new(2, evaluations),
+    ]
+    table = tensors[0]
+    status = functions(
+        "forward",
+        given[4].dtype,
+        _structure(shapes.sizes, given),
+        _Channels(*shapes.widths),
+        len(given[5]),
+        table is not None,
+        pointers(_Networks, tensors),
+        pointers(_Kept, kept),
+    )
+    _raise(status, "forward")
+    if table is not None:
+        torch.autograd.graph.increment_version(table)
+    return kept
+
+
+def backward(
+    shapes: Shapes,
+    given: Sequence[Tensor],
+    parameters: Sequence[Tensor | None],
+    kept: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    results: Sequence[Tensor | None],
+) -> None:
+    """Write the gradients of `_Networks` to `results`; that of the table is added.
+
+    parameters: `_Networks` without the table. kept: what `forward` gave, without the first two,
+    whose gradients are `gradients`.
+    """
+    status = functions(
+        "backward",
+        gradients[0].dtype,
+        _structure(shapes.sizes, given),
+        _Channels(*shapes.widths),
+        pointers(_Networks, [None, *parameters]),
+        pointers(_Kept, [*gradients, *kept]),
+        pointers(_Networks, results),
+    )
+    _raise(status, "backward")
+
+
 class _Inputs(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -103,39 +172,11 @@ class _Inputs(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """given: those of `_Given`; tensors: `_Networks`."""
         table, *parameters = tensors
-        numbers, row = given[:2]
-        assert parameters[0] is not None
-        assert parameters[4] is not None
-        widths = len(parameters[0]), len(parameters[4])
-        elements, properties = given[6].shape
-        embedded = 0 if table is None else table.shape[1]
-        sizes = len(numbers), len(row), elements, properties, embedded, kinds
-        new = given[4].new_empty
-        kept = [
-            new(len(numbers), widths[0]),
-            new(len(row), widths[1]),
-            new(len(numbers), embedded + properties + 1),
-            new(len(row), kinds),
-            new(2, len(numbers)),
-            new(2, len(row)),
-        ]
-        status = functions(
-            "forward",
-            given[4].dtype,
-            _structure(sizes, given),
-            _Channels(*widths),
-            len(given[5]),
-            table is not None,
-            pointers(_Networks, tensors),
-            pointers(_Kept, kept),
-        )
-        _raise(status, "forward")
-        if table is not None:
-            torch.autograd.graph.increment_version(table)
-        ctx.given, ctx.sizes, ctx.widths = given, sizes, widths
+        ctx.given, ctx.shapes = given, shapes(given, kinds, tensors)
         ctx.table = None if table is None else table.shape  # another call may shorten its rows
-        ctx.save_for_backward(*parameters, *kept[2:])
-        return kept[0], kept[1]
+        sites, interactions, *kept = forward(ctx.shapes, given, tensors)
+        ctx.save_for_backward(*parameters, *kept)
+        return sites, interactions
 
     @staticmethod
     @once_differentiable
@@ -145,16 +186,7 @@ class _Inputs(torch.autograd.Function):
         given = contiguous(gradients)
         results = [None if ctx.table is None else given[0].new_zeros(ctx.table)]
         results += [torch.empty_like(tensor) for tensor in parameters]
-        status = functions(
-            "backward",
-            given[0].dtype,
-            _structure(ctx.sizes, ctx.given),
-            _Channels(*ctx.widths),
-            pointers(_Networks, [None, *parameters]),
-            pointers(_Kept, [*given, *kept]),
-            pointers(_Networks, results),
-        )
-        _raise(status, "backward")
+        backward(ctx.shapes, ctx.given, parameters, kept, given, results)
         return None, None, *results
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sitenet.model.kernels.compiled import TYPES, Functions, contiguous
-from sitenet.model.layers import LMN
+from sitenet.model.layers import LMN, parameters_of
 
 
 class _Chain(ctypes.Structure):
@@ -28,6 +28,9 @@ class _Chain(ctypes.Structure):
 _pointer = ctypes.c_void_p
 _given: list[type] = [ctypes.POINTER(_Chain), *[_pointer] * 3]
 functions = Functions("pooled_layers", _given, [*_given, *[_pointer] * 3])
+
+Shape = tuple[int, list[int]]
+"""Number of layers before the mean, and channels before and after each layer."""
 
 
 def pooled_layers(
@@ -48,12 +51,7 @@ def pooled_layers(
         ValueError: the shapes do not fit together.
         IndexError: a group is out of range.
     """
-    parameters: list[Any] = [
-        tensor
-        for layer in (*before, *after)
-        for part in (layer.linear, layer.norm)
-        for tensor in (part.weight, part.bias)  # type: ignore[union-attr]
-    ]
+    parameters = parameters_of([*before, *after])
     real = [x, weight, total, *parameters]
     if x.dtype not in TYPES or any(t.dtype != x.dtype for t in real) or group.dtype != torch.int64:
         found = [str(t.dtype) for t in (*real, group)]
@@ -65,26 +63,62 @@ def pooled_layers(
     return _Layers.apply((len(before), widths), x, weight, group, total, *parameters)
 
 
+def forward(shape: Shape, x: Tensor, given: Sequence[Tensor]) -> list[Tensor]:
+    """Output and norms of each layer, then the means.
+
+    given: weight, group, total and the parameters of the layers; all tensors are contiguous.
+    """
+    total, parameters = given[2], given[3:]
+    pooled, widths = shape
+    kept = []
+    for layer, width in enumerate(widths[1:]):
+        rows = len(x) if layer < pooled else len(total)
+        kept += [x.new_empty(rows, width), x.new_empty(2, rows)]
+    kept.append(x.new_empty(len(total), widths[pooled]))
+    arguments = _chain(shape, x, given), x.data_ptr(), _array(parameters), _array(kept)
+    _raise(functions("forward", x.dtype, *arguments), "forward")
+    return kept
+
+
+def found(shape: Shape, kept: Sequence[Tensor]) -> Tensor:
+    """Of what `forward` gave the last layer's output, or the means if no layer follows them."""
+    return kept[-1] if shape[0] == len(shape[1]) - 1 else kept[-3]
+
+
+def backward(
+    shape: Shape,
+    x: Tensor,
+    given: Sequence[Tensor],
+    kept: Sequence[Tensor],
+    gradient: Tensor,
+    results: Sequence[Tensor],
+) -> Tensor:
+    """The gradient of x; write those of the parameters to `results`."""
+    of_x = torch.empty_like(x)
+    status = functions(
+        "backward",
+        x.dtype,
+        _chain(shape, x, given),
+        x.data_ptr(),
+        _array(given[3:]),
+        _array(kept),
+        gradient.contiguous().data_ptr(),
+        _array(results),
+        of_x.data_ptr(),
+    )
+    _raise(status, "backward")
+    return of_x
+
+
 class _Layers(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, shape: tuple[int, list[int]], x: Tensor, *tensors: Tensor
-    ) -> Tensor:  # fmt: skip
+    def forward(ctx: Any, shape: Shape, x: Tensor, *tensors: Tensor) -> Tensor:
         """tensors: weight, group, total and the parameters of the layers."""
         x, *given = contiguous((x, *tensors))
-        total, parameters = given[2], given[3:]
-        pooled, widths = shape
-        layers = len(widths) - 1
-        kept = []
-        for layer in range(layers):
-            rows = len(x) if layer < pooled else len(total)
-            kept += [x.new_empty(rows, widths[layer + 1]), x.new_empty(2, rows)]
-        kept.append(x.new_empty(len(total), widths[pooled]))
-        arguments = _chain(shape, x, given), x.data_ptr(), _array(parameters), _array(kept)
-        _raise(functions("forward", x.dtype, *arguments), "forward")
+        kept = forward(shape, x, given)
         ctx.shape = shape
         ctx.save_for_backward(x, *given, *kept)
-        return kept[-1] if pooled == layers else kept[-3]
+        return found(shape, kept)
 
     @staticmethod
     @once_differentiable
@@ -93,25 +127,12 @@ class _Layers(torch.autograd.Function):
         x, *saved = ctx.saved_tensors
         count = 3 + 4 * (len(ctx.shape[1]) - 1)
         given, kept = saved[:count], saved[count:]
-        parameters = given[3:]
-        of_x, *results = (torch.empty_like(tensor) for tensor in (x, *parameters))
-        gradient = gradient.contiguous()
-        status = functions(
-            "backward",
-            x.dtype,
-            _chain(ctx.shape, x, given),
-            x.data_ptr(),
-            _array(parameters),
-            _array(kept),
-            gradient.data_ptr(),
-            _array(results),
-            of_x.data_ptr(),
-        )
-        _raise(status, "backward")
+        results = [torch.empty_like(tensor) for tensor in given[3:]]
+        of_x = backward(ctx.shape, x, given, kept, gradient, results)
         return None, of_x, None, None, None, *results
 
 
-def _chain(shape: tuple[int, list[int]], x: Tensor, given: Sequence[Any]) -> _Chain:
+def _chain(shape: Shape, x: Tensor, given: Sequence[Any]) -> _Chain:
     weight, group, total = given[:3]
     pooled, widths = shape
     array = (ctypes.c_int64 * len(widths))(*widths)

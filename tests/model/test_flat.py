@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from sitenet.train.flat import FlatParameters
+from sitenet.model.flat import FlatParameters
 
 
 def test_parameters_are_views_and_keep_their_values() -> None:

@@ -26,21 +26,32 @@ class FlatParameters(nn.Module):
         self.values = nn.Parameter(first.detach().new_zeros(sum(rooms)))
         self.gradient = self.values.grad = torch.zeros_like(self.values)
         self._gradients = []
+        self._rooms, self.order = rooms, {part: k for k, part in enumerate(self._parts)}
         for part, values, gradient in zip(
-            self._parts, self.values.detach().split(rooms), self.gradient.split(rooms), strict=True
+            self._parts, self.parts(self.values.detach()), self.parts(self.gradient), strict=True
         ):
             place = values[: part.numel()].view_as(part)
             part.data, part.grad = place.copy_(part.detach()), None
             self._gradients.append(gradient[: part.numel()].view_as(part))
 
+    def parts(self, whole: Tensor) -> tuple[Tensor, ...]:
+        """A tensor like `values` as one of a row for each part, in the order `order`."""
+        return whole.split(self._rooms)
+
     def differentiate(self, loss: Tensor) -> None:
-        """Make the gradient of `values` that of `loss`: zero where it does not depend on a part."""
-        found = torch.autograd.grad(loss, self._parts, allow_unused=True)
-        places, given = self._gradients, list(found)
-        if any(gradient is None for gradient in found):
+        """Make the gradient of `values` that of `loss`: zero where it does not depend on a part.
+
+        The loss may depend on `values` themselves, too.
+        """
+        whole, *found = torch.autograd.grad(loss, [self.values, *self._parts], allow_unused=True)
+        used = [k for k, gradient in enumerate(found) if gradient is not None]
+        places, given = [self._gradients[k] for k in used], [found[k] for k in used]
+        if whole is not None:
+            self.gradient.copy_(whole)
+            torch._foreach_add_(places, given)
+            return
+        if len(used) < len(found):
             self.gradient.zero_()
-            used = [k for k, gradient in enumerate(found) if gradient is not None]
-            places, given = [places[k] for k in used], [given[k] for k in used]
         torch._foreach_copy_(places, given)
 
     def clip(self, largest_norm: float) -> None:
