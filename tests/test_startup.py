@@ -20,8 +20,9 @@ from sitenet.sources.cif_writer import write_cif
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = {path.stem: path for path in (ROOT / "workflow" / "scripts").glob("*.py")}
 
-WITH_TORCH = {"attention", "embed", "fit", "invariance", "learning_curve",
-              "pretrain", "search", "train", "transfer"}  # fmt: skip
+WITH_TORCH = {"attention", "embed", "encoder_descriptors", "encoder_errors",
+              "encoder_vectors", "fit", "invariance", "learning_curve", "pretrain", "search",
+              "train", "transfer"}  # fmt: skip
 WITH_SKLEARN = {"representation"}
 FIGURES = {name for name in SCRIPTS if "fig" in name or name == "dim_joined"}
 
