@@ -119,7 +119,7 @@ def columns_of(
     task: ComparedTask, about: Described, encoders: Sequence[ComparedEncoder], draws: int
 ) -> dict[int, dict[str, list[float]]]:
     """Median error over the draws, for each encoder, by number of labels and row."""
-    settings = RepresentationSettings(**task.settings)
+    settings = RepresentationSettings.from_dict(task.settings)
     pool, test = drawn_ids(read_parts(Path(task.split)), settings)
     pool, test = ([name for name in some if name in about.place] for some in (pool, test))
     both = pool + test
@@ -170,7 +170,7 @@ def main() -> None:
     known: dict[str, Described] = {}
     for task in plan.compared_tasks:
         if task.dataset.name not in known:
-            settings = RepresentationSettings(**task.settings)
+            settings = RepresentationSettings.from_dict(task.settings)
             wanted = {
                 name
                 for one in plan.compared_tasks
