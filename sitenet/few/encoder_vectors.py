@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.analysis.encoder_tests import TRAINED, UNTRAINED
-from sitenet.crystal.featurise import featurise
-from sitenet.guard import Failure, guarded_map
+from sitenet.guard import Failure
 from sitenet.model.description import read_description
 from sitenet.model.inference import infer
 from sitenet.model.layers import segment_mean
@@ -20,9 +19,9 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.limits import LIMITS, LimitSettings
 from sitenet.progress import Progress, log
 from sitenet.shards.batch import RaggedBatch
+from sitenet.shards.guarded import featurised
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.structure_table import iter_crystals
-from sitenet.structure.rejection import RejectedCrystal
 from sitenet.tables import read_ids, write_table
 from sitenet.train.pretrain import initial_encoder
 
@@ -57,10 +56,11 @@ def write_encoder_vectors(
     about = read_description(weights)
     wanted = set(read_ids(drawn))
     crystals = ((name, one) for name, one in iter_crystals(structures) if name in wanted)
-    work = partial(featurise, settings=about.features())
-    found = guarded_map(work, crystals, workers, limits.seconds, limits.memory_gib, RejectedCrystal)
+    found = featurised(crystals, (about.features(),), workers, limits)
     progress = Progress(len(wanted), f"vectors of {structures.parent.name}", "crystals")
-    read = [(name, one) for name, one in progress.counting(found) if not isinstance(one, Failure)]
+    read = [
+        (name, one[0]) for name, one in progress.counting(found) if not isinstance(one, Failure)
+    ]
     progress.finish()
     if len(read) < len(wanted):
         log.info(f"{weights}: {len(wanted) - len(read):,} of {len(wanted):,} crystals not read")

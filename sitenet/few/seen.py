@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sitenet.evaluate.training_set import crystals_seen
 from sitenet.few.encoders import Encoder, stores_of
 from sitenet.few.labels import Labelled
+from sitenet.model.description import read_description
 from sitenet.model.inference import predict
 from sitenet.shards.guarded import Kinds
 from sitenet.structure.formula import reduced_formula
-from sitenet.tables import read_arrow
 
 FEWEST = 10
 """Labelled crystals of known formulas that a comparison with predictions takes."""
@@ -35,18 +36,20 @@ class Seen(NamedTuple):
 def seen_by(encoder: Encoder, labelled: Labelled, kinds: Kinds) -> Seen:
     """What an encoder saw of labelled crystals, as far as its run tells.
 
-    The table of predictions beside its weights names the training crystals. Raises DamagedTable.
+    A table beside its weights names the training crystals. Raises DamagedTable.
     """
-    table = Path(encoder.source).with_name("predictions.parquet")
-    if not table.is_file():
+    weights = Path(encoder.source)
+    known = crystals_seen(weights.parent)
+    if known is None:
         return Seen(0, 0, False)
-    known = read_arrow(table, ["id", "split", "formula"]).to_pandas()
-    known = known[known.split.isin(["train", "val"])]
-    names, formulas = set(zip(known.id, known.formula, strict=True)), set(known.formula)
+    formulas = set(known["formula"])
+    names = set(zip(known["id"], known["formula"], strict=True))
     own = [reduced_formula(one[0].numbers) for one in labelled.crystals]
     same = sum(pair in names for pair in zip(labelled.ids, own, strict=True))
     rows = [row for row, formula in enumerate(own) if formula in formulas]
-    return Seen(same, len(rows), len(rows) >= FEWEST and _predicted(encoder, labelled, kinds, rows))
+    has_label = read_description(weights).content.get("label") is not None
+    told = has_label and len(rows) >= FEWEST and _predicted(encoder, labelled, kinds, rows)
+    return Seen(same, len(rows), told)
 
 
 def _predicted(encoder: Encoder, labelled: Labelled, kinds: Kinds, rows: list[int]) -> bool:
