@@ -50,12 +50,17 @@ def start_nodes(training: Training, rendezvous: Rendezvous) -> None:
 def from_plain(kind: Any, value: Any) -> Any:
     """What `asdict` and JSON have made of an object of type `kind`, as that object again.
 
-    Dataclasses may hold dataclasses, paths, tuples and what JSON knows.
+    Dataclasses may hold dataclasses (also one of several, told apart by the names of their fields),
+    paths, tuples and what JSON knows.
     """
     options = [option for option in get_args(kind) if option is not type(None)]
     if isinstance(kind, type) and is_dataclass(kind):
         types = get_type_hints(kind)
         return kind(**{f.name: from_plain(types[f.name], value[f.name]) for f in fields(kind)})
+    classes = [option for option in options if is_dataclass(option)]
+    if get_origin(kind) is not tuple and classes and isinstance(value, dict):
+        (chosen,) = (one for one in classes if {f.name for f in fields(one)} == value.keys())
+        return from_plain(chosen, value)
     if get_origin(kind) is tuple:
         return tuple(from_plain(options[0], item) for item in value)
     if Path in (kind, *options):

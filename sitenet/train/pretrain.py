@@ -18,7 +18,6 @@ from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSettings, PretextSetting
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
-from sitenet.shards.computed_targets import computed_targets, normal_scores
 from sitenet.shards.featurised import Featurised, formulas_of, read_featurised
 from sitenet.shards.open_store import open_both, open_store
 from sitenet.splits.held_out import HeldOut
@@ -112,6 +111,8 @@ class Pretraining(Training):
     def _pretext(
         self, loss: PretextSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
     ) -> PretextTask:
+        from sitenet.shards.computed_targets import computed_targets, normal_scores  # pymatgen
+
         inputs, settings = self.inputs, self.settings
         store = open_store(inputs.shards, set(crystals.ids), self._limit)
         targets = normal_scores(computed_targets(inputs.shards, crystals.ids, self.label))

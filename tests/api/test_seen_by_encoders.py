@@ -33,7 +33,7 @@ def encoders(tmp_path: Path) -> list[Encoder]:
     weights = tmp_path / "model.safetensors"
     torch.manual_seed(0)
     save_model(SiteNet(MODEL), MODEL, weights, weights.with_suffix(".json"),
-               features=FEATURES.to_dict())  # fmt: skip
+               features=FEATURES.to_dict(), label={"column": "y", "unit": ""})  # fmt: skip
     names = ["".join(pair) for pair in PAIRS]
     formulas = [*names[:7], "Si", *names[8:]]
     parts = np.where(np.arange(16) < 8, "train", "val")

@@ -24,6 +24,7 @@ from small_pretraining import LOSS
 from small_pretraining import MODEL as ENCODER
 from small_pretraining import outputs as pretraining_outputs
 
+from sitenet.options.infomax import PretextSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import setup_logging
 from sitenet.shards.packing import shared_out
@@ -193,6 +194,7 @@ def test_trainings_are_described_as_json(labelled, tmp_path: Path):
     for described in (
         SupervisedTraining(EXACT, *common, replace(labelled, held_out=held_out), model),
         Pretraining(without_labels, *common, unlabelled, ENCODER, LOSS),
+        Pretraining(without_labels, *common, unlabelled, ENCODER, PretextSettings(hidden=0.5)),
         Rendezvous("host", 1234, tmp_path / "last.ckpt", None),
     ):
         text = json.dumps(asdict(described), default=str)
