@@ -149,6 +149,29 @@ class DataSet:
         ]
 
 
+class LabelledTask:
+    """Files of a task of a data set, for dataclasses with these two fields."""
+
+    dataset: DataSet
+    task: str
+
+    @property
+    def structures(self) -> str:
+        return self.dataset.structures
+
+    @property
+    def labels(self) -> str:
+        return self.dataset.labels(self.task)
+
+    @property
+    def split(self) -> str:
+        return self.dataset.split(self.task)
+
+    @property
+    def unit(self) -> str:
+        return str(self.dataset.task(self.task)["unit"])
+
+
 @dataclass(frozen=True)
 class FeaturisedSet:
     """A data set in supercells of at most `n` atoms; `options` is the section `features`."""

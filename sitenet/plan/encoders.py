@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sitenet.plan import paths
-from sitenet.plan.datasets import DataSet
+from sitenet.plan.datasets import DataSet, LabelledTask
 from sitenet.plan.names import Options
 
 
@@ -29,29 +29,13 @@ class ComparedEncoder:
 
 
 @dataclass(frozen=True)
-class ComparedTask:
+class ComparedTask(LabelledTask):
     """A label to learn from vectors; `section` has the options of the comparison."""
 
     dataset: DataSet
     task: str
     encoders: tuple[ComparedEncoder, ...] = field(repr=False)
     section: Options = field(repr=False, compare=False)
-
-    @property
-    def structures(self) -> str:
-        return self.dataset.structures
-
-    @property
-    def labels(self) -> str:
-        return self.dataset.labels(self.task)
-
-    @property
-    def split(self) -> str:
-        return self.dataset.split(self.task)
-
-    @property
-    def unit(self) -> str:
-        return str(self.dataset.task(self.task)["unit"])
 
     @property
     def title(self) -> str:

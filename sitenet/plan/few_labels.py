@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from sitenet.plan import paths
-from sitenet.plan.datasets import DataSet
+from sitenet.plan.datasets import DataSet, LabelledTask
 from sitenet.plan.names import Options
 
 
 @dataclass(frozen=True)
-class FewLabels:
+class FewLabels(LabelledTask):
     """A task to learn from few labels; `options` of the experiment, `section` of all of them.
 
     weights: of its encoders.
@@ -22,22 +22,6 @@ class FewLabels:
     weights: tuple[Path, ...]
     options: Options = field(repr=False, compare=False)
     section: Options = field(repr=False, compare=False)
-
-    @property
-    def structures(self) -> str:
-        return self.dataset.structures
-
-    @property
-    def labels(self) -> str:
-        return self.dataset.labels(self.task)
-
-    @property
-    def split(self) -> str:
-        return self.dataset.split(self.task)
-
-    @property
-    def unit(self) -> str:
-        return str(self.dataset.task(self.task)["unit"])
 
     @property
     def largest(self) -> float | None:
