@@ -11,13 +11,13 @@ from sitenet.crystal.featurise import featurise
 from sitenet.few.descriptors import COMPOSITION, describe, names
 from sitenet.few.encoders import N_ATOMS
 from sitenet.few.experiment import write_refused
-from sitenet.guard import Failure, guarded_map
+from sitenet.few.labels import told_apart
+from sitenet.guard import guarded_map
 from sitenet.options.features import FeatureSettings
 from sitenet.options.limits import LIMITS, LimitSettings
 from sitenet.options.representation import RepresentationSettings
 from sitenet.progress import Progress
 from sitenet.shards.vectors import write_vectors
-from sitenet.sources.records import Rejection
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.splits.parts import Parts
 from sitenet.structure.cif import Crystal
@@ -55,13 +55,7 @@ def write_descriptors(
     found = guarded_map(work, crystals, workers, limits.seconds, limits.memory_gib, RejectedCrystal,
                         CHUNK)  # fmt: skip
     progress = Progress(len(wanted), f"descriptors of {structures.parent.name}", "crystals")
-    ids, rows, refused = [], [], []
-    for name, one in progress.counting(found):
-        if isinstance(one, Failure):
-            refused.append(Rejection(name, one.reason))
-        else:
-            ids.append(name)
-            rows.append(one)
+    ids, rows, refused = told_apart(progress.counting(found))
     progress.finish()
     write_refused(rejected, refused)
     write_vectors(out, ids, [np.reshape(rows, (len(ids), len(names()[COMPOSITION])))])

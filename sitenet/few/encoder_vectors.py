@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.analysis.encoder_tests import TRAINED, UNTRAINED
-from sitenet.guard import Failure
+from sitenet.few.labels import told_apart
 from sitenet.model.description import read_description
 from sitenet.model.inference import infer
 from sitenet.model.layers import segment_mean
@@ -58,14 +58,11 @@ def write_encoder_vectors(
     crystals = ((name, one) for name, one in iter_crystals(structures) if name in wanted)
     found = featurised(crystals, (about.features(),), workers, limits)
     progress = Progress(len(wanted), f"vectors of {structures.parent.name}", "crystals")
-    read = [
-        (name, one[0]) for name, one in progress.counting(found) if not isinstance(one, Failure)
-    ]
+    ids, read, _ = told_apart(progress.counting(found))
     progress.finish()
     if len(read) < len(wanted):
         log.info(f"{weights}: {len(wanted) - len(read):,} of {len(wanted):,} crystals not read")
-    ids = [name for name, _ in read]
-    store = CrystalStore.from_crystals(ids, [one for _, one in read])
+    store = CrystalStore.from_crystals(ids, [one for (one,) in read])
     seed = (about.content.get("training") or {}).get("seed", 0)
     columns: dict[str, list] = {"id": ids}
     for state, encoder in (

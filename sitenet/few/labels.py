@@ -1,8 +1,8 @@
 """Labelled crystals, from tables of structures and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from sitenet.sources.structure_table import iter_crystals
 from sitenet.tables import read_arrow
 
 Float = NDArray[np.float64]
+Result = TypeVar("Result")
 
 
 class Label(NamedTuple):
@@ -63,12 +64,20 @@ def read_labelled(
     progress = Progress(len(known), "featurising", "crystals")
     wanted = ((name, one) for name, one in iter_crystals(structures) if name in known)
     found = featurised(wanted, kinds, workers, limits)
-    ids, crystals, refused = [], [], []
-    for name, one in progress.counting(found):
+    ids, crystals, refused = told_apart(progress.counting(found))
+    progress.finish()
+    return Labelled(ids, crystals, np.array([known[name] for name in ids])), refused
+
+
+def told_apart(
+    found: Iterable[tuple[str, Result | Failure]],
+) -> tuple[list[str], list[Result], list[Rejection]]:
+    """Ids and results of the crystals that could be worked on, and the others with the reason."""
+    ids, results, refused = [], [], []
+    for name, one in found:
         if isinstance(one, Failure):
             refused.append(Rejection(name, one.reason))
         else:
             ids.append(name)
-            crystals.append(one)
-    progress.finish()
-    return Labelled(ids, crystals, np.array([known[name] for name in ids])), refused
+            results.append(one)
+    return ids, results, refused

@@ -6,17 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from example_crystals import EXAMPLES
+from example_batch import example_batch
 
-from sitenet.crystal.featurise import featurise
 from sitenet.model import kernels
 from sitenet.model.flat import FlatParameters
 from sitenet.model.kernels.network import JoinedNetwork
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.store import CrystalStore
 
 MODEL = ModelSettings(embedding_size=5, site_features_per_head=11, interaction_features_per_head=9,
                       heads=2, attention_layers=(37,), pre_pool_layers=(18,),
@@ -42,10 +39,7 @@ def compiled():
 
 @pytest.fixture(scope="module")
 def batch() -> RaggedBatch:
-    """The example crystals at N = 30, with oxidation states."""
-    merged = [featurise(crystal, FeatureSettings(n_atoms=30)) for crystal in EXAMPLES.values()]
-    made = CrystalStore.from_crystals(list(EXAMPLES), merged).batch(torch.arange(len(merged)))
-    return replace(made, oxidation=(made.numbers % 5).float() - 2)
+    return example_batch()
 
 
 def network(dtype: torch.dtype = torch.float32, **changes: object) -> SiteNet:

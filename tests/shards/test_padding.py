@@ -4,17 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from example_crystals import EXAMPLES
+from example_batch import example_batch
 
-from sitenet.crystal.featurise import featurise
 from sitenet.model import kernels
 from sitenet.model import sitenet as engine
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.shards.padding import Capacity, padded
-from sitenet.shards.store import CrystalStore
 
 MODEL = ModelSettings(
     embedding_size=5,
@@ -29,10 +26,7 @@ MODEL = ModelSettings(
 
 @pytest.fixture(scope="module")
 def batch() -> RaggedBatch:
-    """The example crystals at N = 30, with oxidation states."""
-    merged = [featurise(crystal, FeatureSettings(n_atoms=30)) for crystal in EXAMPLES.values()]
-    made = CrystalStore.from_crystals(list(EXAMPLES), merged).batch(torch.arange(len(merged)))
-    return replace(made, oxidation=(made.numbers % 5).float() - 2)
+    return example_batch()
 
 
 def larger(batch: RaggedBatch, rows: int, pairs: int, crystals: int, types: int = 4) -> Capacity:

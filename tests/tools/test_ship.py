@@ -1,6 +1,5 @@
 """A shipped model predicts what its runs predict; its card has the errors of the ensemble."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rock_salts import MODEL, TRAINING, outputs, write_rock_salts
+from tool import tool
 
 from sitenet.api.ensemble import Ensemble
 from sitenet.api.predictor import TRAINED, Predictor
@@ -36,12 +36,7 @@ Cl 0.5 0.5 0.5
 
 @pytest.fixture(scope="module")
 def ship() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ship", ROOT / "tools" / "ship.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool("ship")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A shipped encoder gives the vectors of its pre-training and says that it has no label."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -8,6 +7,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 from small_pretraining import LOSS, MODEL, TRAINING, outputs
+from tool import tool
 
 from sitenet.api.predictor import TRAINED, Predictor
 from sitenet.evaluate.training_set import SEEN
@@ -20,12 +20,7 @@ SALT = ROOT / "tests" / "data" / "crystals" / "NaCl.cif"
 
 @pytest.fixture(scope="module")
 def ship() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ship", ROOT / "tools" / "ship_encoder.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool("ship_encoder")
 
 
 @pytest.fixture(scope="module")
