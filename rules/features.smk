@@ -21,3 +21,21 @@ rule featurise:
         limits=config["limits"],
     script:
         "../workflow/scripts/featurise.py"
+
+
+rule computed_targets:
+    input:
+        shard=rules.featurise.output.shard,
+    output:
+        table=paths.COMPUTED_TARGETS,
+    log:
+        paths.log(paths.COMPUTED_TARGETS),
+    priority: 7
+    conda:
+        "../envs/cpu.yaml"
+    resources:
+        runtime=120,
+    params:
+        code=code("computed_targets"),
+    script:
+        "../workflow/scripts/computed_targets.py"

@@ -4,6 +4,7 @@
 rule pretrain:
     input:
         shards=of(plan.featurised, "shards"),
+        computed_targets=of(plan.pretraining, "computed_targets"),
         split=of(plan.pretraining, "split"),
         structures=rules.collect.output.structures,
         held_out=of(plan.pretraining, "held_out_structures"),

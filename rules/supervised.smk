@@ -10,6 +10,7 @@ rule train:
         tested_structures=of(plan.run_tested, "structures"),
         tested_splits=of(plan.run_tested, "splits"),
         auxiliary=of(plan.run, "auxiliary_labels"),
+        computed_targets=of(plan.run, "computed_targets"),
     output:
         weights=f"{paths.RUN}/model.safetensors",
         description=f"{paths.RUN}/model.json",

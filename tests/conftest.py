@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from computed import computed_of
 from few_label_salts import write_salts
 from rock_salts import write_rock_salts
 
@@ -70,7 +71,9 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> RunInputs:
 def unlabelled(labelled: RunInputs) -> PretrainInputs:
     """Of a pre-training, on the same crystals."""
     given = labelled
-    return PretrainInputs(given.shards, given.split, HeldOut(given.structures), given.features)
+    held_out = HeldOut(given.structures)
+    return PretrainInputs(given.shards, given.split, held_out, given.features,
+                          computed_of(given.shards))  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -236,7 +236,7 @@ def test_a_mistake_is_told_once() -> None:
 REFUSED = {
     "training": set(),
     "infomax.supervised": set(),
-    "infomax.training": {"label_scaling", "train_size", "auxiliary", "strain"},
+    "infomax.training": {"label_scaling", "train_size", "auxiliary", "computed_targets", "strain"},
     "infomax.transfer.training": {
         "train_size",
         "precision",
@@ -244,6 +244,7 @@ REFUSED = {
         "nodes",
         "memory_gib",
         "auxiliary",
+        "computed_targets",
         "strain",
     },
 }

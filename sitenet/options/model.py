@@ -119,7 +119,7 @@ class ModelSettings(Options):
         "fitted to the training labels by ridge regression. Not in the paper.",
     )
     auxiliary: int = 0
-    """Labels that are learned beside the one to predict; set by the training."""
+    """Numbers that are learned beside the label to predict; set by the training."""
     site_geometry: bool = option(
         False,
         "Whether the input features of a site include what surrounds it (coordination, bond "

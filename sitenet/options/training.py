@@ -107,6 +107,13 @@ class TrainingSettings(LoopSettings):
         "its standard deviations; the task itself is left out of the list. Not in the paper.",
         unique=True,
     )
+    computed_targets: float = option(
+        0.0,
+        "Weight in the loss of what the network learns beside the label that can be computed of "
+        "each training crystal: bonds, packing, electrostatic potentials, bond valences, as normal "
+        "scores. The label counts 1; with 0 there are none. Not in the paper.",
+        at_least=0,
+    )
     strain: float = option(
         0.0,
         "Standard deviation of the strain, the same in all directions, by which each training "

@@ -196,10 +196,16 @@ class FeaturisedSet:
 
     @property
     def shards(self) -> list[str]:
-        return [
-            paths.SHARD.format(dataset=self.dataset.name, n=self.n, part=f"{part:03d}")
-            for part in range(self.dataset.parts)
-        ]
+        return self._parts(paths.SHARD)
+
+    @property
+    def computed_targets(self) -> list[str]:
+        """Numbers computed from the crystals of each shard."""
+        return self._parts(paths.COMPUTED_TARGETS)
+
+    def _parts(self, path: str) -> list[str]:
+        numbers = (f"{part:03d}" for part in range(self.dataset.parts))
+        return [path.format(dataset=self.dataset.name, n=self.n, part=one) for one in numbers]
 
     @property
     def supercells(self) -> str:

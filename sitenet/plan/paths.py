@@ -17,6 +17,7 @@ DESCRIPTORS = f"{DATASET}/descriptors/{{descriptor}}/part-{{part}}.parquet"
 
 FEATURISED = f"{DATASET}/n{{n}}"
 SHARD = f"{FEATURISED}/shards/part-{{part}}.parquet"
+COMPUTED_TARGETS = f"{FEATURISED}/computed_targets/part-{{part}}.parquet"
 SUPERCELLS = f"{FEATURISED}/supercells.parquet"
 PRETRAINING = f"{FEATURISED}/pretraining/{{pretraining}}"
 EMBEDDINGS = f"{FEATURISED}/embeddings/{{pretraining}}.parquet"

@@ -45,6 +45,11 @@ class Pretraining:
         return [dataset.structures for dataset in self.held_out]
 
     @property
+    def computed_targets(self) -> list[str]:
+        """Numbers computed from its crystals, if they are what it learns."""
+        return self.crystals.computed_targets if self.options["pretext"] is not None else []
+
+    @property
     def settings(self) -> dict[str, Any]:
         """What decides it, other than its crystals."""
         scaling = {"site_feature_scaling": self.infomax["site_feature_scaling"]}

@@ -132,18 +132,17 @@ class Run:
     @property
     def model(self) -> dict[str, Any]:
         """What decides the network."""
-        others = {"auxiliary": len(self.auxiliary)} if self.auxiliary else {}
-        return {**self.setting.model, **others}
-
-    @property
-    def auxiliary(self) -> list[str]:
-        """Other tasks whose labels are learned beside."""
-        return self.setting.auxiliary
+        return self.setting.model
 
     @property
     def auxiliary_labels(self) -> list[str]:
-        """Their tables of labels."""
-        return [self.setting.crystals.dataset.labels(task) for task in self.auxiliary]
+        """Tables of other labels that are learned beside."""
+        return [self.setting.crystals.dataset.labels(task) for task in self.setting.auxiliary]
+
+    @property
+    def computed_targets(self) -> list[str]:
+        """Numbers computed from the crystals, if they are learned beside."""
+        return self.setting.crystals.computed_targets if self.training["computed_targets"] else []
 
     @property
     def training(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ OPTIONS = (
     Option("radius of this sum (Å)", "model", "filtered_sum_cutoff", "", "none"),
     Option("residual blocks", "model", "residual", "", "no"),
     Option("composition reference", "model", "composition_reference", "", "no"),
-    Option("labels learned beside", "model", "auxiliary", "", "none"),
+    Option("numbers learned beside", "model", "auxiliary", "", "none"),
     Option("random strain", "training", "strain", "", "none"),
     Option("output", "model", "output", "", "nonnegative for the band gap, else linear"),
     Option("training crystals", "training", "train_size", "", "none: all"),

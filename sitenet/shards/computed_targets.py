@@ -4,7 +4,7 @@ Bonds, coordination, packing (`sitenet.crystal.bonds`), and with the oxidation s
 charges the electrostatic potentials of the sites and the bond valences.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ from sitenet.crystal.bonds import BOND_FEATURES, bond_features
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.progress import Progress
 from sitenet.shards.schema import LISTS, read_lists
+from sitenet.shards.vectors import write_vectors
 from sitenet.sources.bond_valence import bond_valence_sums, without_parameters
 from sitenet.sources.ewald import site_potentials
+from sitenet.tables import read_ids
 
 Float = NDArray[np.float64]
 
@@ -40,22 +42,17 @@ ACCURACY = 3.2
 """Ewald sums are truncated where terms are below exp(-ACCURACY^2) = 4e-5."""
 
 
-def computed_targets(shards: Sequence[Path], keep: Collection[str], label: str) -> Float:
-    """The numbers `TARGETS` (n, T) of the crystals `keep`, in the order of the shards.
+def write_computed_targets(shard: Path, out: Path, label: str) -> None:
+    """Write the numbers `TARGETS` of the crystals of a shard, a table of `sitenet.shards.vectors`.
 
     Some are NaN: the ionic ones where an element has no oxidation state or no bond-valence
     parameters. Messages begin with `label`. Raises DamagedTable.
     """
-    kept = set(keep)
-    progress = Progress(len(kept), f"{label}: computed targets", "crystals")
-    rows = []
-    for shard in shards:
-        for name, crystal in _crystals(shard):
-            if name in kept:
-                rows.append(targets_of(crystal))
-                progress.advance()
+    ids = read_ids(shard)
+    progress = Progress(len(ids), label, "crystals")
+    rows = [targets_of(crystal) for crystal in progress.counting(_crystals(shard))]
     progress.finish()
-    return np.reshape(rows, (len(rows), len(TARGETS)))
+    write_vectors(out, ids, [np.reshape(rows, (len(ids), len(TARGETS))).astype(np.float32)])
 
 
 def targets_of(crystal: MergedCrystal) -> Float:
@@ -89,42 +86,23 @@ def _ionic(crystal: MergedCrystal) -> Float:
     return found
 
 
-def _crystals(shard: Path) -> Iterator[tuple[str, MergedCrystal]]:
+def _crystals(shard: Path) -> Iterator[MergedCrystal]:
     """Crystals of a shard, one after another; without geometry."""
-    for group in read_lists(shard, ("id", "images", *LISTS)):
+    for group in read_lists(shard, ("images", *LISTS)):
         ends = {name: np.cumsum(group[f"{name}.length"])[:-1] for name in LISTS}
         columns = {name: np.split(group[name], ends[name]) for name in LISTS}
-        for row, (name, images) in enumerate(zip(group["id"], group["images"], strict=True)):
+        for row, images in enumerate(group["images"]):
             own = {column: parts[row] for column, parts in columns.items()}
-            yield (
-                name,
-                MergedCrystal(
-                    lattice=own["lattice"].reshape(3, 3),
-                    numbers=own["numbers"].astype(np.int64),
-                    frac=own["frac"].reshape(-1, 3),
-                    oxidation=own["oxidation"].astype(np.float64),
-                    supercell=own["supercell"].reshape(3, 3).astype(np.int64),
-                    images=int(images),
-                    site_class=own["site_class"].astype(np.int64),
-                    row_length=own["row_length"].astype(np.int64),
-                    pair_class=own["pair_class"].astype(np.int64),
-                    pair_distance=own["pair_distance"].astype(np.float64),
-                    pair_count=own["pair_count"].astype(np.int64),
-                ),
+            yield MergedCrystal(
+                lattice=own["lattice"].reshape(3, 3),
+                numbers=own["numbers"].astype(np.int64),
+                frac=own["frac"].reshape(-1, 3),
+                oxidation=own["oxidation"].astype(np.float64),
+                supercell=own["supercell"].reshape(3, 3).astype(np.int64),
+                images=int(images),
+                site_class=own["site_class"].astype(np.int64),
+                row_length=own["row_length"].astype(np.int64),
+                pair_class=own["pair_class"].astype(np.int64),
+                pair_distance=own["pair_distance"].astype(np.float64),
+                pair_count=own["pair_count"].astype(np.int64),
             )
-
-
-def normal_scores(values: Float) -> NDArray[np.float32]:
-    """Columns (n, T) as quantiles of the normal distribution by their ranks; NaN stays.
-
-    So heavy tails and units do not matter. Equal values have equal scores, of their mean rank.
-    """
-    from scipy.special import ndtri  # pandas and SciPy are imported on use
-    from scipy.stats import rankdata
-
-    scores = np.full(values.shape, np.nan, dtype=np.float32)
-    for column, score in zip(values.T, scores.T, strict=True):
-        known = ~np.isnan(column)
-        if known.any():
-            score[known] = ndtri((rankdata(column[known]) - 0.5) / known.sum())
-    return scores

@@ -19,7 +19,9 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, formulas_of, read_featurised
+from sitenet.shards.normal_scores import normal_scores
 from sitenet.shards.open_store import open_both, open_store
+from sitenet.shards.vectors import read_vectors
 from sitenet.splits.held_out import HeldOut
 from sitenet.splits.parts import read_parts
 from sitenet.tables import write_table
@@ -38,13 +40,15 @@ Parts = dict[str, torch.Tensor]
 class PretrainInputs:
     """Crystals of a pre-training: the parts train and val of `split` (id, split).
 
-    `shards` were made with `features`; crystals that are `held_out` are left out.
+    `shards` were made with `features`; crystals that are `held_out` are left out. Pretext tasks
+    need `computed_targets`, a table for each shard.
     """
 
     shards: tuple[Path, ...]
     split: Path
     held_out: HeldOut
     features: FeatureSettings
+    computed_targets: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,9 @@ class Pretraining(Training):
     def _pretext(
         self, loss: PretextSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
     ) -> PretextTask:
-        from sitenet.shards.computed_targets import computed_targets, normal_scores  # pymatgen
-
         inputs, settings = self.inputs, self.settings
         store = open_store(inputs.shards, set(crystals.ids), self._limit)
-        targets = normal_scores(computed_targets(inputs.shards, crystals.ids, self.label))
+        targets = normal_scores(read_vectors(inputs.computed_targets, crystals.ids.tolist()))
         return PretextTask(
             Pretext(encoder, targets.shape[1]),
             settings,

@@ -56,7 +56,7 @@ def obstacle(model: SiteNet, settings: LoopSettings, device: torch.device) -> st
     if settings.processes > 1:
         return "several processes share a batch"
     if model.settings.auxiliary:
-        return "other labels are learned beside"
+        return "other numbers are learned beside"
     if settings.precision not in TOLERANCES:
         return f"the precision is {settings.precision}"
     if model.settings.cutoff is not None:

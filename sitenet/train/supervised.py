@@ -27,7 +27,7 @@ from sitenet.splits.held_out import NOTHING, HeldOut
 from sitenet.splits.parts import PARTS, UNUSED, read_parts
 from sitenet.tables import read_by_id, write_table
 from sitenet.train.batches import Batches
-from sitenet.train.data import TaskData, load_auxiliary, load_labelled
+from sitenet.train.data import TaskData, load_beside, load_labelled
 from sitenet.train.devices import torch_device
 from sitenet.train.history import History, Report
 from sitenet.train.label_units import set_label_units
@@ -44,6 +44,7 @@ class RunInputs:
 
     held_out: what the run must not see, since it is tested on it in another task. auxiliary:
     a table for each other label that the settings say is learned beside this one, in that order.
+    computed_targets: a table for each shard, if these are learned, too.
     """
 
     structures: Path
@@ -54,6 +55,7 @@ class RunInputs:
     features: FeatureSettings
     held_out: HeldOut = NOTHING
     auxiliary: tuple[Path, ...] = ()
+    computed_targets: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,9 @@ class SupervisedTraining(Training):
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
         others = [str(name) for name in settings.auxiliary if name != inputs.column]
-        tables = dict(zip(others, inputs.auxiliary, strict=True))
-        return replace(data, auxiliary=load_auxiliary(crystals, tables))
+        labels = dict(zip(others, inputs.auxiliary, strict=True))
+        computed = inputs.computed_targets, settings.computed_targets
+        return replace(data, beside=load_beside(crystals, labels, *computed))
 
     def report(self) -> Report:
         """Epochs by their errors."""
@@ -139,7 +142,7 @@ def train(
     record |= training_record(trained, task, accelerator)
     save_model(
         task.model,
-        model_settings,
+        task.model.settings,
         outputs.weights,
         outputs.description,
         training=settings.to_dict(),
@@ -202,7 +205,8 @@ def _sites_without_gradients(settings: TrainingSettings) -> int:
 def _new_model(
     model_settings: ModelSettings, settings: TrainingSettings, data: TaskData, fitting: torch.Tensor
 ) -> SiteNet:
-    model = SiteNet(model_settings)
+    learned_beside = 0 if data.beside is None else len(data.beside.weights)
+    model = SiteNet(replace(model_settings, auxiliary=learned_beside))
     set_label_units(model, data, fitting, settings.label_scaling)
     return model
 
@@ -227,7 +231,7 @@ def _evaluation(
         "splits": split_metrics(predictions, settings.seed),
         "baselines": _constants(predictions),
         "unit": inputs.unit,
-        "model": training.model.to_dict(),
+        "model": task.model.settings.to_dict(),
         "training": settings.to_dict(),
     }
 

@@ -96,8 +96,9 @@ class LabelTask(Task):
     def start(self, device: torch.device, group: Group) -> None:
         """Choose how training steps are launched, too."""
         super().start(device, group)
-        if self.data.auxiliary is not None:
-            self.others = torch.from_numpy(self.data.auxiliary).to(device)
+        if (beside := self.data.beside) is not None:
+            self.others = torch.from_numpy(beside.values).to(device)
+            self.other_weights = torch.from_numpy(beside.weights).to(device)
         self.replayed = replayed_error(self.model, self.settings, device, self.train_batches)
 
     def flatten(self, flat: FlatParameters) -> None:
@@ -118,14 +119,14 @@ class LabelTask(Task):
             self.stretches = stretches.to(self.train_batches.targets.device)
 
     def train_step(self, batch: Batch, epoch: int, number: int) -> Found:
-        """This process's part of the error of a batch; that of other labels is in the loss only."""
+        """This process's part of the error of a batch; what else is learned is in the loss only."""
         crystals, target, indices, weight = batch
         if self.settings.strain:
             crystals = stretched(crystals, self.stretches[indices.to(self.stretches.device)])
         others: Tensor | float = 0.0
-        if self.data.auxiliary is not None:
+        if self.data.beside is not None:
             known = self.others[indices.to(self.others.device)]
-            error, others = label_errors(self.model, crystals, target, known)
+            error, others = label_errors(self.model, crystals, target, known, self.other_weights)
         elif self.replayed is not None:
             error = self.replayed(crystals, target)
         else:
@@ -149,10 +150,13 @@ class LabelTask(Task):
 
 
 def label_errors(
-    model: SiteNet, batch: RaggedBatch, target: Tensor, others: Tensor
+    model: SiteNet, batch: RaggedBatch, target: Tensor, others: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Sums over crystals of the errors in the label (B,), and in `others` (B, K) where not NaN."""
+    """Sums over crystals of the errors in the label (B,), and in `others` (B, K) where not NaN.
+
+    The latter are multiplied by `weights` (K,).
+    """
     vectors = model.crystals(batch)
     error = (model.head(vectors, batch) - target).abs().sum()
     differences = model.auxiliary_decoder(vectors).to(others.dtype) - others
-    return error, differences[~others.isnan()].abs().sum()
+    return error, (differences.abs() * weights)[~others.isnan()].sum()

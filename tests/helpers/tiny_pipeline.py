@@ -24,7 +24,8 @@ CONFIG = {
     },
     "model": {"embedding_size": 4, "site_features_per_head": 4, "interaction_features_per_head": 4},
     "training": {"max_epochs": 2, "batch_sites": 30},
-    "variants": {"small": {"model": {"heads": 2, "post_pool_layers": [8]}}},
+    "variants": {"small": {"model": {"heads": 2, "post_pool_layers": [8]},
+                           "training": {"computed_targets": 0.5}}},
     "runs": [{"dataset": "mine", "n": 16, "tasks": ["volume"], "variant": "small", "seeds": [1]}],
     "infomax": {
         "training": {"max_epochs": 2, "batch_sites": 30},

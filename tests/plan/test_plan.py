@@ -162,6 +162,7 @@ def test_a_pretraining_may_have_false_samples_of_its_own(plan: Plan) -> None:
     assert common.settings["loss"]["false_samples"] == plan.config["infomax"]["loss"][
         "false_samples"
     ]  # fmt: skip
+    assert own.computed_targets == []
     assert own.settings["loss"] == {**common.settings["loss"], "false_samples": ["other_crystal"]}
     assert own.settings["training"] == {**plan.config["infomax"]["training"], "seed": 0}
     held_out = {"pretrainings": {"crystals": {"hold_out": ["prototypes"]}}}
@@ -172,7 +173,11 @@ def test_a_pretraining_may_have_false_samples_of_its_own(plan: Plan) -> None:
 
 def test_a_pretraining_may_have_pretext_tasks_in_place_of_deep_infomax() -> None:
     own = {"dataset": "prototypes", "n": 50, "split": "ewald_energy", "pretext": {"hidden": 0}}
-    found = planned(infomax={"pretrainings": {"computed": own}}).pretraining("computed").settings
+    pretraining = planned(infomax={"pretrainings": {"computed": own}}).pretraining("computed")
+    assert pretraining.computed_targets == [
+        f"results/prototypes/n50/computed_targets/part-00{part}.parquet" for part in (0, 1)
+    ]
+    found = pretraining.settings
     assert "loss" not in found
     assert PretextSettings.from_dict(found["pretext"]) == PretextSettings(hidden=0)
     assert found["model"]["site_feature_scaling"] == "dim"

@@ -14,11 +14,12 @@ from sitenet.options.features import FeatureSettings
 from sitenet.shards.computed_targets import (
     IONIC,
     TARGETS,
-    computed_targets,
-    normal_scores,
     targets_of,
+    write_computed_targets,
 )
+from sitenet.shards.normal_scores import normal_scores
 from sitenet.shards.schema import open_writer, to_table
+from sitenet.shards.vectors import read_vectors
 from sitenet.sources.ewald import ACCURACY, COULOMB, ewald_energy, site_potentials
 from sitenet.structure.cif import read_cif
 
@@ -85,17 +86,17 @@ def test_what_cannot_be_computed_is_missing(perovskite: MergedCrystal) -> None:
     assert np.isnan(targets_of(lonely)).all()
 
 
-def test_rows_are_those_of_the_crystals_asked_for(
+def test_the_table_of_a_shard_has_the_numbers_of_each_crystal(
     perovskite: MergedCrystal, tmp_path: Path
 ) -> None:
     crystals = {"a": merged(salt("Na", "Cl", 5.64)), "b": perovskite,
                 "c": merged(salt("Mg", "O", 4.21))}  # fmt: skip
-    shards = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
-    for shard, names in zip(shards, ("ab", "c"), strict=True):
-        with open_writer(shard) as writer:
+    with open_writer(tmp_path / "shard.parquet") as writer:
+        for names in ("ab", "c"):  # two row groups
             writer.write_table(to_table([*names], [crystals[name] for name in names]))
-    found = computed_targets(shards, {"c", "b"}, "test")
-    expected = [targets_of(crystals[name]) for name in "bc"]
+    write_computed_targets(tmp_path / "shard.parquet", tmp_path / "computed.parquet", "test")
+    found = read_vectors([tmp_path / "computed.parquet"], ["c", "b"])
+    expected = [targets_of(crystals[name]) for name in "cb"]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)  # distances of 32 bits
 
 

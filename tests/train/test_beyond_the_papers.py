@@ -1,4 +1,4 @@
-"""Options of a training that are not in the papers: reference, labels beside, strain."""
+"""Options of a training that are not in the papers: reference, what is learned beside, strain."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from computed import computed_of
 from pymatgen.core import Composition
 from rock_salts import MODEL, TRAINING, interrupt_before, outputs
 from safetensors.torch import load_file
@@ -15,6 +16,10 @@ from sklearn.linear_model import Ridge
 from sitenet.model.saving import load_model
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
+from sitenet.shards.computed_targets import TARGETS
+from sitenet.shards.normal_scores import normal_scores
+from sitenet.shards.vectors import read_vectors
+from sitenet.train.distributed import ALONE
 from sitenet.train.label_units import PENALTIES
 from sitenet.train.strain import draw_stretches, stretched
 from sitenet.train.supervised import RunInputs, SupervisedTraining, train
@@ -72,24 +77,27 @@ def test_a_model_with_a_reference_predicts_as_it_was_trained(labelled: RunInputs
 def test_labels_beside_are_those_of_training_crystals_in_standard_deviations(
     beside: RunInputs, tmp_path: Path
 ):
-    data = loaded(beside, tmp_path, replace(MODEL, auxiliary=1), auxiliary=("other",)).data
-    assert data.auxiliary is not None
+    task = loaded(beside, tmp_path, auxiliary=("other",))
+    data, found = task.data, task.data.beside
+    assert found is not None
+    assert task.model.settings.auxiliary == 1
+    assert found.weights.tolist() == [1]
     own = pd.read_parquet(beside.auxiliary[0]).set_index("id").other
     trained = [name for name, part in zip(data.crystals.ids, data.crystals.parts, strict=True)
                if part == "train" and name in own.index]  # fmt: skip
     values = own[trained]
     expected = ((values - values.mean()) / values.std(ddof=0)).reindex(data.crystals.ids)
-    np.testing.assert_allclose(data.auxiliary[:, 0], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.values[:, 0], expected, rtol=1e-5, atol=1e-6)
     assert len(trained) < (data.crystals.parts == "train").sum()
 
 
 def test_the_loss_adds_the_errors_of_labels_beside_where_there_are_some(
     beside: RunInputs, tmp_path: Path
 ):
-    task = loaded(beside, tmp_path, replace(MODEL, auxiliary=1), auxiliary=("other",))
+    task = loaded(beside, tmp_path, auxiliary=("other",))
     crystals, target, indices, _ = next(iter(task.train_batches))
-    others = torch.from_numpy(task.data.auxiliary)[indices]
-    error, more = label_errors(task.model, crystals, target, others)
+    others = torch.from_numpy(task.data.beside.values)[indices]
+    error, more = label_errors(task.model, crystals, target, others, torch.tensor([1.0]))
     assert error.item() == pytest.approx((task.model(crystals) - target).abs().sum().item())
     vectors = task.model.crystals(crystals)
     given = task.model.auxiliary_decoder(vectors)[:, 0]
@@ -102,11 +110,38 @@ def test_the_loss_adds_the_errors_of_labels_beside_where_there_are_some(
     assert all(bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
 
+def test_computed_numbers_are_learned_beside_as_normal_scores_with_their_weight(
+    beside: RunInputs, tmp_path: Path
+):
+    beside = replace(beside, computed_targets=computed_of(beside.shards))
+    task = loaded(beside, tmp_path, auxiliary=("other",), computed_targets=3.0)
+    data, found = task.data, task.data.beside
+    assert found.values.shape == (len(data.crystals), 1 + len(TARGETS))
+    assert task.model.settings.auxiliary == 1 + len(TARGETS)
+    np.testing.assert_allclose(found.weights, [1, *[3 / len(TARGETS)] * len(TARGETS)], rtol=1e-6)
+    trained = data.crystals.parts == "train"
+    assert np.isnan(found.values[~trained]).all()
+    numbers = read_vectors(beside.computed_targets, data.crystals.ids[trained].tolist())
+    np.testing.assert_array_equal(found.values[trained, 1:], normal_scores(numbers))
+    assert np.isfinite(numbers).any(axis=0).all()
+
+    crystals, target, indices, weight = batch = next(iter(task.train_batches))
+    task.start(torch.device("cpu"), ALONE)
+    loss = task.train_step(batch, 0, 0).loss
+    others = torch.from_numpy(found.values)[indices]
+    differences = (task.model.auxiliary_decoder(task.model.crystals(crystals)) - others).abs()
+    computed = differences[:, 1:].nan_to_num(0).sum(1) / len(TARGETS)
+    error = (task.model(crystals) - target).abs() / task.model.label_scale
+    expected = error + differences[:, 0].nan_to_num(0) + 3 * computed
+    assert loss.item() == pytest.approx(float(expected.detach().mean() * weight), rel=1e-5)
+
+
 def test_a_killed_run_with_all_of_it_continues_as_if_undisturbed(
     beside: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    model = replace(MODEL, auxiliary=1, composition_reference=True, residual=True)
-    training = replace(TRAINING, strain=0.02, auxiliary=("other",))
+    model = replace(MODEL, composition_reference=True, residual=True)
+    training = replace(TRAINING, strain=0.02, auxiliary=("other",), computed_targets=0.5)
+    beside = replace(beside, computed_targets=computed_of(beside.shards))
     train(beside, outputs(tmp_path / "whole"), model, training)
     with monkeypatch.context() as patch:
         interrupt_before(patch, 3)

@@ -28,6 +28,7 @@ with job(snakemake):
             shards=tuple(map(Path, inputs.shards)),
             split=Path(inputs.split),
             held_out=held_out,
+            computed_targets=tuple(map(Path, inputs.computed_targets)),
             features=FeatureSettings(**snakemake.params.features),
         ),
         PretrainOutputs(
@@ -38,7 +39,12 @@ with job(snakemake):
             history=Path(outputs.history),
             checkpoints=checkpoints(
                 Path(outputs.weights).with_name(".checkpoints"),
-                files=[*inputs.shards, inputs.split, *map(str, held_out.files)],
+                files=[
+                    *inputs.shards,
+                    *inputs.computed_targets,
+                    inputs.split,
+                    *map(str, held_out.files),
+                ],
                 settings=dict(snakemake.params.items()),
             ),
         ),

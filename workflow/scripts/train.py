@@ -26,6 +26,7 @@ with job(snakemake):
             features=FeatureSettings(**snakemake.params.features),
             held_out=held_out,
             auxiliary=tuple(map(Path, snakemake.input.auxiliary)),
+            computed_targets=tuple(map(Path, snakemake.input.computed_targets)),
         ),
         RunOutputs(
             weights=Path(snakemake.output.weights),
