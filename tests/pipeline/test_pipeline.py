@@ -125,7 +125,8 @@ def test_every_result_is_traced_to_its_jobs(finished: Path) -> None:
     assert (jobs.attempts == 1).all()
     assert ((jobs.gpus > 0) == (jobs.gpu_hours > 0)).all()
     needed = {int(number) for number in train.needs.iloc[0].split()}
-    assert set(jobs.rule[jobs.job.isin(needed)]) == {"collect", "labels", "featurise", "computed_targets", "split"}
+    before = {"collect", "labels", "featurise", "computed_targets", "split"}
+    assert set(jobs.rule[jobs.job.isin(needed)]) == before
     records = (json.loads(path.read_text()) for path in (finished / "logs").rglob("train.json"))
     trained = next(r for r in records if r["wildcards"]["variant"] == "small")
     assert trained["versions"]["torch"]
