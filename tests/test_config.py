@@ -236,7 +236,14 @@ def test_a_mistake_is_told_once() -> None:
 REFUSED = {
     "training": set(),
     "infomax.supervised": set(),
-    "infomax.training": {"label_scaling", "train_size", "auxiliary", "computed_targets", "strain"},
+    "infomax.training": {
+        "label_scaling",
+        "train_size",
+        "auxiliary",
+        "computed_targets",
+        "refit",
+        "strain",
+    },
     "infomax.transfer.training": {
         "train_size",
         "precision",
@@ -245,6 +252,7 @@ REFUSED = {
         "memory_gib",
         "auxiliary",
         "computed_targets",
+        "refit",
         "strain",
     },
 }

@@ -114,6 +114,12 @@ class TrainingSettings(LoopSettings):
         "scores. The label counts 1; with 0 there are none. Not in the paper.",
         at_least=0,
     )
+    refit: bool = option(
+        False,
+        "Whether the model is trained once more from the start, on the training and validation "
+        "crystals together and for as many epochs as were best, and this one is kept. What is said "
+        "of validation crystals is by the first one. Not in the paper.",
+    )
     strain: float = option(
         0.0,
         "Standard deviation of the strain, the same in all directions, by which each training "

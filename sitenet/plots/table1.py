@@ -46,6 +46,7 @@ OPTIONS = (
     Option("residual blocks", "model", "residual", "", "no"),
     Option("composition reference", "model", "composition_reference", "", "no"),
     Option("numbers learned beside", "model", "auxiliary", "", "none"),
+    Option("trained again on all crystals", "training", "refit", "", "no"),
     Option("random strain", "training", "strain", "", "none"),
     Option("output", "model", "output", "", "nonnegative for the band gap, else linear"),
     Option("training crystals", "training", "train_size", "", "none: all"),

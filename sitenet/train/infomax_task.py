@@ -59,6 +59,7 @@ class InfoMaxTask(Task):
     measures = ("local_score", "local_kl", "global_score", "global_kl", "total")
     judged = "total"
     model: DeepInfoMax
+    validation_batches: WholeBatches
 
     def train_step(self, batch: Batch, epoch: int, number: int) -> Found:
         """This process's part of the total loss of a batch."""

@@ -12,7 +12,6 @@ import torch.distributed as dist
 from sitenet.progress import log_file
 from sitenet.train.checkpoints import LAST, newest_checkpoint, read_checkpoint
 from sitenet.train.devices import device_name, peak_memory, torch_device
-from sitenet.train.history import History
 from sitenet.train.loop import OnEpoch, Trained, train_epochs
 from sitenet.train.nodes import start_nodes
 from sitenet.train.task import Task
@@ -59,7 +58,7 @@ def train_task(training: Training, task: Task) -> Trained:
     else:
         start_nodes(training, rendezvous)
     content = read_checkpoint(folder / LAST)
-    return Trained(History(task.judged, content["rows"]), content["best"])
+    return Trained(task.new_history(content["rows"]), content["best"])
 
 
 def _require_devices(wanted: int, accelerator: str) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sitenet.model.flat import FlatParameters
 from sitenet.options.training import LoopSettings
+from sitenet.train.batches import Packs
 from sitenet.train.checkpoints import Checkpoints, read_checkpoint
 from sitenet.train.devices import prepare_device, synchronise
 from sitenet.train.distributed import ALONE, Group
@@ -43,7 +44,7 @@ def train_epochs(
     on_epoch: Sequence[OnEpoch] = (),
     group: Group = ALONE,
 ) -> Trained:
-    """Train until `max_epochs`, or until the validation measure no longer falls.
+    """Train until `max_epochs`, or until the measure of validation crystals no longer falls.
 
     Args:
         task: the model, which is trained in place, and its batches.
@@ -62,13 +63,13 @@ def train_epochs(
     task.start(device, group)
     stepper = Stepper(task.model, settings, len(task.train_batches), precision, group)
     task.flatten(stepper.parameters)
-    history, best = History(task.judged), dict[str, Tensor]()
+    history, best = task.new_history(), dict[str, Tensor]()
     checkpoints = None if folder is None else Checkpoints(folder)
     if resumed is not None:
         kept = read_checkpoint(resumed)
         task.model.load_state_dict(kept["model"])
         stepper.load_state_dict(kept["stepper"])
-        history, best = History(task.judged, kept["rows"]), kept["best"]
+        history, best = task.new_history(kept["rows"]), kept["best"]
     group.copy_weights(task.model)
     finished = history.finished(settings.max_epochs, settings.patience)
     if finished and group.rank == 0:
@@ -95,7 +96,7 @@ def train_epochs(
 
 def _epoch(task: Task, stepper: "Stepper", epoch: int, device: torch.device) -> dict[str, float]:
     """Train and validate once; the row of the history. `epoch` counts from 0, in the row from 1."""
-    precision, group, model = stepper.precision, stepper.group, task.model
+    group, model = stepper.group, task.model
     start = time.monotonic()
     task.start_epoch(epoch)
     model.train()
@@ -105,16 +106,10 @@ def _epoch(task: Task, stepper: "Stepper", epoch: int, device: torch.device) -> 
     synchronise(device)
     seconds = time.monotonic() - start
     measured = total.means("train", group)
-
     model.eval()
     group.copy_weights(model)  # running statistics of batch norm are of the part of each process
-    total = Total(task, device)
-    with torch.inference_mode():
-        for number, batch in enumerate(task.validation_batches):
-            group.rescale_embeddings(model, batch[0].numbers)
-            with precision.forward():
-                total.add(task.validation_step(precision.cast(batch), number))
-    measured |= total.means("val", group)
+    if task.validation_batches is not None:
+        measured |= _validation(task, task.validation_batches, stepper, device)
     return {
         "epoch": epoch + 1,
         **measured,
@@ -122,6 +117,20 @@ def _epoch(task: Task, stepper: "Stepper", epoch: int, device: torch.device) -> 
         "seconds": time.monotonic() - start,
         "structures_per_second": len(task.train_batches.indices) / seconds,
     }
+
+
+def _validation(
+    task: Task, batches: Packs, stepper: "Stepper", device: torch.device
+) -> dict[str, float]:
+    """Means of the measures over the validation crystals."""
+    precision, group = stepper.precision, stepper.group
+    total = Total(task, device)
+    with torch.inference_mode():
+        for number, batch in enumerate(batches):
+            group.rescale_embeddings(task.model, batch[0].numbers)
+            with precision.forward():
+                total.add(task.validation_step(precision.cast(batch), number))
+    return total.means("val", group)
 
 
 def train_batch(task: Task, stepper: "Stepper", batch: Batch, epoch: int, number: int) -> Found:

@@ -40,6 +40,7 @@ class PretextTask(Task):
     measures = ("computed", "hidden", "total")
     judged = "total"
     model: Pretext
+    validation_batches: CrystalBatches
 
     def __init__(
         self,

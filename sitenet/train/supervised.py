@@ -32,7 +32,7 @@ from sitenet.train.devices import torch_device
 from sitenet.train.history import History, Report
 from sitenet.train.label_units import set_label_units
 from sitenet.train.launch import train_here, train_task, training_record
-from sitenet.train.loop import OnEpoch
+from sitenet.train.loop import OnEpoch, Trained
 from sitenet.train.optimiser import set_seeds
 from sitenet.train.task import LabelTask
 from sitenet.train.training import Training
@@ -73,11 +73,30 @@ class RunOutputs:
 
 @dataclass(frozen=True)
 class SupervisedTraining(Training):
-    """Training of a Site-Net with labels; `model` is its architecture."""
+    """Training of a Site-Net with labels; `model` is its architecture.
+
+    With `all_crystals` validation crystals are trained on, too, and the last epoch is kept.
+    """
 
     settings: TrainingSettings
     inputs: RunInputs
     model: ModelSettings
+    all_crystals: bool = False
+
+    def again(self, epochs: float) -> "SupervisedTraining":
+        """A training with all crystals, which needs no stopping after so many epochs.
+
+        What it writes is removed with the checkpoints of the first.
+        """
+        folder = self.checkpoints / "all_crystals"
+        return replace(
+            self,
+            settings=replace(self.settings, max_epochs=int(epochs)),
+            history=folder / "history.csv",
+            checkpoints=folder,
+            label=f"{self.label}, all crystals",
+            all_crystals=True,
+        )
 
     def load_task(self) -> LabelTask:
         """Labelled crystals and a new model; raises ValueError if the data does not allow a run."""
@@ -90,12 +109,12 @@ class SupervisedTraining(Training):
             f"{len(data.indices('test')):,} test crystals, N={self.inputs.features.n_atoms}, on "
             f"{self.accelerator}"
         )
-        return LabelTask(
-            _new_model(self.model, self.settings, data, fitting),
-            self.settings,
-            Batches(data, fitting, self.settings.batch_sites, shuffle=self.settings.seed),
-            Batches(data, watched, _sites_without_gradients(self.settings)),
-        )
+        model = _new_model(self.model, self.settings, data, fitting)
+        batches = Batches(data, fitting, self.settings.batch_sites, shuffle=self.settings.seed)
+        if self.all_crystals:
+            return LabelTask(model, self.settings, batches)
+        sites = _sites_without_gradients(self.settings)
+        return LabelTask(model, self.settings, batches, Batches(data, watched, sites))
 
     def _load_data(self) -> TaskData:
         inputs, settings = self.inputs, self.settings
@@ -103,6 +122,11 @@ class SupervisedTraining(Training):
         crystals = read_featurised(inputs.shards, parts)
         crystals.require(*PARTS)
         crystals = _limit_training(crystals, inputs.features.n_atoms, settings)
+        if self.all_crystals:
+            watched = crystals.indices("val", inputs.features.n_atoms)
+            parts_of = crystals.parts.copy()
+            parts_of[watched] = "train"
+            crystals = replace(crystals, parts=parts_of)
         data = load_labelled(
             crystals, inputs.shards, inputs.structures, inputs.column, settings.memory_gib
         )
@@ -127,7 +151,8 @@ def train(
 ) -> None:
     """Train, keep the weights of the best validation epoch, predict every labelled crystal.
 
-    A run that was killed continues after its last checkpoint, exactly as if undisturbed.
+    With `refit` those of a second training are kept, by which only validation crystals are not
+    predicted. A run that was killed continues after its last checkpoint, exactly as if undisturbed.
     Crystals whose primitive cell has more than N sites are left out of training, not of tests.
     Raises ValueError if the data does not allow a run.
     """
@@ -136,13 +161,13 @@ def train(
                                   label, inputs, model_settings)  # fmt: skip
     task = training.load_task()
     trained = train_task(training, task)
-    task.model.load_state_dict(trained.weights)
-    task.model.float()  # as it is saved
-    record = _evaluation(training, task, outputs)
+    model = _trained_model(task, trained)
+    final = _with_all_crystals(training, trained) if settings.refit else model
+    record = _evaluation(training, task.data, model, final, outputs)
     record |= training_record(trained, task, accelerator)
     save_model(
-        task.model,
-        task.model.settings,
+        final,
+        final.settings,
         outputs.weights,
         outputs.description,
         training=settings.to_dict(),
@@ -211,27 +236,44 @@ def _new_model(
     return model
 
 
-def _evaluation(
-    training: SupervisedTraining, task: LabelTask, outputs: RunOutputs
-) -> dict[str, Any]:
-    """Write predictions of all labelled crystals; their errors, beside baselines.
+def _trained_model(task: LabelTask, trained: Trained) -> SiteNet:
+    """The model of a training with its best weights, as it is saved."""
+    task.model.load_state_dict(trained.weights)
+    return task.model.float()
 
-    Vectors of some training and validation crystals are written too (`evaluate/training_set.py`).
+
+def _with_all_crystals(training: SupervisedTraining, trained: Trained) -> SiteNet:
+    """A model trained again, for the epochs that were best, on validation crystals, too."""
+    again = training.again(trained.history.best()["epoch"])
+    task = again.load_task()
+    return _trained_model(task, train_task(again, task))
+
+
+def _evaluation(
+    training: SupervisedTraining, data: TaskData, model: SiteNet, final: SiteNet, out: RunOutputs
+) -> dict[str, Any]:
+    """Write predictions of all labelled crystals by `final`; their errors, beside baselines.
+
+    Those of validation crystals are by `model`, which has not seen them. Vectors of some training
+    and validation crystals are written too (`evaluate/training_set.py`).
     """
-    inputs, settings, data = training.inputs, training.settings, task.data
+    inputs, settings = training.inputs, training.settings
     data.store.to(torch_device(training.accelerator))
     kept = np.sort(np.concatenate([_some(data, part) for part in ("train", "val")]))
     sites = _sites_without_gradients(settings)
-    values, vectors = predict_and_keep(task.model, data.store, sites, kept)
+    values, vectors = predict_and_keep(final, data.store, sites, kept)
+    if final is not model:
+        watched = data.crystals.indices("val")
+        values[watched] = predict_and_keep(model, data.store, sites, kept)[0][watched]
     training_part = data.crystals.parts[kept] == "train"
-    write_vectors(outputs.training_set, vectors[training_part], vectors[~training_part])
+    write_vectors(out.training_set, vectors[training_part], vectors[~training_part])
     predictions = _predictions(data, values, inputs.structures)
-    write_table(outputs.predictions, predictions)
+    write_table(out.predictions, predictions)
     return {
         "splits": split_metrics(predictions, settings.seed),
         "baselines": _constants(predictions),
         "unit": inputs.unit,
-        "model": task.model.settings.to_dict(),
+        "model": final.settings.to_dict(),
         "training": settings.to_dict(),
     }
 

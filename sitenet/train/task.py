@@ -1,6 +1,7 @@
 """What is trained: a model, its batches, the loss of each and the measures of an epoch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from sitenet.options.training import LoopSettings, TrainingSettings
 from sitenet.shards.batch import RaggedBatch
 from sitenet.train.batches import Batches, Packs
 from sitenet.train.distributed import Group
+from sitenet.train.history import History, Row
 from sitenet.train.replay import ReplayedError, absolute_error, replayed_error
 from sitenet.train.strain import draw_stretches, stretched
 
@@ -28,7 +30,7 @@ class Found(NamedTuple):
 
 
 class Task(ABC):
-    """Trains `model` on the batches of `train` and judges it on those of `validation`.
+    """Trains `model` on the batches of `train` and judges it on those of `validation`, if any.
 
     `measures` are the names of what is averaged over the crystals, `judged` is the one whose
     validation mean decides which epoch is the best.
@@ -38,7 +40,7 @@ class Task(ABC):
     judged: ClassVar[str]
 
     def __init__(
-        self, model: nn.Module, settings: LoopSettings, train: Packs, validation: Packs
+        self, model: nn.Module, settings: LoopSettings, train: Packs, validation: Packs | None
     ) -> None:
         self.model, self.settings = model, settings
         self.train_batches, self.validation_batches = train, validation
@@ -48,8 +50,9 @@ class Task(ABC):
         """Move model and crystals to `device`; take the share of this process in the batches."""
         self.model.to(device)
         for batches in (self.train_batches, self.validation_batches):
-            batches.to(device)
-            batches.rank, batches.world = group.rank, group.world
+            if batches is not None:
+                batches.to(device)
+                batches.rank, batches.world = group.rank, group.world
 
     def flatten(self, flat: FlatParameters) -> None:  # noqa: B027  (some tasks need not know)
         """Know the parameters of the model as one tensor."""
@@ -65,6 +68,10 @@ class Task(ABC):
     @abstractmethod
     def validation_step(self, batch: Batch, number: int) -> Found:
         """The same for a validation batch, whose loss is not descended."""
+
+    def new_history(self, rows: Sequence[Row] = ()) -> History:
+        """The epochs `rows`, to be judged by the measure of this task."""
+        return History(self.judged, rows, validated=self.validation_batches is not None)
 
     def means(self, part: str, sums: list[float], crystals: float) -> dict[str, float]:
         """Means of the measures over the crystals of all processes, named `part`_..."""
@@ -88,7 +95,11 @@ class LabelTask(Task):
     train_batches: Batches
 
     def __init__(
-        self, model: SiteNet, settings: TrainingSettings, train: Batches, validation: Batches
+        self,
+        model: SiteNet,
+        settings: TrainingSettings,
+        train: Batches,
+        validation: Batches | None = None,
     ) -> None:
         super().__init__(model, settings, train, validation)
         self.data = train.data

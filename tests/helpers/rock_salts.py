@@ -85,3 +85,18 @@ def interrupt_before(monkeypatch: pytest.MonkeyPatch, epoch: int) -> None:
 
     monkeypatch.setattr(Task, "start_epoch", start)
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
+    """Let the process end after so many epochs of all its trainings together."""
+    start_epoch, started = Task.start_epoch, 0
+
+    def start(self: Task, number: int) -> None:
+        nonlocal started
+        started += 1
+        if started > epochs:
+            raise RuntimeError("killed")
+        start_epoch(self, number)
+
+    monkeypatch.setattr(Task, "start_epoch", start)
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)

@@ -1,5 +1,6 @@
-"""Options of a training that are not in the papers: reference, what is learned beside, strain."""
+"""Options of a training that are not in the papers."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from computed import computed_of
 from pymatgen.core import Composition
-from rock_salts import MODEL, TRAINING, interrupt_before, outputs
+from rock_salts import MODEL, TRAINING, interrupt_after, interrupt_before, outputs
 from safetensors.torch import load_file
 from sklearn.linear_model import Ridge
 
@@ -21,6 +22,7 @@ from sitenet.shards.normal_scores import normal_scores
 from sitenet.shards.vectors import read_vectors
 from sitenet.train.distributed import ALONE
 from sitenet.train.label_units import PENALTIES
+from sitenet.train.loop import train_epochs
 from sitenet.train.strain import draw_stretches, stretched
 from sitenet.train.supervised import RunInputs, SupervisedTraining, train
 from sitenet.train.task import LabelTask, label_errors
@@ -168,3 +170,54 @@ def test_strain_stretches_each_crystal_by_one_factor_anew_in_every_epoch(
     assert float(many.mean()) == pytest.approx(1.0, abs=1e-3)
     assert not torch.equal(many, draw_stretches(20_000, 0.02, seed=1, epoch=5))
     assert torch.equal(many[:100], draw_stretches(100, 0.02, seed=1, epoch=4))
+
+
+def test_a_refit_learns_validation_crystals_and_says_nothing_of_them(
+    labelled: RunInputs, tmp_path: Path
+):
+    """It is the training of a split without validation crystals, for the epochs that were best."""
+    once, twice, all_crystals = (tmp_path / name for name in ("once", "twice", "all"))
+    settings = replace(TRAINING, max_epochs=8)
+    train(labelled, outputs(once), MODEL, settings)
+    train(labelled, outputs(twice), MODEL, replace(settings, refit=True))
+    first, second = (pd.read_parquet(folder / "predictions.parquet") for folder in (once, twice))
+    same = (first.prediction - second.prediction).abs() < 1e-9
+    assert same[first.split == "val"].all()
+    assert not same[first.split != "val"].any()
+    pd.testing.assert_frame_equal(*(
+        pd.read_csv(folder / "history.csv").drop(columns=["seconds", "structures_per_second"])
+        for folder in (once, twice)
+    ))  # fmt: skip
+    assert not (twice / "checkpoints").exists()
+
+    best = json.loads((once / "metrics.json").read_text())["best_epoch"]
+    split = pd.read_csv(labelled.split)
+    split.loc[split.split == "val", "split"] = "train"
+    split.loc[split.id == "large", "split"] = "val"  # not watched, as it has too many sites
+    split.to_csv(tmp_path / "split.csv", index=False)
+    task = loaded(
+        replace(labelled, split=tmp_path / "split.csv"), all_crystals, max_epochs=int(best)
+    )
+    task.validation_batches = None
+    weights = train_epochs(task, task.settings, torch.device("cpu")).weights
+    kept = load_file(twice / "model.safetensors")
+    for one in (weights, kept):
+        one["features.embedding.weight"][14] = 0  # Si is only predicted, which shortens its vector
+    assert all(torch.equal(weights[name], kept[name]) for name in kept)
+
+
+@pytest.mark.parametrize("starts", [3, 9])
+def test_a_killed_refit_continues_as_if_undisturbed(
+    labelled: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starts: int
+):
+    settings = replace(TRAINING, refit=True, patience=20)
+    train(labelled, outputs(tmp_path / "whole"), MODEL, settings)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, starts)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(labelled, outputs(tmp_path / "cut"), MODEL, settings)
+    train(labelled, outputs(tmp_path / "cut"), MODEL, settings)
+    whole, cut = (load_file(tmp_path / k / "model.safetensors") for k in ("whole", "cut"))
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+    whole, cut = (pd.read_parquet(tmp_path / k / "predictions.parquet") for k in ("whole", "cut"))
+    pd.testing.assert_frame_equal(whole, cut)

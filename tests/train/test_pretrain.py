@@ -70,7 +70,7 @@ def test_a_pre_training_keeps_the_weights_of_its_best_epoch_not_of_the_last(
     unlabelled, tmp_path, monkeypatch
 ):
     """The second of four, as one of two epochs leaves them."""
-    monkeypatch.setattr(History, "validation", lambda self, row: abs(row["epoch"] - 2))
+    monkeypatch.setattr(History, "measure", lambda self, row: abs(row["epoch"] - 2))
     for name, epochs in (("long", 4), ("short", 2)):
         training = replace(TRAINING, schedule="constant", max_epochs=epochs)
         pretrain(unlabelled, outputs(tmp_path / name), MODEL, LOSS, training)

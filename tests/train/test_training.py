@@ -69,7 +69,7 @@ def test_a_run_keeps_the_weights_of_its_best_epoch_not_of_the_last(
     labelled: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The second of four, as one of two epochs leaves them; the predictions are by them, too."""
-    monkeypatch.setattr(History, "validation", lambda self, row: abs(row["epoch"] - 2))
+    monkeypatch.setattr(History, "measure", lambda self, row: abs(row["epoch"] - 2))
     for name, epochs in (("long", 4), ("short", 2)):
         training = replace(TRAINING, schedule="constant", max_epochs=epochs)
         train(labelled, outputs(tmp_path / name), MODEL, training)
