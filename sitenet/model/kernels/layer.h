@@ -142,7 +142,7 @@ struct Layer {
     tile.fill(start, end, x);
     const V* first = bias.vectors();
     Products<Exact<T>>(layout).project(tile, forward_weight.vectors(),
-                                       [&](int, int64_t v) { return first[v]; });
+                                       [&](int, int64_t v) { return first + v; });
   }
 
   // The gradient of the pre-activations of a tile, and the sums of those of the vectors.

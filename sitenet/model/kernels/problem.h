@@ -89,6 +89,12 @@ inline bool valid(const Sizes& s, const Evaluations& of) {
          (of.source ? within(of.source, s.evaluations, s.sources) : s.sources == s.evaluations);
 }
 
+template <class T>
+struct SumOf {
+  const Vec<T> *first, *second;
+  INLINE Vec<T> operator[](int64_t v) const { return first[v] + second[v]; }
+};
+
 // `own` and `other` are the site parts of the pre-activations, [row][padded channel].
 template <class F>
 struct Problem {
@@ -116,7 +122,7 @@ struct Problem {
     const Vec<T>* of_row = reinterpret_cast<const Vec<T>*>(own);
     const Vec<T>* of_column = reinterpret_cast<const Vec<T>*>(other);
     products.project(tile, weights.forward.get(), [&](int p, int64_t v) {
-      return of_row[tile.row[p] * N + v] + of_column[tile.column[p] * N + v];
+      return SumOf<T>{of_row + tile.row[p] * N + v, of_column + tile.column[p] * N + v};
     });
   }
   int64_t saved_quantities() const { return 6 + layout.heads; }

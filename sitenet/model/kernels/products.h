@@ -21,7 +21,8 @@ class Products {
     if (F::terms > 1) inputs_ = Buffer<Factors>(tile_pairs / F::terms * layout.input_vectors);
   }
 
-  // z = start(entry, vector) + weight * inputs; weight [vector][input][lane], the inputs `across`.
+  // z = start(entry, vector)[0, ...] + weight * inputs, for this vector and those that follow it;
+  // weight [vector][input][lane], the inputs `across`.
   template <class Start>
   void project(const Tile<T>& tile, const Factors* weight, const Start& start) const {
     const Factor* x = F::along(tile.inputs.vectors(), tile.height * layout_.input_vectors,
@@ -58,10 +59,14 @@ class Products {
     const Factors* w = weight + v * padded;
     for (int p = 0; p < tile.height; p += block_rows) {
       V sum[block_rows][B];
-      EACH(block_rows)
 #pragma GCC unroll 8
-        for (int b = 0; b < B; ++b) sum[i][b] = start(p + i, v + b);
+      for (int i = 0; i < block_rows; ++i) {
+        const auto first = start(p + i, v);
+#pragma GCC unroll 8
+        for (int b = 0; b < B; ++b) sum[i][b] = first[b];
+      }
       const Factor* x = inputs + p * padded;
+      V* z = tile.panel(v) + p;
       for (int64_t k = 0; k < steps; ++k) {
         Factors column[B];
 #pragma GCC unroll 8
@@ -74,7 +79,7 @@ class Products {
 #pragma GCC unroll 8
       for (int i = 0; i < block_rows; ++i)
 #pragma GCC unroll 8
-        for (int b = 0; b < B; ++b) tile.panel(v + b)[p + i] = sum[i][b];
+        for (int b = 0; b < B; ++b) z[b * tile_pairs + i] = sum[i][b];
     }
   }
 
