@@ -73,18 +73,8 @@ def _compiled(x: Tensor) -> bool:
 def _load_for_products() -> Callable | None:
     """The compiled pair block, if it computes under the current autocast."""
     if autocast_to_low():
-        return _load_low()
+        return load_low()
     return None if torch.is_autocast_enabled("cpu") else load()
-
-
-@cache
-def _load_low() -> Callable | None:
-    block = load()
-    if block is not None and pair_block_cpu.functions.multiply(LOW):
-        log.info("pair block: products of bfloat16, everything else float32")
-    elif block is not None:
-        log.warning("pair block: float32, since this processor or compiler has no products of bfloat16")
-    return block
 
 
 @cache
@@ -111,6 +101,19 @@ def load() -> Callable | None:
     keep_freed_memory()
     log.info(f"pair block: compiled ({path})")
     return pair_block_cpu.pair_block
+
+
+@cache
+def load_low() -> Callable | None:
+    """As `load`, for a forward pass under autocast to bfloat16; logs what is multiplied."""
+    block = load()
+    if block is None:
+        return None
+    if pair_block_cpu.functions.multiply(LOW):
+        log.info("pair block: products of bfloat16, everything else float32")
+    else:
+        log.warning("pair block: float32, since processor or compiler do not multiply bfloat16")
+    return block
 
 
 @cache

@@ -3,8 +3,8 @@
 `pair_block` here has the signature and the results of `sitenet.model.pair_block.pair_block`, save
 that the attention carries no gradient and the gradient of the logit bias, which cancels in the
 softmax, is exactly zero. float32 and float64; as many threads as torch uses. Under autocast to
-bfloat16 tensors are float32, and the numbers that the networks' matrix products multiply are rounded
-to bfloat16, forward and backward, if the processor has such products.
+bfloat16 tensors are float32, and what the matrix products of the networks multiply is rounded to
+bfloat16, forward and backward, if the processor has such products.
 """
 
 import ctypes
