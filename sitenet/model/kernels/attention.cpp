@@ -77,7 +77,7 @@ int forward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<const
   L(shapes.projection(), in.sites, shapes.other(in), Use::forward)
       .template forward<true>(out.other, nullptr, threads);
   const Problem<F> problem(sizes, threads, out.own, out.other, in.interactions,
-                           shapes.networks(in), index.of);
+                           shapes.networks(in), index.of, Use::forward);
   pair_forward(problem, index.pairs, log_count, out.pairs, threads);
   L(shapes.next(channels[1]), out.pairs.mixed, shapes.next(in), Use::forward)
       .template forward<false>(out.sites, out.norm, threads);
@@ -101,7 +101,7 @@ int backward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<cons
                                        threads);
   const NetworkTensors<const T> networks = shapes.networks(in);
   const Problem<F> problem(sizes, threads, given.own, given.other, in.interactions, networks,
-                           index.of);
+                           index.of, Use::all_gradients);
   const int64_t padded = sizes.rows * projection.padded_channels();
   Buffer<T> own(padded), other(padded);
   pair_backward(problem, networks, index.pairs, given.pairs, of_mixed.get(), given.pairs.fresh,

@@ -44,8 +44,6 @@ struct LayerSums {
   }
 };
 
-enum class Use { forward, weight_gradients, all_gradients };
-
 template <class T>
 struct Layer {
   using V = Vec<T>;

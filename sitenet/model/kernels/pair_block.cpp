@@ -48,7 +48,7 @@ int forward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index,
   if (!valid(sizes, index)) return bad_pairs;
   const PaddedSites<T> sites(Layout<T>(sizes), in);
   const Problem<F> problem(sizes, threads, sites.own.get(), sites.other.get(), in.interactions,
-                           in.networks(sizes), index.of);
+                           in.networks(sizes), index.of, Use::forward);
   pair_forward(problem, index.pairs, log_count, out, threads);
   return done;
 } catch (const std::bad_alloc&) {
@@ -64,7 +64,7 @@ int backward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index
   const PaddedSites<T> sites(layout, in), gradients(layout);
   const NetworkTensors<const T> networks = in.networks(sizes);
   const Problem<F> problem(sizes, threads, sites.own.get(), sites.other.get(), in.interactions,
-                           networks, index.of);
+                           networks, index.of, Use::all_gradients);
   pair_backward(problem, networks, index.pairs, kept, grad_mixed, grad_fresh,
                 {gradients.own.get(), gradients.other.get(), out.interactions,
                  out.networks(sizes)},

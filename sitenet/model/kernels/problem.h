@@ -17,20 +17,21 @@ struct NetworkTensors {
 template <class F>
 struct Weights {
   using T = typename F::Sum;
-  Buffer<typename F::Factors> forward, backward;  // see `Products`
+  Buffer<typename F::Factors> forward, backward;  // see `Products`; backward: for gradients
   Buffer<T> scale, shift;                         // [padded channel], zero in the padding
   Buffer<T> logit;  // [head][padded hidden channel], times the norm's scale
   std::vector<T> logit_mean;
 
-  Weights(const Layout<T>& l, const NetworkTensors<const T>& in)
+  Weights(const Layout<T>& l, const NetworkTensors<const T>& in, Use use)
       : forward(l.total * l.padded_inputs() / F::terms),
-        backward(l.padded_channels() * l.input_vectors / F::terms),
         scale(l.padded_channels()),
         shift(l.padded_channels()),
         logit(l.heads * l.vectors[0] * l.L),
         logit_mean(l.heads) {
     l.pad(scale.get(), in.scale);
     l.pad(shift.get(), in.shift);
+    if (use == Use::all_gradients)
+      backward = Buffer<typename F::Factors>(l.padded_channels() * l.input_vectors / F::terms);
     pack(l, in.weight);
     const int64_t hidden = l.widths[0], padded = l.vectors[0] * l.L;
     for (int64_t h = 0; h < l.heads; ++h) {
@@ -46,12 +47,14 @@ struct Weights {
 
  private:
   void pack(const Layout<T>& l, const Rows<const T>& weight) {
-    if constexpr (F::terms == 1) return l.pack(reinterpret_cast<T*>(forward.get()), reinterpret_cast<T*>(backward.get()), weight);
-    const int64_t size = l.padded_channels() * l.padded_inputs();
-    const Buffer<T> by_input(size), by_channel(size);
-    l.pack(by_input.get(), by_channel.get(), weight);
-    F::across(by_input.vectors(), l.total * l.padded_inputs(), 1, forward.get());
-    F::across(by_channel.vectors(), l.padded_channels(), l.input_vectors, backward.get());
+    if constexpr (F::terms == 1)
+      return l.pack(reinterpret_cast<T*>(forward.get()), reinterpret_cast<T*>(backward.get()), weight);
+    const Buffer<T> whole(l.padded_channels() * l.padded_inputs());
+    l.pack(whole.get(), nullptr, weight);
+    F::across(whole.vectors(), l.total * l.padded_inputs(), 1, forward.get());
+    if (!backward.get()) return;
+    l.pack(nullptr, whole.get(), weight);
+    F::across(whole.vectors(), l.padded_channels(), l.input_vectors, backward.get());
   }
 };
 
@@ -107,9 +110,9 @@ struct Problem {
 
   Problem(const Sizes& sizes, int threads, const T* own_sites, const T* other_sites,
           const T* pair_inputs, const NetworkTensors<const T>& networks,
-          const Evaluations& evaluations)
+          const Evaluations& evaluations, Use use)
       : layout(sizes),
-        weights(layout, networks),
+        weights(layout, networks, use),
         own(own_sites),
         other(other_sites),
         interactions(pair_inputs),

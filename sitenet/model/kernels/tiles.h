@@ -26,6 +26,9 @@ inline bool within(const int64_t* values, int64_t count, int64_t limit) {
   return good;
 }
 
+// What weights are packed for.
+enum class Use { forward, weight_gradients, all_gradients };
+
 struct Sizes {
   // evaluations: of the networks, for a pair or for all pairs of a type; sources: rows of inputs
   int64_t rows, pairs, evaluations, sources, inputs, heads, widths[3];
