@@ -110,10 +110,9 @@ def watched() -> Parts:
     return parts
 
 
-def train(run: Path, folder: Path, sites: int | None, epochs: int) -> None:
-    """The first epochs of the run `.../DATASET/nN/TASK/VARIANT/seedS`, into `folder`."""
+def train(run: Path, folder: Path, **changes: Any) -> None:
+    """The run `.../DATASET/nN/TASK/VARIANT/seedS` with changed settings, into `folder`."""
     about = json.loads((run / "model.json").read_text())
-    settings = replace(TrainingSettings(**about["training"]), max_epochs=epochs)
     column, data = about["label"]["column"], run.parents[3]
     supervised.train(
         supervised.RunInputs(
@@ -129,7 +128,7 @@ def train(run: Path, folder: Path, sites: int | None, epochs: int) -> None:
                                          "history.csv", "checkpoints"))
         ),
         ModelSettings.from_dict(about["model"]),
-        replace(settings, batch_sites=sites or settings.batch_sites),
+        replace(TrainingSettings(**about["training"]), **changes),
     )  # fmt: skip
 
 
@@ -146,7 +145,9 @@ def main() -> None:
     torch.set_num_threads(1)
     parts = watched()
     with tempfile.TemporaryDirectory() as folder:
-        train(options.run, Path(folder), options.sites, options.epochs)
+        changes = {"max_epochs": options.epochs}
+        changes |= {"batch_sites": options.sites} if options.sites else {}
+        train(options.run, Path(folder), **changes)
     parts.enter("rest")
     print(f"{parts.steps} steps, {sum(parts.seconds.values()):.1f} processor seconds in all\n")
     print("| part of a step | ms |\n| --- | ---: |")

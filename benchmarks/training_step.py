@@ -4,10 +4,11 @@
 
 Each path runs in a process of its own, so that its peak memory is its own: forward, backward and
 optimiser step in float32 with the hyperparameters of Table 1. `merged` takes the compiled kernel,
-`plain` the same in plain PyTorch. The floor is the time of the merged matrix products alone, at the
-rate of a large product on as many threads. The table needs a column `cif`. With `--busy`, for
-machines on which other programs run, times are processor seconds of the thread that takes the
-steps; the others' share of the work is not counted, nor is waiting for them.
+`bf16` the same with `precision: bf16-mixed`, `plain` plain PyTorch; `--paths` chooses some of them.
+The floor is the time of the merged matrix products alone, at the rate of a large product on as many
+threads. The table needs a column `cif`. With `--busy`, for machines on which other programs run,
+times are processor seconds of the thread that takes the steps; the others' share of the work is not
+counted, nor is waiting for them.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_ba
 from sitenet.structure.cif import read_cif
 from sitenet.structure.rejection import RejectedCrystal
 from sitenet.train.optimiser import make_optimiser
+from sitenet.train.precision import Precision
 
 
 def sample(table: Path, n_atoms: int, sites: int) -> list[MergedCrystal]:
@@ -70,24 +72,38 @@ def as_batch(path: str, crystals: list[MergedCrystal]) -> DenseBatch | RaggedBat
 def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
     """Time and memory of one path."""
     crystals = sample(options.table, options.n, options.sites)
-    model = (DenseSiteNet if path == "dense" else SiteNet)(ModelSettings(cutoff=options.cutoff))
-    optimiser = make_optimiser(model, TrainingSettings())
     batch = as_batch(path, crystals)
-
-    def step() -> Tensor:
-        optimiser.zero_grad()
-        loss = model(batch).abs().mean()
-        loss.backward()
-        optimiser.step()
-        return loss
-
-    result = timed(step, crystals, options.repeats, clock(options))
+    kind = DenseSiteNet if path == "dense" else SiteNet
+    step = stepping(kind(ModelSettings(cutoff=options.cutoff)), batch, "32-true")
+    if path == "bf16":
+        low = stepping(kind(ModelSettings(cutoff=options.cutoff)), batch, "bf16-mixed")
+        result = timed(low, crystals, options.repeats, clock(options), beside=step)
+    else:
+        result = timed(step, crystals, options.repeats, clock(options))
     if path == "plain":
         with FlopCounterMode(display=False) as counter:
             step()
         result["gflop"] = counter.get_total_flops() / 1e9
         result["gflops"] = peak_gflops(clock(options))
     return result
+
+
+def stepping(
+    model: DenseSiteNet | SiteNet, batch: DenseBatch | RaggedBatch, precision: str
+) -> Callable[[], Tensor]:
+    """A training step of the model, which returns its loss."""
+    optimiser = make_optimiser(model, TrainingSettings())
+    forward = Precision(precision, torch.device("cpu")).forward
+
+    def step() -> Tensor:
+        optimiser.zero_grad()
+        with forward():
+            loss = model(batch).abs().mean()
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    return step
 
 
 def clock(options: argparse.Namespace) -> Callable[[], float]:
@@ -111,14 +127,23 @@ def timed(
     crystals: list[MergedCrystal],
     repeats: int,
     now: Callable[[], float] = time.perf_counter,
+    beside: Callable[[], Tensor] | None = None,
 ) -> dict[str, float]:
-    """Seconds of the fastest of `repeats` steps (after one to warm up), and peak memory."""
-    seconds = []
+    """Seconds of the fastest of `repeats` steps (after one to warm up), and peak memory.
+
+    `beside`: a step that takes turns with this one; the ratio of its seconds is `against`.
+    """
+    seconds, others = [], []
     for _ in range(repeats + 1):
         start = now()
         loss = step()
         seconds.append(now() - start)
-    return {
+        if beside is not None:
+            start = now()
+            beside()
+            others.append(now() - start)
+    ratio = {"against": min(others[1:]) / min(seconds[1:])} if others else {}
+    return ratio | {
         "crystals": len(crystals),
         "sites": sum(len(c.numbers) for c in crystals),
         "pairs": sum(len(c.pair_class) for c in crystals),
@@ -134,7 +159,7 @@ def report(
     results: dict[str, dict[str, float]], options: argparse.Namespace, same_loss: bool
 ) -> None:
     """Print one line for each path and the ratio of the two."""
-    merged, dense = results["merged"], results["dense"]
+    merged = results["merged"]
     print(
         f"N={options.n}, {options.threads} threads, {merged['crystals']} crystals, "
         f"{merged['sites']} unique sites, {merged['unmerged_pairs']:,} pairs, merged to "
@@ -152,8 +177,10 @@ def report(
                 f"  against {path}: {result['seconds'] / merged['seconds']:.1f}x faster, "
                 f"{result['gib'] / merged['gib']:.1f}x less memory"
             )
-    if same_loss:
-        apart = abs(dense["last_loss"] - merged["last_loss"])
+    if "bf16" in results:
+        print(f"  bf16 against merged, in turn: {results['bf16']['against']:.2f}x faster")
+    if same_loss and "dense" in results:
+        apart = abs(results["dense"]["last_loss"] - merged["last_loss"])
         print(f"  losses of dense and merged after the steps differ by {apart:.1e}")
     if "gflop" in results.get("plain", {}):
         gflop, rate = results["plain"]["gflop"], results["plain"]["gflops"]
@@ -182,6 +209,7 @@ def compare(
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cutoff", type=float, help="of the attention in A")
     parser.add_argument("--busy", action="store_true", help="processor time of one thread")
+    parser.add_argument("--paths", choices=paths, nargs="+", default=paths, help="beside merged")
     parser.add_argument("--path", choices=paths, help=argparse.SUPPRESS)
     options = parser.parse_args(argv[1:])
     if options.path:
@@ -191,6 +219,8 @@ def compare(
         return
     results = {}
     for path in paths:
+        if path != "merged" and path not in options.paths:
+            continue
         command = [sys.executable, *argv, "--path", path]
         environment = os.environ | ({"SITENET_ENGINE": "plain"} if path == "plain" else {})
         environment |= {"OMP_WAIT_POLICY": "passive"} if options.busy else {}
@@ -202,4 +232,4 @@ def compare(
 
 
 if __name__ == "__main__":
-    compare(measure, sys.argv, str(__doc__), paths=("merged", "plain", "dense"))
+    compare(measure, sys.argv, str(__doc__), paths=("merged", "bf16", "plain", "dense"))

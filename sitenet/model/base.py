@@ -123,8 +123,8 @@ class SiteNetParameters(nn.Module):
     def head(self, vectors: Tensor, batch: RaggedBatch | DenseBatch) -> Tensor:
         """The label of each crystal (B,) from its vector (B, C), in the label's unit."""
         hidden = self.head_layers(vectors, torch.ones_like(vectors[:, 0]))
-        # Else autocast would round the label itself to bfloat16.
-        output = self.decoder(hidden)[:, 0].to(self.label_scale.dtype)
+        with torch.autocast(hidden.device.type, enabled=False):  # which would round the label
+            output = self.decoder(hidden.to(self.decoder.weight.dtype))[:, 0]
         raw = self.label_shift + self.label_scale * output
         if self.settings.composition_reference:
             of_site = self.element_reference[batch.numbers].to(raw.dtype)[:, None]

@@ -57,7 +57,9 @@ class LoopSettings(OptimiserSettings):
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = option(
         "32-true",
-        "Floating-point numbers: 32 bits; bfloat16 or float16 where it is safe (`mixed`); 64 bits.",
+        "Floating-point numbers: 32 bits; bfloat16 or float16 where it is safe (`mixed`); 64 bits. "
+        "On a CPU, `mixed` multiplies bfloat16 in the networks of the pairs, if the processor can "
+        "(AVX-512 BF16), and all else is float32; predictions always are.",
     )
     devices: int = option(
         1,

@@ -37,8 +37,9 @@ def both_tables(unlabelled: PretrainInputs) -> BothTables:
     return open_both(unlabelled.shards, None, 2**30, unlabelled.features.merge_tolerance)
 
 
-def test_a_pre_training_lowers_its_losses_and_writes_everything(unlabelled, tmp_path):
-    training = replace(TRAINING, max_epochs=25, patience=25)
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_pre_training_lowers_its_losses_and_writes_everything(unlabelled, tmp_path, precision):
+    training = replace(TRAINING, max_epochs=25, patience=25, precision=precision)
     pretrain(unlabelled, outputs(tmp_path), MODEL, LOSS, training)
     history = pd.read_csv(tmp_path / "history.csv")
     first, last = history.iloc[0], history.iloc[-1]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sitenet.model.kernels import attention, dense, inputs, pair_block_cpu, pooled_layers
 from sitenet.model.kernels import pair_scores as compiled_scores
 from sitenet.model.kernels.build import NoCompiler, library
+from sitenet.model.kernels.compiled import LOW, TYPES, autocast_to_low
 from sitenet.model.kernels.memory import keep_freed_memory
 from sitenet.model.layers import LMN
 from sitenet.progress import log
@@ -25,7 +26,7 @@ def fast_path(device: torch.device) -> Callable | None:
     """The pair block for tensors on `device` under the current autocast; None: the plain one."""
     if device.type == "cuda":
         return load_gpu()
-    return load() if device.type == "cpu" and not torch.is_autocast_enabled("cpu") else None
+    return _load_for_products() if device.type == "cpu" else None
 
 
 def in_one_call(like: Tensor, weight: Tensor) -> bool:
@@ -66,7 +67,14 @@ def pair_scores(own: Tensor, other: Tensor, of_own: Tensor, of_other: Tensor) ->
 
 
 def _compiled(x: Tensor) -> bool:
-    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and load() is not None
+    return x.device.type == "cpu" and x.dtype in TYPES and _load_for_products() is not None
+
+
+def _load_for_products() -> Callable | None:
+    """The compiled pair block, if it computes under the current autocast."""
+    if autocast_to_low():
+        return load_low()
+    return None if torch.is_autocast_enabled("cpu") else load()
 
 
 @cache
@@ -93,6 +101,19 @@ def load() -> Callable | None:
     keep_freed_memory()
     log.info(f"pair block: compiled ({path})")
     return pair_block_cpu.pair_block
+
+
+@cache
+def load_low() -> Callable | None:
+    """As `load`, for a forward pass under autocast to bfloat16; logs what is multiplied."""
+    block = load()
+    if block is None:
+        return None
+    if pair_block_cpu.functions.multiply(LOW):
+        log.info("pair block: products of bfloat16, everything else float32")
+    else:
+        log.warning("pair block: float32, since processor or compiler do not multiply bfloat16")
+    return block
 
 
 @cache

@@ -66,7 +66,7 @@ struct Shapes {
 };
 
 // channels: of a site as it comes and as it goes.
-template <class T>
+template <class F, class T = typename F::Sum>
 int forward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<const T>& in,
             const Indices& index, const T* log_count, const Kept<T>& out, int threads) try {
   if (!valid(sizes, index)) return bad_pairs;
@@ -76,8 +76,8 @@ int forward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<const
       .template forward<true>(out.own, nullptr, threads);
   L(shapes.projection(), in.sites, shapes.other(in), Use::forward)
       .template forward<true>(out.other, nullptr, threads);
-  const Problem<T> problem(sizes, threads, out.own, out.other, in.interactions,
-                           shapes.networks(in), index.of);
+  const Problem<F> problem(sizes, threads, out.own, out.other, in.interactions,
+                           shapes.networks(in), index.of, Use::forward);
   pair_forward(problem, index.pairs, log_count, out.pairs, threads);
   L(shapes.next(channels[1]), out.pairs.mixed, shapes.next(in), Use::forward)
       .template forward<false>(out.sites, out.norm, threads);
@@ -87,7 +87,7 @@ int forward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<const
 }
 
 // `given.pairs.fresh` and `given.sites` are the gradients of what forward gave as these.
-template <class T>
+template <class F, class T = typename F::Sum>
 int backward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<const T>& in,
              const Indices& index, const Kept<const T>& given, const Inputs<T>& out,
              int threads) try {
@@ -100,8 +100,8 @@ int backward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<cons
       .template backward<false, false>(given.norm, given.sites, shapes.next(out), of_mixed.get(),
                                        threads);
   const NetworkTensors<const T> networks = shapes.networks(in);
-  const Problem<T> problem(sizes, threads, given.own, given.other, in.interactions, networks,
-                           index.of);
+  const Problem<F> problem(sizes, threads, given.own, given.other, in.interactions, networks,
+                           index.of, Use::all_gradients);
   const int64_t padded = sizes.rows * projection.padded_channels();
   Buffer<T> own(padded), other(padded);
   pair_backward(problem, networks, index.pairs, given.pairs, of_mixed.get(), given.pairs.fresh,
@@ -117,18 +117,21 @@ int backward(const Sizes& sizes, const int64_t (&channels)[2], const Inputs<cons
 
 }  // namespace
 
-#define EXPORT(T, NAME)                                                                           \
+#define EXPORT(F, T, NAME)                                                                        \
   extern "C" int attention_forward_##NAME(const Sizes* sizes, const int64_t (*channels)[2],       \
                                           const Inputs<const T>* in, const Indices* index,        \
                                           const T* log_count, const Kept<T>* out, int threads) {  \
-    return forward<T>(*sizes, *channels, *in, *index, log_count, *out, threads);                  \
+    return forward<F>(*sizes, *channels, *in, *index, log_count, *out, threads);                  \
   }                                                                                               \
   extern "C" int attention_backward_##NAME(const Sizes* sizes, const int64_t (*channels)[2],      \
                                            const Inputs<const T>* in, const Indices* index,       \
                                            const Kept<const T>* given, const Inputs<T>* out,      \
                                            int threads) {                                         \
-    return backward<T>(*sizes, *channels, *in, *index, *given, *out, threads);                    \
+    return backward<F>(*sizes, *channels, *in, *index, *given, *out, threads);                    \
   }
 
-EXPORT(float, float32)
-EXPORT(double, float64)
+EXPORT(Exact<float>, float, float32)
+EXPORT(Exact<double>, double, float64)
+#ifdef BFLOAT16_PRODUCTS
+EXPORT(Bfloat16, float, bfloat16)
+#endif

@@ -55,6 +55,7 @@ def attention_block(
 
     block: one layer for the attention weights, Mish and layer norm everywhere. sites (R, S);
     interactions (M, K), or another number of rows with `evaluations.source`; float32 or float64.
+    Products of the pair networks are those of `pair_block`.
 
     Raises:
         TypeError: not all real tensors are of one of these types, or indices are not int64.
@@ -69,7 +70,7 @@ def attention_block(
     if block.values.linear.in_features != width:
         raise ValueError(f"shapes {[tuple(t.shape) for t in real]}")
     check_indices(pairs, evaluations, sites.shape[0], interactions.shape[0])
-    problem = Problem(pairs, evaluations)
+    problem = Problem(pairs, evaluations, functions.products(sites.dtype))
     new, fresh, attention = _Attention.apply(
         problem, block.logits.bias, sites, interactions, *parameters
     )
@@ -88,6 +89,8 @@ class Problem:
 
     pairs: PairIndex
     evaluations: Evaluations
+    products: torch.dtype
+    """Of the pair networks: that of the tensors, or bfloat16."""
 
     def shapes(self, given: Sequence[Any]) -> tuple[Sizes, Any, object, object]:
         """What both functions take first."""
@@ -127,7 +130,7 @@ def forward(problem: Problem, given: Sequence[Any]) -> list[Tensor]:
             (sizes.rows, channels),
         )
     ]
-    status = functions("forward", sites.dtype, *shapes, log_count.data_ptr(),
+    status = functions("forward", problem.products, *shapes, log_count.data_ptr(),
                        pointers(_Kept, kept))  # fmt: skip
     raise_status(status, "forward")
     return kept
@@ -148,7 +151,7 @@ def backward(
     mixed, *rest = kept
     places = pointers(_Kept, [mixed, of_fresh, *rest, of_sites])
     shapes = problem.shapes(given)
-    status = functions("backward", mixed.dtype, *shapes, places, pointers(_Inputs, results))
+    status = functions("backward", problem.products, *shapes, places, pointers(_Inputs, results))
     raise_status(status, "backward")
 
 

@@ -9,15 +9,17 @@ struct NetworkInputs {
   const EvaluationGradients<T>& gradients;   // of logits and values, all evaluations
 };
 
-template <class T>
+template <class F>
 struct NetworksBackward {
+  using T = typename F::Sum;
   using V = Vec<T>;
-  const Problem<T>& problem;
+  const Problem<F>& problem;
   const Layout<T>& layout;
   NetworkInputs<T> in;
   T* grad_interactions;  // for evaluations that have each their own
   Part part;
   Tile<T> tile;
+  Products<F> products;
   Buffer<T> grad_own, grad_other;    // [row - first of the part's rows, columns][vector]
   Buffer<T> grad_sources;            // [source - first of the part's sources][input]
   Buffer<T> grad_weight;             // [vector][padded input][lane]
@@ -27,7 +29,7 @@ struct NetworksBackward {
   Buffer<T> saved, logit_gradient;  // [quantity][pair], [head][pair]
   alignas(64) T by_mean[tile_pairs], by_normal[tile_pairs];
 
-  NetworksBackward(const Problem<T>& p, const Part& own_part, const NetworkInputs<T>& inputs,
+  NetworksBackward(const Problem<F>& p, const Part& own_part, const NetworkInputs<T>& inputs,
                    T* out_interactions)
       : problem(p),
         layout(p.layout),
@@ -35,6 +37,7 @@ struct NetworksBackward {
         grad_interactions(out_interactions),
         part(own_part),
         tile(p.layout),
+        products(p.layout),
         norm(std::max({int64_t(1), layout.vectors[1], layout.vectors[2]})) {
     const int64_t Cp = layout.padded_channels(), H = layout.heads, L = layout.L;
     grad_own = Buffer<T>(part.rows.size() * Cp);
@@ -53,18 +56,18 @@ struct NetworksBackward {
     const int64_t end = part.evaluations.last;
     for (int64_t start = part.evaluations.first; start < end; start += tile_pairs) {
       tile.fill(start, end, problem.interactions, problem.of);
-      problem.project(tile);
+      problem.project(tile, products);
       restore_saved();
       values();
       if (layout.widths[2]) interactions();
       logits();
       for (int64_t v = 0; v < layout.vectors[0]; ++v) hidden(v);
-      const V* weight = problem.weights.backward.vectors();
+      const auto* weight = problem.weights.backward.get();
       if (problem.of.source)
-        inputs_gradient<T, true>(tile, weight, of_sources());
+        products.template inputs_gradient<true>(tile, weight, of_sources());
       else
-        inputs_gradient<T, false>(tile, weight, grad_interactions);
-      weight_gradient(tile, grad_weight.vectors());
+        products.template inputs_gradient<false>(tile, weight, grad_interactions);
+      products.weight_gradient(tile, grad_weight.vectors());
       scatter();
     }
   }

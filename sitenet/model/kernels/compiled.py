@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 TYPES = {torch.float32: "float32", torch.float64: "float64"}
+LOW = torch.bfloat16
+"""What some kernels multiply instead of float32, if they were compiled for a processor that can."""
 
 
 class Functions:
@@ -22,17 +24,35 @@ class Functions:
         """Load them from a library of `build.library`. Raises OSError if it lacks one."""
         loaded = ctypes.CDLL(str(library))
         for name, arguments in self.arguments.items():
-            for dtype, suffix in TYPES.items():
-                try:
-                    function = getattr(loaded, f"{self.kernel}_{name}_{suffix}")
-                except AttributeError as error:
-                    raise OSError(str(error)) from error
-                function.argtypes = [*arguments, ctypes.c_int]
-                self._found[name, dtype] = function
+            for dtype, suffix in [*TYPES.items(), (LOW, "bfloat16")]:
+                function = getattr(loaded, f"{self.kernel}_{name}_{suffix}", None)
+                if function is not None:
+                    function.argtypes = [*arguments, ctypes.c_int]
+                    self._found[name, dtype] = function
+                elif dtype != LOW:
+                    raise OSError(f"{library} lacks {self.kernel}_{name}_{suffix}")
+
+    def multiply(self, dtype: torch.dtype) -> bool:
+        """Whether there are functions with products of this type."""
+        return ("forward", dtype) in self._found
+
+    def products(self, dtype: torch.dtype) -> torch.dtype:
+        """What they multiply for tensors of a type, now: under autocast to bfloat16 that, if they
+        can, instead of float32."""
+        low = dtype == torch.float32 and autocast_to_low() and self.multiply(LOW)
+        return LOW if low else dtype
 
     def __call__(self, name: str, dtype: torch.dtype, *arguments: object) -> int:
-        """Call `forward` or `backward` with as many threads as torch uses; 0 means success."""
+        """Call `forward` or `backward` with as many threads as torch uses; 0 means success.
+
+        dtype: of the products. With bfloat16 the tensors are float32, and so are all sums.
+        """
         return int(self._found[name, dtype](*arguments, torch.get_num_threads()))
+
+
+def autocast_to_low() -> bool:
+    """Whether tensors on the CPU are under autocast to bfloat16."""
+    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == LOW
 
 
 def pointers(structure: type[ctypes.Structure], tensors: Iterable[Tensor | None]) -> object:

@@ -10,25 +10,27 @@ struct NetworkResults {
   T *saved;   // [quantity][evaluation]: mean and inverse deviation of each network, logits by head
 };
 
-template <class T>
+template <class F>
 struct Networks {
+  using T = typename F::Sum;
   using V = Vec<T>;
-  const Problem<T>& problem;
+  const Problem<F>& problem;
   const Layout<T>& layout;
   NetworkResults<T> out;
   Tile<T> tile;
+  Products<F> products;
   TileNorm<T> norm;
   alignas(64) T reduced[tile_pairs];
 
-  Networks(const Problem<T>& p, const NetworkResults<T>& results)
-      : problem(p), layout(p.layout), out(results), tile(p.layout) {}
+  Networks(const Problem<F>& p, const NetworkResults<T>& results)
+      : problem(p), layout(p.layout), out(results), tile(p.layout), products(p.layout) {}
 
   void run(const Span& evaluations) {
     const int64_t width = layout.widths[2], stride = layout.value_stride();
     V* values = reinterpret_cast<V*>(out.values);
     for (int64_t start = evaluations.first; start < evaluations.last; start += tile_pairs) {
       tile.fill(start, evaluations.last, problem.interactions, problem.of);
-      problem.project(tile);
+      problem.project(tile, products);
       hidden();
       normalise(1, [&](int p, int64_t v, V y) { values[(tile.begin + p) * stride + v] = y; });
       for (int p = 0; p < tile.count; ++p)
@@ -74,7 +76,7 @@ struct Networks {
   template <class Store>
   INLINE void normalise(int n, Store&& store) {
     if (!layout.widths[n]) return;
-    const Weights<T>& w = problem.weights;
+    const Weights<F>& w = problem.weights;
     const int64_t first = layout.first[n];
     norm.run(channels(n), w.scale.vectors() + first, w.shift.vectors() + first, tile.count,
              tile.height, store);

@@ -44,8 +44,6 @@ struct LayerSums {
   }
 };
 
-enum class Use { forward, weight_gradients, all_gradients };
-
 template <class T>
 struct Layer {
   using V = Vec<T>;
@@ -116,13 +114,15 @@ struct Layer {
       norms.emplace_back(normed ? layout.total : 0);
       sums.emplace_back(layout);
     }
+    const Products<Exact<T>> products(layout);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int t = 0; t < threads; ++t) {
       const int64_t end = border(t + 1, threads);
       for (int64_t start = border(t, threads); start < end; start += tile_pairs) {
         differentiate<padded>(tiles[t], norms[t], sums[t], start, end, saved, gradient);
-        weight_gradient(tiles[t], sums[t].weight.vectors());
-        if (of_inputs) inputs_gradient<T, add>(tiles[t], backward_weight.vectors(), of_inputs);
+        products.weight_gradient(tiles[t], sums[t].weight.vectors());
+        if (of_inputs)
+          products.template inputs_gradient<add>(tiles[t], backward_weight.vectors(), of_inputs);
       }
     }
     collect(sums, out);
@@ -139,7 +139,8 @@ struct Layer {
   void fill(Tile<T>& tile, int64_t start, int64_t end) const {
     tile.fill(start, end, x);
     const V* first = bias.vectors();
-    project(tile, forward_weight.vectors(), [&](int, int64_t v) { return first[v]; });
+    Products<Exact<T>>(layout).project(tile, forward_weight.vectors(),
+                                       [&](int, int64_t v) { return first + v; });
   }
 
   // The gradient of the pre-activations of a tile, and the sums of those of the vectors.

@@ -65,7 +65,7 @@ class _Vectors(torch.autograd.Function):
         blocks, layers = [], []
         for parameters in joined.blocks:
             read = [sites, interactions, *parameters]
-            problem = attention.Problem(pairs, of)
+            problem = attention.Problem(pairs, of, attention.functions.products(values.dtype))
             mixed, interactions, *rest, sites = attention.forward(problem, read)
             blocks.append((problem, read, [mixed, *rest], interactions))
             layers.append(sites)

@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include "tiles.h"
+#include "products.h"
 
 constexpr double norm_epsilon = 1e-5;
 

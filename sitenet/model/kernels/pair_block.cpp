@@ -42,20 +42,20 @@ struct PaddedSites {
   }
 };
 
-template <class T>
+template <class F, class T = typename F::Sum>
 int forward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index,
             const T* log_count, const Results<T>& out, int threads) try {
   if (!valid(sizes, index)) return bad_pairs;
   const PaddedSites<T> sites(Layout<T>(sizes), in);
-  const Problem<T> problem(sizes, threads, sites.own.get(), sites.other.get(), in.interactions,
-                           in.networks(sizes), index.of);
+  const Problem<F> problem(sizes, threads, sites.own.get(), sites.other.get(), in.interactions,
+                           in.networks(sizes), index.of, Use::forward);
   pair_forward(problem, index.pairs, log_count, out, threads);
   return done;
 } catch (const std::bad_alloc&) {
   return out_of_memory;
 }
 
-template <class T>
+template <class F, class T = typename F::Sum>
 int backward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index,
              const Results<const T>& kept, const T* grad_mixed, const T* grad_fresh,
              const Inputs<T>& out, int threads) try {
@@ -63,8 +63,8 @@ int backward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index
   const Layout<T> layout(sizes);
   const PaddedSites<T> sites(layout, in), gradients(layout);
   const NetworkTensors<const T> networks = in.networks(sizes);
-  const Problem<T> problem(sizes, threads, sites.own.get(), sites.other.get(), in.interactions,
-                           networks, index.of);
+  const Problem<F> problem(sizes, threads, sites.own.get(), sites.other.get(), in.interactions,
+                           networks, index.of, Use::all_gradients);
   pair_backward(problem, networks, index.pairs, kept, grad_mixed, grad_fresh,
                 {gradients.own.get(), gradients.other.get(), out.interactions,
                  out.networks(sizes)},
@@ -77,18 +77,21 @@ int backward(const Sizes& sizes, const Inputs<const T>& in, const Indices& index
 
 }  // namespace
 
-#define EXPORT(T, NAME)                                                                           \
+#define EXPORT(F, T, NAME)                                                                        \
   extern "C" int pair_block_forward_##NAME(const Sizes* sizes, const Inputs<const T>* in,         \
                                            const Indices* index, const T* log_count,              \
                                            const Results<T>* out, int threads) {                  \
-    return forward<T>(*sizes, *in, *index, log_count, *out, threads);                             \
+    return forward<F>(*sizes, *in, *index, log_count, *out, threads);                             \
   }                                                                                               \
   extern "C" int pair_block_backward_##NAME(                                                      \
       const Sizes* sizes, const Inputs<const T>* in, const Indices* index,                        \
       const Results<const T>* kept, const T* grad_mixed, const T* grad_fresh,                     \
       const Inputs<T>* out, int threads) {                                                        \
-    return backward<T>(*sizes, *in, *index, *kept, grad_mixed, grad_fresh, *out, threads);        \
+    return backward<F>(*sizes, *in, *index, *kept, grad_mixed, grad_fresh, *out, threads);        \
   }
 
-EXPORT(float, float32)
-EXPORT(double, float64)
+EXPORT(Exact<float>, float, float32)
+EXPORT(Exact<double>, double, float64)
+#ifdef BFLOAT16_PRODUCTS
+EXPORT(Bfloat16, float, bfloat16)
+#endif

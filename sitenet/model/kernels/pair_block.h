@@ -34,11 +34,11 @@ struct PairGradients {
   NetworkTensors<T> networks;
 };
 
-template <class T>
-void pair_forward(const Problem<T>& problem, const PairList& pairs, const T* log_count,
+template <class F, class T = typename F::Sum>
+void pair_forward(const Problem<F>& problem, const PairList& pairs, const T* log_count,
                   const Results<T>& out, int threads) {
   const NetworkResults<T> networks{out.values, out.fresh, out.saved};
-  std::vector<Networks<T>> parts;
+  std::vector<Networks<F>> parts;
   parts.reserve(threads);
   for (int t = 0; t < threads; ++t) parts.emplace_back(problem, networks);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
@@ -55,8 +55,8 @@ void pair_forward(const Problem<T>& problem, const PairList& pairs, const T* log
 }
 
 // Sums the parts in their order.
-template <class T>
-void collect_weights(const Problem<T>& problem, const std::vector<NetworksBackward<T>>& parts,
+template <class F, class T = typename F::Sum>
+void collect_weights(const Problem<F>& problem, const std::vector<NetworksBackward<F>>& parts,
                      const NetworkTensors<const T>& in, const NetworkTensors<T>& out) {
   const Layout<T>& l = problem.layout;
   const int64_t L = l.L, hidden = l.widths[0];
@@ -83,9 +83,9 @@ void collect_weights(const Problem<T>& problem, const std::vector<NetworksBackwa
 }
 
 // The sums of all parts for row r of own or other sites, padded.
-template <class T>
-void collect_row(const Layout<T>& l, const std::vector<NetworksBackward<T>>& parts,
-                 Buffer<T> NetworksBackward<T>::*buffer, Span Part::*rows, int64_t r, T* out) {
+template <class F, class T = typename F::Sum>
+void collect_row(const Layout<T>& l, const std::vector<NetworksBackward<F>>& parts,
+                 Buffer<T> NetworksBackward<F>::*buffer, Span Part::*rows, int64_t r, T* out) {
   Vec<T>* sum = reinterpret_cast<Vec<T>*>(out) + r * l.total;
   std::fill_n(sum, l.total, Vec<T>{});
   for (const auto& part : parts) {
@@ -96,10 +96,10 @@ void collect_row(const Layout<T>& l, const std::vector<NetworksBackward<T>>& par
   }
 }
 
-template <class T>
-void collect_sites(const Layout<T>& l, const std::vector<NetworksBackward<T>>& parts,
+template <class F, class T = typename F::Sum>
+void collect_sites(const Layout<T>& l, const std::vector<NetworksBackward<F>>& parts,
                    T* own, T* other) {
-  using Networks = NetworksBackward<T>;
+  using Networks = NetworksBackward<F>;
 #pragma omp parallel for num_threads(int(parts.size())) schedule(static)
   for (int64_t r = 0; r < l.rows; ++r) {
     collect_row(l, parts, &Networks::grad_own, &Part::rows, r, own);
@@ -107,8 +107,8 @@ void collect_sites(const Layout<T>& l, const std::vector<NetworksBackward<T>>& p
   }
 }
 
-template <class T>
-void collect_sources(const Sizes& s, const std::vector<NetworksBackward<T>>& parts, T* out) {
+template <class F, class T = typename F::Sum>
+void collect_sources(const Sizes& s, const std::vector<NetworksBackward<F>>& parts, T* out) {
   std::fill_n(out, s.sources * s.inputs, T(0));
   for (const auto& part : parts)
     for (int64_t i = part.part.sources.first * s.inputs; i < part.part.sources.last * s.inputs; ++i)
@@ -153,14 +153,14 @@ EvaluationGradients<T> mixing_gradients(const Layout<T>& l, const PairList& pair
   return all;
 }
 
-template <class T>
-void pair_backward(const Problem<T>& problem, const NetworkTensors<const T>& in,
+template <class F, class T = typename F::Sum>
+void pair_backward(const Problem<F>& problem, const NetworkTensors<const T>& in,
                    const PairList& pairs, const Results<const T>& kept, const T* grad_mixed,
                    const T* grad_fresh, const PairGradients<T>& out, int threads) {
   const MixingInputs<T> mixing{kept.mixed, kept.attention, kept.values, grad_mixed};
   const auto gradients = mixing_gradients<T>(problem.layout, pairs, threads, mixing);
   const NetworkInputs<T> inputs{kept.saved, grad_fresh, gradients};
-  std::vector<NetworksBackward<T>> parts;
+  std::vector<NetworksBackward<F>> parts;
   parts.reserve(threads);
   for (const Part& part : problem.parts)
     parts.emplace_back(problem, part, inputs, out.interactions);

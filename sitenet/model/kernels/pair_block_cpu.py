@@ -2,7 +2,9 @@
 
 `pair_block` here has the signature and the results of `sitenet.model.pair_block.pair_block`, save
 that the attention carries no gradient and the gradient of the logit bias, which cancels in the
-softmax, is exactly zero. float32 and float64; as many threads as torch uses.
+softmax, is exactly zero. float32 and float64; as many threads as torch uses. Under autocast to
+bfloat16 tensors are float32, and what the matrix products of the networks multiply is rounded to
+bfloat16, forward and backward, if the processor has such products.
 """
 
 import ctypes
@@ -16,8 +18,10 @@ from torch.autograd.function import once_differentiable
 from sitenet.model.evaluations import Evaluations, PairIndex
 from sitenet.model.kernels.checks import check_inputs
 from sitenet.model.kernels.compiled import (
+    LOW,
     TYPES,
     Functions,
+    autocast_to_low,
     contiguous,
     pointers,
     structure_of_pointers,
@@ -75,10 +79,12 @@ def pair_block(
     """
     real = [project_i, project_j, interactions, weights.weight, weights.norm_weight,
             weights.norm_bias, weights.logit_weight]  # fmt: skip
+    if autocast_to_low():
+        real = [t.float() if t.dtype == LOW else t for t in real]
     if real[0].dtype not in TYPES or any(t.dtype != real[0].dtype for t in real):
         raise TypeError(f"all float32 or all float64, not {[str(t.dtype) for t in real]}")
     check_inputs(real, pairs, evaluations, weights.widths)
-    problem = _Problem(pairs, evaluations, weights.widths)
+    problem = _Problem(pairs, evaluations, weights.widths, functions.products(real[0].dtype))
     mixed, fresh, attention = _PairBlock.apply(problem, *real, weights.logit_bias)
     return mixed, fresh if weights.widths[2] else None, attention
 
@@ -90,6 +96,7 @@ class _Problem:
     pairs: PairIndex
     evaluations: Evaluations
     widths: tuple[int, int, int]
+    products: torch.dtype
 
     @property
     def indices(self) -> list[Tensor | None]:
@@ -153,7 +160,7 @@ def _new_results(s: Sizes, like: Tensor) -> list[Tensor]:
 
 def _call(name: str, sizes: Sizes, real: list[Tensor], problem: _Problem, *more: object) -> None:
     given = sizes, pointers(_Inputs, real), pointers(Indices, problem.indices)
-    raise_status(functions(name, real[0].dtype, *given, *more), name)
+    raise_status(functions(name, problem.products, *given, *more), name)
 
 
 def raise_status(status: int, name: str) -> None:

@@ -13,24 +13,26 @@ struct NetworkTensors {
   T* logit_weight;
 };
 
-template <class T>
+// The weights as the products with factors of kind F read them.
+template <class F>
 struct Weights {
-  Buffer<T> forward;       // [vector][padded input][lane]
-  Buffer<T> backward;      // [padded channel][padded input]
-  Buffer<T> scale, shift;  // [padded channel], zero in the padding
-  Buffer<T> logit;         // [head][padded hidden channel], times the norm's scale
+  using T = typename F::Sum;
+  Buffer<typename F::Factors> forward, backward;  // see `Products`; backward: for gradients
+  Buffer<T> scale, shift;                         // [padded channel], zero in the padding
+  Buffer<T> logit;  // [head][padded hidden channel], times the norm's scale
   std::vector<T> logit_mean;
 
-  Weights(const Layout<T>& l, const NetworkTensors<const T>& in)
-      : forward(l.padded_channels() * l.padded_inputs()),
-        backward(l.padded_channels() * l.padded_inputs()),
+  Weights(const Layout<T>& l, const NetworkTensors<const T>& in, Use use)
+      : forward(l.total * l.padded_inputs() / F::terms),
         scale(l.padded_channels()),
         shift(l.padded_channels()),
         logit(l.heads * l.vectors[0] * l.L),
         logit_mean(l.heads) {
     l.pad(scale.get(), in.scale);
     l.pad(shift.get(), in.shift);
-    l.pack(forward.get(), backward.get(), in.weight);
+    if (use == Use::all_gradients)
+      backward = Buffer<typename F::Factors>(l.padded_channels() * l.input_vectors / F::terms);
+    pack(l, in.weight);
     const int64_t hidden = l.widths[0], padded = l.vectors[0] * l.L;
     for (int64_t h = 0; h < l.heads; ++h) {
       double sum = 0;
@@ -41,6 +43,18 @@ struct Weights {
       }
       logit_mean[h] = T(sum / hidden);
     }
+  }
+
+ private:
+  void pack(const Layout<T>& l, const Rows<const T>& weight) {
+    if constexpr (F::terms == 1)
+      return l.pack(reinterpret_cast<T*>(forward.get()), reinterpret_cast<T*>(backward.get()), weight);
+    const Buffer<T> whole(l.padded_channels() * l.padded_inputs());
+    l.pack(whole.get(), nullptr, weight);
+    F::across(whole.vectors(), l.total * l.padded_inputs(), 1, forward.get());
+    if (!backward.get()) return;
+    l.pack(nullptr, whole.get(), weight);
+    F::across(whole.vectors(), l.padded_channels(), l.input_vectors, backward.get());
   }
 };
 
@@ -78,20 +92,27 @@ inline bool valid(const Sizes& s, const Evaluations& of) {
          (of.source ? within(of.source, s.evaluations, s.sources) : s.sources == s.evaluations);
 }
 
-// `own` and `other` are the site parts of the pre-activations, [row][padded channel].
 template <class T>
+struct SumOf {
+  const Vec<T> *first, *second;
+  INLINE Vec<T> operator[](int64_t v) const { return first[v] + second[v]; }
+};
+
+// `own` and `other` are the site parts of the pre-activations, [row][padded channel].
+template <class F>
 struct Problem {
+  using T = typename F::Sum;
   Layout<T> layout;
-  Weights<T> weights;
+  Weights<F> weights;
   const T *own, *other, *interactions;
   Evaluations of;
   std::vector<Part> parts;
 
   Problem(const Sizes& sizes, int threads, const T* own_sites, const T* other_sites,
           const T* pair_inputs, const NetworkTensors<const T>& networks,
-          const Evaluations& evaluations)
+          const Evaluations& evaluations, Use use)
       : layout(sizes),
-        weights(layout, networks),
+        weights(layout, networks, use),
         own(own_sites),
         other(other_sites),
         interactions(pair_inputs),
@@ -99,12 +120,12 @@ struct Problem {
         parts(cut(sizes, evaluations, threads)) {}
 
   // The pre-activations of the evaluations in the tile.
-  void project(const Tile<T>& tile) const {
+  void project(const Tile<T>& tile, const Products<F>& products) const {
     const int64_t N = layout.total;
     const Vec<T>* of_row = reinterpret_cast<const Vec<T>*>(own);
     const Vec<T>* of_column = reinterpret_cast<const Vec<T>*>(other);
-    ::project(tile, weights.forward.vectors(), [&](int p, int64_t v) {
-      return of_row[tile.row[p] * N + v] + of_column[tile.column[p] * N + v];
+    products.project(tile, weights.forward.get(), [&](int p, int64_t v) {
+      return SumOf<T>{of_row + tile.row[p] * N + v, of_column + tile.column[p] * N + v};
     });
   }
   int64_t saved_quantities() const { return 6 + layout.heads; }

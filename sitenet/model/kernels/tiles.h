@@ -1,4 +1,4 @@
-// Tiles of pairs against packed weights: the matrix products, one lane a channel.
+// Tiles of pairs, and the layout of the networks' channels and weights.
 //
 // The channels of the three networks are padded, each to whole vectors. A tile holds its channels
 // as z[vector][pair], so that every loop below runs over contiguous memory.
@@ -25,6 +25,9 @@ inline bool within(const int64_t* values, int64_t count, int64_t limit) {
   for (int64_t i = 0; i < count; ++i) good &= uint64_t(values[i]) < uint64_t(limit);
   return good;
 }
+
+// What weights are packed for.
+enum class Use { forward, weight_gradients, all_gradients };
 
 struct Sizes {
   // evaluations: of the networks, for a pair or for all pairs of a type; sources: rows of inputs
@@ -188,108 +191,4 @@ INLINE void in_blocks(int64_t count, F&& f) {
     if (count - start == 2) f.template operator()<2>(start);
   if constexpr (limit > 1)
     if (count - start == 1) f.template operator()<1>(start);
-}
-
-// z = start(entry, vector) + weight * inputs; weight [vector][input][lane].
-template <class T, int B, class Start>
-void project_block(const Tile<T>& tile, const Vec<T>* weight, const Start& start, int64_t v) {
-  const int64_t K = tile.layout.inputs, Kp = tile.layout.padded_inputs();
-  const Vec<T>* w = weight + v * Kp;
-  for (int p = 0; p < tile.height; p += block_rows) {
-    Vec<T> sum[block_rows][B];
-    EACH(block_rows)
-#pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) sum[i][b] = start(p + i, v + b);
-    const T* x = tile.inputs.get() + p * Kp;
-    for (int64_t k = 0; k < K; ++k) {
-      Vec<T> column[B];
-#pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) column[b] = w[b * Kp + k];
-#pragma GCC unroll 8
-      for (int i = 0; i < block_rows; ++i)
-#pragma GCC unroll 8
-        for (int b = 0; b < B; ++b) sum[i][b] += x[i * Kp + k] * column[b];
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < block_rows; ++i)
-#pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) tile.panel(v + b)[p + i] = sum[i][b];
-  }
-}
-
-template <class T, class Start>
-void project(const Tile<T>& tile, const Vec<T>* weight, const Start& start) {
-  in_blocks<block_vectors>(tile.layout.total, [&]<int B>(int64_t v) {
-    project_block<T, B>(tile, weight, start, v);
-  });
-}
-
-// Adds the first n entries of x to those of `to`, or overwrites these.
-template <class T, bool add>
-INLINE void put(T* to, const T* x, int64_t n) {
-  if constexpr (!add) return copy(to, x, n);
-  for (int64_t i = 0; i < n; ++i) to[i] += x[i];
-}
-
-// out[source][input] = sum over channels of z * weight, or += that; weight [channel][padded input].
-template <class T, int B, bool add>
-void inputs_gradient_block(const Tile<T>& tile, const Vec<T>* weight, T* out, int64_t j) {
-  const int64_t Kv = tile.layout.input_vectors, L = lanes<T>;
-  for (int p = 0; p < tile.height; p += block_rows) {
-    Vec<T> sum[block_rows][B] = {};
-    for (int64_t v = 0; v < tile.layout.total; ++v) {
-      const T* z = reinterpret_cast<const T*>(tile.panel(v) + p);
-      const Vec<T>* w = weight + v * L * Kv + j;
-      for (int64_t lane = 0; lane < L; ++lane, ++z, w += Kv) {
-#pragma GCC unroll 8
-        for (int i = 0; i < block_rows; ++i)
-#pragma GCC unroll 8
-          for (int b = 0; b < B; ++b) sum[i][b] += z[i * L] * w[b];
-      }
-    }
-    const int64_t K = tile.layout.inputs, start = j * L;
-    const int64_t width = std::min<int64_t>(B * L, K - start);
-#pragma GCC unroll 8
-    for (int i = 0; i < block_rows; ++i)
-      if (p + i < tile.count)
-        put<T, add>(out + tile.source[p + i] * K + start, reinterpret_cast<const T*>(sum[i]), width);
-  }
-}
-
-template <class T, bool add>
-void inputs_gradient(const Tile<T>& tile, const Vec<T>* weight, T* out) {
-  in_blocks<block_vectors>(tile.layout.input_vectors, [&]<int B>(int64_t j) {
-    inputs_gradient_block<T, B, add>(tile, weight, out, j);
-  });
-}
-
-// sum[vector][input][lane] += z * inputs over the pairs of the tile.
-template <class T, int B>
-void weight_gradient_block(const Tile<T>& tile, Vec<T>* sums, int64_t v) {
-  constexpr int rows = block_rows < lanes<T> ? block_rows : lanes<T>;
-  const int64_t Kp = tile.layout.padded_inputs();
-  for (int64_t k = 0; k < Kp; k += rows) {
-    Vec<T> sum[rows][B] = {};
-    const T* x = tile.inputs.get() + k;
-    for (int p = 0; p < tile.height; ++p, x += Kp) {
-      Vec<T> z[B];
-#pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) z[b] = tile.panel(v + b)[p];
-#pragma GCC unroll 8
-      for (int i = 0; i < rows; ++i)
-#pragma GCC unroll 8
-        for (int b = 0; b < B; ++b) sum[i][b] += x[i] * z[b];
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; ++i)
-#pragma GCC unroll 8
-      for (int b = 0; b < B; ++b) sums[(v + b) * Kp + k + i] += sum[i][b];
-  }
-}
-
-template <class T>
-void weight_gradient(const Tile<T>& tile, Vec<T>* sums) {
-  in_blocks<block_vectors>(tile.layout.total, [&]<int B>(int64_t v) {
-    weight_gradient_block<T, B>(tile, sums, v);
-  });
 }

@@ -223,7 +223,7 @@ class Buffer {
   }
   ~Buffer() { std::free(data_); }
   T* get() const { return data_; }
-  Vec<T>* vectors() const { return reinterpret_cast<Vec<T>*>(data_); }
+  auto* vectors() const { return reinterpret_cast<Vec<T>*>(data_); }
 
  private:
   static T* allocate(int64_t count) {
