@@ -37,8 +37,9 @@ def trained(options: argparse.Namespace, seed: int, folder: Path) -> None:
     from sitenet.options.training import TrainingSettings
     from sitenet.train.supervised import RunInputs, RunOutputs, train
 
-    names = ("model.safetensors", "model.json", "metrics.json", "predictions.parquet")
-    files = [folder / name for name in (*names, "history.csv", "checkpoints")]
+    names = ("model.safetensors", "model.json", "metrics.json", "predictions.parquet",
+             "training_set.safetensors", "history.csv", "checkpoints")  # fmt: skip
+    files = [folder / name for name in names]
     files[-1].mkdir()
     train(
         RunInputs(options.table, tuple(options.shards), options.split, options.column, "unit",
