@@ -66,3 +66,10 @@ def fewer_lines(record):
 
 
 logger.addFilter(fewer_lines)
+
+
+# Snakemake's limit of jobs per time is for clusters. Here it costs a thread for each job that has been
+# started, which looks for jobs to start every few seconds until the run ends.
+onstart:
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None

@@ -75,9 +75,10 @@ rule baseline_features:
         table=paths.BASELINE_FEATURES,
     log:
         paths.log(paths.BASELINE_FEATURES),
+    priority: 1
     conda:
         "../envs/cpu.yaml"
-    threads: 8
+    threads: beside(8)
     resources:
         mem_mb=memory(4000),
         runtime=240,

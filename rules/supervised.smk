@@ -65,9 +65,10 @@ rule baselines:
         table=paths.BASELINES,
     log:
         paths.log(paths.BASELINES),
+    priority: 1
     conda:
         "../envs/cpu.yaml"
-    threads: 8
+    threads: beside(8)
     resources:
         mem_mb=memory(8000),
         runtime=240,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from tiny_pipeline import CONFIG, CRYSTALS, ROOT, snakemake
+from tiny_pipeline import CONFIG, CRYSTALS, ROOT, prepare, snakemake
 
 
 def test_every_rule_has_the_fingerprint_of_its_script() -> None:
@@ -123,3 +123,24 @@ def test_a_plan_for_a_hundred_thousand_crystals_is_small_and_quick(tmp_path: Pat
     grown = {name: more[name] - few[name] for name in few if more[name] != few[name]}
     assert set(grown) == {"featurise", "descriptors", "total"}
     assert grown["featurise"] == 3 * 16  # three sizes of supercells
+
+
+def test_no_timer_outlives_the_jobs(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    (tmp_path / "Snakefile").write_text(f"""
+include: "{ROOT}/rules/common.smk"
+rule b:
+    input: "a"
+    output: "b"
+    shell: "touch b"
+rule a:
+    output: "a"
+    shell: "touch a"
+onsuccess:
+    import threading
+    print("timers:", sum(isinstance(one, threading.Timer) for one in threading.enumerate()))
+""")
+    process = snakemake(tmp_path, "--snakefile", "Snakefile", "--configfile", "own.yaml",
+                        "--cores", "1", "--max-jobs-per-timespan", "100/3s", "b")  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "timers: 0" in process.stdout
