@@ -12,6 +12,8 @@ rule search:
         labels=of(plan.search, "labels"),
         shards=of(plan.search, "shards"),
         split=of(plan.search, "split"),
+        auxiliary=of(plan.search, "auxiliary_labels"),
+        computed_targets=of(plan.search, "computed_targets"),
     output:
         best=f"{paths.SEARCH}/best.yaml",
         trials=f"{paths.SEARCH}/trials.csv",

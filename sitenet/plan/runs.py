@@ -85,9 +85,16 @@ class Setting:
         return cutoff if alike else None
 
     @property
-    def auxiliary(self) -> list[str]:
-        """Other tasks whose labels are learned beside."""
-        return [task for task in self.variant.training["auxiliary"] if task != self.task]
+    def auxiliary_labels(self) -> list[str]:
+        """Tables of other labels that are learned beside."""
+        others = [task for task in self.variant.training["auxiliary"] if task != self.task]
+        return [self.crystals.dataset.labels(task) for task in others]
+
+    @property
+    def computed_targets(self) -> list[str]:
+        """Tables of numbers computed from the crystals, if they are learned beside."""
+        learned = self.variant.training["computed_targets"]
+        return self.crystals.computed_targets if learned else []
 
     @property
     def model(self) -> dict[str, Any]:
@@ -136,13 +143,11 @@ class Run:
 
     @property
     def auxiliary_labels(self) -> list[str]:
-        """Tables of other labels that are learned beside."""
-        return [self.setting.crystals.dataset.labels(task) for task in self.setting.auxiliary]
+        return self.setting.auxiliary_labels
 
     @property
     def computed_targets(self) -> list[str]:
-        """Numbers computed from the crystals, if they are learned beside."""
-        return self.setting.crystals.computed_targets if self.training["computed_targets"] else []
+        return self.setting.computed_targets
 
     @property
     def training(self) -> dict[str, Any]:

@@ -28,6 +28,14 @@ class Search:
         return self.setting.crystals.shards
 
     @property
+    def auxiliary_labels(self) -> list[str]:
+        return self.setting.auxiliary_labels
+
+    @property
+    def computed_targets(self) -> list[str]:
+        return self.setting.computed_targets
+
+    @property
     def split(self) -> str:
         return self.setting.crystals.dataset.split(self.setting.task)
 

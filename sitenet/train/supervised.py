@@ -133,6 +133,11 @@ class SupervisedTraining(Training):
         others = [str(name) for name in settings.auxiliary if name != inputs.column]
         labels = dict(zip(others, inputs.auxiliary, strict=True))
         computed = inputs.computed_targets, settings.computed_targets
+        if settings.computed_targets and not inputs.computed_targets:
+            raise ValueError(
+                "training.computed_targets is searched or set where it was 0: no numbers were "
+                "computed; set it above 0 in the configuration"
+            )
         return replace(data, beside=load_beside(crystals, labels, *computed))
 
     def report(self) -> Report:

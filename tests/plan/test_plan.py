@@ -67,6 +67,23 @@ def test_a_search_starts_from_its_variant() -> None:
     assert shorter.training["max_epochs"] == shorter.settings["max_epochs"] == 7
 
 
+def test_runs_and_searches_read_what_is_learned_beside() -> None:
+    beside = {"auxiliary": ["ewald_energy", "shell_6"], "computed_targets": 0.5}
+    plan = planned(
+        variants={"more": {"training": beside}}, tuning={"ewald_energy": {"variant": "more"}}
+    )
+    for found in (
+        plan.run("prototypes", 50, "ewald_energy", "more", 0),
+        plan.search("ewald_energy"),
+    ):
+        assert found.auxiliary_labels == ["results/prototypes/labels/shell_6.parquet"]
+        assert found.computed_targets == [
+            f"results/prototypes/n50/computed_targets/part-00{part}.parquet" for part in (0, 1)
+        ]
+    alone = plan.run("prototypes", 50, "ewald_energy", "sitenet", 0)
+    assert alone.auxiliary_labels == alone.computed_targets == []
+
+
 def test_gpus_are_those_of_all_machines() -> None:
     plan = planned(training={"devices": 4, "nodes": 2})
     assert plan.run("prototypes", 50, "ewald_energy", "sitenet", 0).gpus == 8

@@ -138,6 +138,11 @@ def test_computed_numbers_are_learned_beside_as_normal_scores_with_their_weight(
     assert loss.item() == pytest.approx(float(expected.detach().mean() * weight), rel=1e-5)
 
 
+def test_computed_numbers_that_are_asked_for_must_be_there(labelled: RunInputs, tmp_path: Path):
+    with pytest.raises(ValueError, match="set it above 0 in the configuration"):
+        loaded(labelled, tmp_path, computed_targets=1.0)
+
+
 def test_a_killed_run_with_all_of_it_continues_as_if_undisturbed(
     beside: RunInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

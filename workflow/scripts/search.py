@@ -24,12 +24,16 @@ with job(snakemake):
                 column=given.run["task"],
                 unit=given.run["unit"],
                 features=FeatureSettings(**given.features),
+                auxiliary=tuple(Path(path).resolve() for path in snakemake.input.auxiliary),
+                computed_targets=tuple(
+                    Path(path).resolve() for path in snakemake.input.computed_targets
+                ),
             ),
             model=given.model,
             training=given.training,
             folder=checkpoints(
                 Path(output.best).with_name(".search"),
-                files=[*snakemake.input.shards, snakemake.input.split, snakemake.input.labels],
+                files=snakemake.input,
                 settings=dict(given.items()),
             ).resolve(),
             accelerator=device,
