@@ -59,15 +59,17 @@ def test_a_mistake_in_the_configuration_is_told_plainly(tmp_path: Path) -> None:
 
 
 READY = {
-    "table": "fig7",
-    "own_cifs": "fig7",
-    "matbench": "fig7",
-    "original": "fig7",
-    "dim_original_code": "fig7",
-    "plus trained_matbench": "ensemble",
-    "few_labels": "learning_curve",
+    "table": ("fig7", 1, ()),
+    "own_cifs": ("fig7", 1, ()),
+    "matbench": ("fig7", 1, ()),
+    "original": ("fig7", 1, ()),
+    "dim_original_code": ("fig7", 1, ()),
+    "plus ablation": ("train", 24, ("--until", "train")),
+    "plus plus_phonons": ("train", 9, ("--until", "train")),
+    "plus trained_matbench": ("ensemble", 2, ("--until", "ensemble")),
+    "few_labels": ("learning_curve", 5, ("--", "few_labels")),
 }
-"""Configurations, laid one over another, and a rule of what they are for."""
+"""Configurations, laid one over another: a rule of what they are for, its jobs, and arguments."""
 
 
 @pytest.mark.parametrize("names", READY)
@@ -83,13 +85,13 @@ def test_ready_configurations_have_a_plan(names: str, tmp_path: Path) -> None:
         pd.DataFrame([salt | labels]).to_parquet(data / f"{table}.parquet")
     (data / "mp5k_split.csv").write_text("id,split\nNaCl,train\n")
     files = [str(ROOT / f"config/{name}.yaml") for name in names.split()]
-    more = {"few_labels": ["--", "few_labels"], "plus trained_matbench": ["--until", "ensemble"]}
+    rule, jobs, more = READY[names]
     process = snakemake(tmp_path, "--dry-run", "--configfile", str(ROOT / "config.yaml"), *files,
-                        *more.get(names, []))  # fmt: skip
+                        *more)  # fmt: skip
     assert process.returncode == 0, process.stdout + process.stderr
-    found = re.search(rf"^{READY[names]} +(\d+)$", process.stdout, re.MULTILINE)
+    found = re.search(rf"^{rule} +(\d+)$", process.stdout, re.MULTILINE)
     assert found
-    assert found[1] == {"few_labels": "5", "plus trained_matbench": "2"}.get(names, "1")
+    assert int(found[1]) == jobs
 
 
 PLAN = """
