@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
@@ -21,7 +22,7 @@ from sitenet.tables import read_table, write_table
 ROW_HEIGHT = 4.6  # cm
 COLUMNS = 4  # at most; further heads go to another row
 FEW = 4  # trainings whose shares are listed
-HEADROOM = 0.34  # fraction of the height above the data, for a note
+HEADROOM = 0.3  # fraction of the height above the data, for a note
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,13 @@ def draw_fig6(trainings: Sequence[Training], pdf: Path, data: Path, table: Path)
             far, even = (
                 summary.loc[_is(summary, *which), "far_share"] for which in ((block, rank), (0, 0))
             )
-            shares = f"{_percents(far)} beyond {FAR:g} Å\n{_trainings(len(far))}"
-            style.marked(panel, FAR, f"{shares}\neven: {even.mean():.0%}", upright=True)
+            note = f"{_percents(far)} > {FAR:g} Å\neven: {even.mean():.0%}"
+            style.marked(panel, FAR, note, upright=True)
             panel.set_title(f"block {block}, {_ordinal(rank)} head by range")
             drawn.append(panel)
         for line in lines:
-            line[0].set_ylabel(f"{task}\nattention of one atom")
+            line[0].set_ylabel(task.replace(", ", "\n"))
+    figure.supylabel("attention of one atom", fontsize=rcParams["axes.labelsize"])
     for panel in axes[-1]:
         panel.set_xlabel("distance (Å)")
     for panel in set(axes.flat) - set(drawn):
@@ -138,15 +140,11 @@ def _is(table: pd.DataFrame, block: int, rank: int) -> "pd.Series[bool]":
 
 
 def _percents(shares: "pd.Series[float]") -> str:
-    """The share of each training, or their range if there are many."""
+    """The share of each training, or how many have which range."""
     values = sorted(round(100 * share) for share in shares)
     if len(values) > FEW:
-        return f"{values[0]} to {values[-1]}%"
+        return f"{len(values)} trainings: {values[0]} to {values[-1]}%"
     return ", ".join(map(str, values)) + "%"
-
-
-def _trainings(count: int) -> str:
-    return "in one training" if count == 1 else f"in {count} trainings"
 
 
 def _ordinal(rank: int) -> str:
