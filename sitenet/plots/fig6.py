@@ -92,7 +92,7 @@ def draw_fig6(trainings: Sequence[Training], pdf: Path, data: Path, table: Path)
             )
             note = f"{_percents(far)} > {FAR:g} Å\neven: {even.mean():.0%}"
             style.marked(panel, FAR, note, upright=True)
-            panel.set_title(f"block {block}, {_ordinal(rank)} head by range")
+            panel.set_title(f"block {block}, {_ordinal(rank)} by range")
             drawn.append(panel)
         for line in lines:
             line[0].set_ylabel(task.replace(", ", "\n"))

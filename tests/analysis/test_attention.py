@@ -189,7 +189,7 @@ def test_fig6_has_a_normalised_panel_for_every_head(
     ]
     draw_fig6(trainings, tmp_path / "f.pdf", tmp_path / "f.parquet", tmp_path / "f.csv")
     panels = [axes for axes in drawn[0].axes if axes.get_title()]
-    expected = [f"block {b}, {rank} head by range" for b in (1, 2) for rank in ("1st", "2nd")] * 2
+    expected = [f"block {b}, {rank} by range" for b in (1, 2) for rank in ("1st", "2nd")] * 2
     assert [axes.get_title() for axes in panels] == expected
     for axes, share, count in zip(
         panels, ["0, 0%"] * 4 + ["0%"] * 4, ["2 trainings"] * 4 + ["one training"] * 4, strict=True
