@@ -34,7 +34,7 @@ rule computed_targets:
     conda:
         "../envs/cpu.yaml"
     resources:
-        runtime=120,
+        runtime=60,
     params:
         code=code("computed_targets"),
     script:

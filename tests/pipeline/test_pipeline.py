@@ -235,7 +235,7 @@ AFTER_PRETRAINING = {"pretrain", "embed", "dim_fig6", *AFTER_TRANSFER, *AFTER_RE
         ("features={site_feature_scaling: raw}", AFTER_TRAINING),
         (
             "features={merge_tolerance: 0.0001}",
-            AFTER_TRAINING | AFTER_PRETRAINING | {"featurise", "rejections"},
+            AFTER_TRAINING | AFTER_PRETRAINING | {"featurise", "computed_targets", "rejections"},
         ),
         (
             "datasets={mine: {split: {seed: 5}}}",
@@ -385,7 +385,7 @@ def test_a_change_of_a_figure_re_draws_it_alone(finished: Path, checkout: Path) 
 
 def test_one_figure_needs_only_its_own_steps(finished: Path) -> None:
     assert planned(finished, "--forceall", "results/figures/fig5.pdf") == {
-        "collect", "labels", "split", "featurise", "train", "fig5"
+        "collect", "labels", "split", "featurise", "computed_targets", "train", "fig5"
     }  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def test_jobs_ask_for_what_their_rules_state(finished: Path) -> None:
     of_train = ("1-00:00:00", "gres:gpu:1")
     assert asked == {
         "collect": [("cpu=8,mem=4000M,node=1,billing=8", "02:00:00", None, "COMPLETED")],
-        "shards": [("cpu=2,mem=4000M,node=1,billing=2", "04:00:00", None, "COMPLETED")],  # both
+        "shards": [("cpu=2,mem=4000M,node=1,billing=2", "05:00:00", None, "COMPLETED")],  # all four
         "train": [
             ("cpu=8,mem=16000M,node=1,billing=8", *of_train, "CANCELLED"),
             ("cpu=8,mem=32000M,node=1,billing=8", *of_train, "COMPLETED"),
