@@ -106,8 +106,35 @@ class Setting:
         }
 
 
+class OfSetting:
+    """What trainings of a setting read, for dataclasses with this field."""
+
+    setting: Setting
+
+    @property
+    def shards(self) -> list[str]:
+        return self.setting.crystals.shards
+
+    @property
+    def auxiliary_labels(self) -> list[str]:
+        return self.setting.auxiliary_labels
+
+    @property
+    def computed_targets(self) -> list[str]:
+        return self.setting.computed_targets
+
+    @property
+    def features(self) -> dict[str, Any]:
+        return self.setting.crystals.features
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """What decides the network."""
+        return self.setting.model
+
+
 @dataclass(frozen=True)
-class Run:
+class Run(OfSetting):
     """One training of a setting."""
 
     setting: Setting
@@ -117,16 +144,8 @@ class Run:
         return f"{paths.RUN}/{name}".format(**self.setting.names, seed=self.seed)
 
     @property
-    def shards(self) -> list[str]:
-        return self.setting.crystals.shards
-
-    @property
     def split(self) -> str:
         return self.setting.crystals.dataset.split(self.setting.task, self.seed)
-
-    @property
-    def features(self) -> dict[str, Any]:
-        return self.setting.crystals.features
 
     @property
     def label(self) -> Options:
@@ -135,19 +154,6 @@ class Run:
     @property
     def unit(self) -> str:
         return str(self.label["unit"])
-
-    @property
-    def model(self) -> dict[str, Any]:
-        """What decides the network."""
-        return self.setting.model
-
-    @property
-    def auxiliary_labels(self) -> list[str]:
-        return self.setting.auxiliary_labels
-
-    @property
-    def computed_targets(self) -> list[str]:
-        return self.setting.computed_targets
 
     @property
     def training(self) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from typing import Any
 
 from sitenet.plan import paths
 from sitenet.plan.names import Options
-from sitenet.plan.runs import Setting
+from sitenet.plan.runs import OfSetting, Setting
 
 
 @dataclass(frozen=True)
-class Search:
-    """A search for better options of a setting; `options` is its entry in the configuration."""
+class Search(OfSetting):
+    """A search for better options of a setting; `options` is its entry in the configuration.
+
+    Each trial replaces some options of `model` and `training`.
+    """
 
     name: str
     setting: Setting
@@ -24,29 +27,8 @@ class Search:
         return self.setting.crystals.dataset.labels(self.setting.task)
 
     @property
-    def shards(self) -> list[str]:
-        return self.setting.crystals.shards
-
-    @property
-    def auxiliary_labels(self) -> list[str]:
-        return self.setting.auxiliary_labels
-
-    @property
-    def computed_targets(self) -> list[str]:
-        return self.setting.computed_targets
-
-    @property
     def split(self) -> str:
         return self.setting.crystals.dataset.split(self.setting.task)
-
-    @property
-    def features(self) -> dict[str, Any]:
-        return self.setting.crystals.features
-
-    @property
-    def model(self) -> dict[str, Any]:
-        """The network, some of whose options each trial replaces."""
-        return self.setting.model
 
     @property
     def training(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sitenet.evaluate.metrics import split_metrics
 from sitenet.evaluate.training_set import KEPT, write_vectors
 from sitenet.files import write_json
-from sitenet.model.inference import BATCH_SITES, predict_and_keep
+from sitenet.model.inference import BATCH_SITES, predict, predict_and_keep
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
@@ -269,7 +269,7 @@ def _evaluation(
     values, vectors = predict_and_keep(final, data.store, sites, kept)
     if final is not model:
         watched = data.crystals.indices("val")
-        values[watched] = predict_and_keep(model, data.store, sites, kept)[0][watched]
+        values[watched] = predict(model, data.store, sites, watched)
     training_part = data.crystals.parts[kept] == "train"
     write_vectors(out.training_set, vectors[training_part], vectors[~training_part])
     predictions = _predictions(data, values, inputs.structures)
