@@ -36,7 +36,6 @@ from sitenet.options.representation import RepresentationSettings
 from sitenet.plan.configuration import complete
 from sitenet.plan.encoders import ComparedEncoder, ComparedTask
 from sitenet.plan.plan import Plan
-from sitenet.shards.computed_targets import targets_of
 from sitenet.shards.store import CrystalStore
 from sitenet.sources.structure_table import iter_crystals
 from sitenet.splits.label_masks import label_mask
@@ -49,7 +48,6 @@ Float = NDArray[np.float64]
 
 ALL = ("ridge", "trees", "gp")
 DESCRIPTORS = (COMPOSITION, BONDS)
-COMPUTED = "computed"
 
 
 class Described(NamedTuple):
@@ -60,7 +58,7 @@ class Described(NamedTuple):
 
 
 def described(structures: Path, wanted: set[str], encoders: Sequence[ComparedEncoder]) -> Described:
-    """Descriptors, computed numbers and vectors of crystals; those without are left out."""
+    """Descriptors and vectors of crystals; those without are left out."""
     features = FeatureSettings(n_atoms=N_ATOMS)
     ids, crystals = [], []
     for name, one in iter_crystals(structures):
@@ -71,7 +69,6 @@ def described(structures: Path, wanted: set[str], encoders: Sequence[ComparedEnc
     sound = [k for k, problem in enumerate(found.problems) if not problem]
     store = CrystalStore.from_crystals([ids[k] for k in sound], [crystals[k] for k in sound])
     groups = {name: values[sound] for name, values in found.groups.items()}
-    groups[COMPUTED] = np.nan_to_num([targets_of(crystals[k]) for k in sound])
     for one in encoders:
         about = read_description(Path(one.weights))
         seed = about.content["training"]["seed"]
@@ -106,7 +103,6 @@ def rows_of(numbers: Sequence[int]) -> dict[str, tuple[list[tuple[str, ...]], tu
     trained, untrained = ([f"{state} {k}" for k in numbers] for state in ("trained", "untrained"))
     return {
         "composition and bonds": ([DESCRIPTORS], ALL),
-        "with the computed numbers": ([(*DESCRIPTORS, COMPUTED)], ALL),
         f"with untrained {Z}": ([(*DESCRIPTORS, one) for one in untrained], ALL),
         f"with trained {Z}": ([(*DESCRIPTORS, one) for one in trained], ALL),
         f"untrained {Z} alone": ([(one,) for one in untrained], ALL),

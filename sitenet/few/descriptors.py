@@ -1,5 +1,8 @@
 """What simple models know of a crystal: Magpie and MEGNet features of its composition, its bonds.
 
+The bonds include the ionic picture: potentials of point charges and bond valences, 0 without
+charges.
+
 Magpie (L. Ward et al., doi:10.1038/npjcompumats.2016.28) and the embeddings of the elements of
 MEGNet (C. Chen et al., doi:10.1021/acs.chemmater.9b01294) are statistics over the composition by
 matminer, which is imported on use, as that takes seconds.
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 
 from sitenet.crystal.bonds import BOND_FEATURES, PACKING, bond_features
 from sitenet.crystal.featurise import MergedCrystal
+from sitenet.sources.ionic import IONIC, ionic_numbers
 from sitenet.structure.formula import reduced_formula
 
 Float = NDArray[np.float64]
@@ -39,7 +43,7 @@ def describe(crystals: Sequence[MergedCrystal]) -> Described:
         composition.append(np.concatenate([own[COMPOSITION], packing]))
         bonds.append(own[BONDS])
         problems.append(problem)
-    widths = len(_labels()) + len(PACKING), len(BOND_FEATURES)
+    widths = (len(labels) for labels in names().values())
     groups = {
         name: np.reshape(rows, (len(crystals), width))
         for name, rows, width in zip(
@@ -51,21 +55,27 @@ def describe(crystals: Sequence[MergedCrystal]) -> Described:
 
 def names() -> dict[str, list[str]]:
     """Names of the descriptors of each group."""
-    return {COMPOSITION: [*_labels(), *PACKING], BONDS: list(BOND_FEATURES)}
+    return {COMPOSITION: [*_labels(), *PACKING], BONDS: [*BOND_FEATURES, *IONIC]}
 
 
 def _one(crystal: MergedCrystal) -> tuple[dict[str, Float], str]:
     found = {COMPOSITION: np.full(len(_labels()), np.nan),
-             BONDS: np.full(len(BOND_FEATURES), np.nan)}  # fmt: skip
+             BONDS: np.full(len(BOND_FEATURES) + len(IONIC), np.nan)}  # fmt: skip
     try:
         with warnings.catch_warnings(action="ignore"):  # about elements without a property
             found[COMPOSITION] = _of_formula(reduced_formula(crystal.numbers))
             with np.errstate(all="ignore"):
-                found[BONDS] = bond_features(crystal)
+                found[BONDS] = np.append(bond_features(crystal), _ionic(crystal))
     except Exception as error:  # of elements that tables lack, various types
         return found, f"no descriptors: {type(error).__name__}: {error}"[:200]
     lacking = [name for name, values in found.items() if not np.isfinite(values).all()]
     return found, f"its {' and '.join(lacking)} descriptors are not finite" if lacking else ""
+
+
+def _ionic(crystal: MergedCrystal) -> Float:
+    """Potentials and valences, 0 where there are none: in a crystal without charges they are."""
+    found = ionic_numbers(crystal)
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 @cache

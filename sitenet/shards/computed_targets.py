@@ -15,21 +15,10 @@ from sitenet.crystal.featurise import MergedCrystal
 from sitenet.progress import Progress
 from sitenet.shards.schema import LISTS, read_lists
 from sitenet.shards.vectors import write_vectors
-from sitenet.sources.bond_valence import bond_valence_sums, without_parameters
-from sitenet.sources.ewald import site_potentials
+from sitenet.sources.ionic import IONIC, ionic_numbers
 from sitenet.tables import read_ids
 
 Float = NDArray[np.float64]
-
-IONIC = (
-    "electrostatic energy",
-    *(f"potential, {one}" for one in ("minimum", "maximum", "deviation")),
-    *(f"potential of {ions}, {one}" for ions in ("cations", "anions")
-      for one in ("mean", "deviation")),
-    "instability index",
-    "mean bond valence sum",
-)  # fmt: skip
-"""eV/atom, V, valence units. The index is the root mean square of bond valence sum minus charge."""
 
 CHOSEN = tuple(
     k for k, name in enumerate(BOND_FEATURES) if not name.endswith(("of one", "of other"))
@@ -37,9 +26,6 @@ CHOSEN = tuple(
 """Places of the bond features that count: which atom of a bond is the one follows from rounding."""
 
 TARGETS = (*(BOND_FEATURES[k] for k in CHOSEN), *IONIC)
-
-ACCURACY = 3.2
-"""Ewald sums are truncated where terms are below exp(-ACCURACY^2) = 4e-5."""
 
 
 def write_computed_targets(shard: Path, out: Path, label: str) -> None:
@@ -58,7 +44,7 @@ def write_computed_targets(shard: Path, out: Path, label: str) -> None:
 def targets_of(crystal: MergedCrystal) -> Float:
     """The numbers `TARGETS` of a crystal, NaN where there is none."""
     with np.errstate(all="ignore"):
-        found = np.concatenate([_bonds(crystal), _ionic(crystal)])
+        found = np.concatenate([_bonds(crystal), ionic_numbers(crystal)])
     return np.where(np.isfinite(found), found, np.nan)
 
 
@@ -66,24 +52,6 @@ def _bonds(crystal: MergedCrystal) -> Float:
     if not (crystal.pair_distance > 0).any():  # a supercell of one atom
         return np.full(len(CHOSEN), np.nan)
     return bond_features(crystal)[[*CHOSEN]]
-
-
-def _ionic(crystal: MergedCrystal) -> Float:
-    found, charges = np.full(len(IONIC), np.nan), crystal.oxidation
-    if not charges.all() or abs(charges.sum()) > len(charges) * 1e-6:
-        return found
-    charges = charges - charges.mean()  # what rounding to 32 bits left
-    potential = site_potentials(crystal.lattice, crystal.frac, charges, ACCURACY)
-    signs = (charges > 0, charges < 0)
-    found[:8] = [
-        (potential * charges).mean() / 2,
-        potential.min(), potential.max(), potential.std(),
-        *(value for sign in signs for value in (potential[sign].mean(), potential[sign].std())),
-    ]  # fmt: skip
-    if not without_parameters(crystal.numbers):
-        sums = bond_valence_sums(crystal.lattice, crystal.frac, crystal.numbers, charges)
-        found[8:] = np.sqrt(((sums - charges) ** 2).mean()), np.abs(sums).mean()
-    return found
 
 
 def _crystals(shard: Path) -> Iterator[MergedCrystal]:

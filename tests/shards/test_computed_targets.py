@@ -12,7 +12,6 @@ from salt_cif import salt
 from sitenet.crystal.featurise import MergedCrystal, featurise
 from sitenet.options.features import FeatureSettings
 from sitenet.shards.computed_targets import (
-    IONIC,
     TARGETS,
     targets_of,
     write_computed_targets,
@@ -21,6 +20,7 @@ from sitenet.shards.normal_scores import normal_scores
 from sitenet.shards.schema import open_writer, to_table
 from sitenet.shards.vectors import read_vectors
 from sitenet.sources.ewald import ACCURACY, COULOMB, ewald_energy, site_potentials
+from sitenet.sources.ionic import IONIC
 from sitenet.structure.cif import read_cif
 
 ROOT = Path(__file__).resolve().parents[2]
