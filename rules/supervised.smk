@@ -11,6 +11,7 @@ rule train:
         tested_splits=of(plan.run_tested, "splits"),
         auxiliary=of(plan.run, "auxiliary_labels"),
         computed_targets=of(plan.run, "computed_targets"),
+        encoder=of(plan.run_encoder),
     output:
         weights=f"{paths.RUN}/model.safetensors",
         description=f"{paths.RUN}/model.json",

@@ -207,6 +207,26 @@ def source(**values: object) -> dict:
             "encoders.tasks[0].task: there is no 'gap'; tasks of prototypes: ewald_energy,",
         ),
         (
+            {"infomax": {"pretrainings": {"crystals": {"variant": "plus"}}}},
+            "infomax.pretrainings.crystals.variant: there is no 'plus'; variants: sitenet,",
+        ),
+        (
+            {"variants": {"more": {"pretrainings": ["all"]}}},
+            "variants.more.pretrainings: there is no 'all'; pre-trainings: crystals, only_other",
+        ),
+        (
+            {"variants": {"more": {"pretrainings": ["crystals"]}}},
+            "variants.more.pretrainings: infomax.pretrainings.crystals.variant must be more",
+        ),
+        (
+            {
+                "features": {"site_geometry": True},
+                "variants": {"sees": {"model": {"site_geometry": True}}},
+                "infomax": {"pretrainings": {"crystals": {"variant": "sees"}}},
+            },
+            "infomax.pretrainings.crystals.variant: model.site_geometry must be false: false",
+        ),
+        (
             {"encoders": {"pool": 100}},
             "encoders.label_counts: 1000 labels cannot be drawn from a pool of 100; raise enco",
         ),
@@ -290,7 +310,8 @@ def test_defaults_are_filled_and_overlays_stay_as_they_are() -> None:
     config = checked(short, "config.yaml")
     assert short == before
     assert config["model"] == DEFAULT["model"]
-    assert config["variants"] == {"sitenet": {}, "small": {"model": {"heads": 1}}}
+    own = {"sitenet": {"pretrainings": []}, "small": {"model": {"heads": 1}}}
+    assert config["variants"] == own
     assert config["runs"] == [{"dataset": "a", "n": 50, "tasks": ["e"], "variant": "sitenet",
                                "seeds": [0], "figures": True}]  # fmt: skip
     assert config["datasets"]["a"]["tasks"]["e"]["output"] == "linear"

@@ -139,6 +139,10 @@ def _without_geometry(config: Configuration) -> Iterator[str]:
                 yield f"{where}.site_geometry needs features.site_geometry: true"
     if config.infomax.model.site_geometry:
         yield f"infomax.{NO_GEOMETRY}"
+    for name, pretraining in config.infomax.pretrainings.items():
+        variant = config.variants.get(pretraining.variant or "")
+        if variant and variant.model.get("site_geometry", config.model.site_geometry):
+            yield f"infomax.pretrainings.{name}.variant: {NO_GEOMETRY}"
 
 
 def _in_infomax(config: Configuration) -> Iterator[str]:
@@ -149,6 +153,8 @@ def _in_infomax(config: Configuration) -> Iterator[str]:
         for dataset in section.hold_out:
             if dataset not in config.datasets:
                 yield _no_such(f"{where}.hold_out", dataset, "data sets", config.datasets)
+        if section.variant is not None and section.variant not in config.variants:
+            yield _no_such(f"{where}.variant", section.variant, "variants", config.variants)
     names = [experiment.name for experiment in experiments]
     for number, experiment in enumerate(experiments):
         where = f"infomax.experiments[{number}]"
@@ -275,6 +281,12 @@ def _in_variants(config: Configuration) -> Iterator[str]:
             ModelSettings.from_dict({**config.model.to_dict(), **variant.model})
         except ValueError as error:
             yield f"variants.{name}.model: {error}"
+        where, known = f"variants.{name}.pretrainings", config.infomax.pretrainings
+        for used in variant.pretrainings:
+            if used not in known:
+                yield _no_such(where, used, "pre-trainings", known)
+            elif known[used].variant != name:
+                yield f"{where}: infomax.pretrainings.{used}.variant must be {name}"
 
 
 def _no_task(

@@ -31,6 +31,13 @@ class VariantSection(Options):
     training: Mapping[str, Any] = overlay(
         TrainingSettings, "Options that differ from those of `training`."
     )
+    pretrainings: tuple[str, ...] = option(
+        (),
+        "Names of pre-trainings of `infomax` whose encoders its trainings start from: the one with "
+        "seed s from number s, counted from 0 and from the first again after the last. Their "
+        "`variant` is this one. Empty: from random weights, as in the paper.",
+        unique=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -116,11 +116,16 @@ class PretrainingSection(Options):
     seed: int = option(
         0, "Seed of weights, batches, noise and false samples.", at_least=0, at_most=LARGEST_SEED
     )
+    variant: str | None = option(
+        None,
+        "Variant whose network is the encoder, for trainings that start from it "
+        "(`variants.NAME.pretrainings`); null takes `infomax.model`.",
+    )
     hold_out: tuple[str, ...] = option(
         (),
         "Names of data sets whose crystals are left out, recognised by their formulas, since ids "
-        "mean nothing in another data set. The test crystals of the experiments that use the "
-        "pre-training are always left out.",
+        "mean nothing in another data set. The test crystals of the experiments and runs that use "
+        "the pre-training are always left out.",
         unique=True,
     )
     false_samples: tuple[FalseSample, ...] | None = option(

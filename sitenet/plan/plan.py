@@ -45,6 +45,16 @@ class Plan:
     def run(self, dataset: str, n: str | int, task: str, variant: str, seed: str | int) -> Run:
         return Run(self.setting(dataset, n, task, variant), int(seed))
 
+    def run_encoder(
+        self, dataset: str, n: str | int, task: str, variant: str, seed: str | int
+    ) -> list[str]:
+        """Weights that a run starts from, and their description; none for random ones."""
+        name = self.run(dataset, n, task, variant, seed).pretraining
+        if name is None:
+            return []
+        pretraining = self.pretraining(name)
+        return [pretraining.weights, pretraining.description]
+
     def output(self, dataset: str, task: str) -> str:
         """Which values a label can have."""
         return str(self.dataset(dataset).task(task)["output"])
@@ -73,7 +83,12 @@ class Plan:
         """What a pre-training is used for."""
         own = self.pretraining(pretraining)
         used = [e for e in self.experiments if own in (e.pretraining, e.ablation)]
-        return self._tested(used, Path(own.weights).parent)
+        tests = self._tested(used, Path(own.weights).parent).tests
+        started = [run.setting for run in self.runs if run.pretraining == pretraining]
+        for setting in dict.fromkeys(started):
+            tests += ((setting.crystals.dataset, setting.task),)
+            tests += self.run_tested(**setting.names).tests
+        return Tested(tuple(dict.fromkeys(tests)))
 
     def _tested(self, experiments: list[Experiment], folder: Path) -> Tested:
         """Tests of some experiments, of those on few labels and of the comparison of encoders.
@@ -96,7 +111,9 @@ class Plan:
         options = entry(infomax["pretrainings"], pretraining)
         crystals = self.featurised(options["dataset"], options["n"])
         held_out = tuple(self.dataset(name) for name in options["hold_out"])
-        return Pretraining(pretraining, crystals, held_out, options, infomax)
+        name = options["variant"]
+        variant = Variant.from_config(self.config, name) if name else None
+        return Pretraining(pretraining, crystals, held_out, options, infomax, variant)
 
     def experiment(self, experiment: str) -> Experiment:
         return entry({one.name: one for one in self.experiments}, experiment)
@@ -337,11 +354,17 @@ class Plan:
     def _shown_in(self, figure: str) -> Experiments:
         return Experiments(one for one in self.experiments if one.figure == figure)
 
+    @property
+    def _pretrained(self) -> list[Pretraining]:
+        """The pre-trainings that an experiment or a run uses."""
+        started = dict.fromkeys(run.pretraining for run in self.runs)
+        return [*self.pretrainings, *(self.pretraining(name) for name in started if name)]
+
     def _used_labels(self) -> list[str]:
         """Tables of labels that something is trained on or divided by."""
         return [
             *(one.setting.crystals.dataset.labels(one.setting.task) for one in self.trained),
-            *(one.crystals.dataset.labels(one.options["split"]) for one in self.pretrainings),
+            *(one.crystals.dataset.labels(one.options["split"]) for one in self._pretrained),
             *(one.labels for one in self.experiments),
             *(
                 one.supervised.setting.crystals.dataset.labels(one.supervised.setting.task)
@@ -354,7 +377,7 @@ class Plan:
         """Crystals that something is computed from, each set once."""
         used = [
             *self.featurised_sets,
-            *(one.crystals for one in self.pretrainings),
+            *(one.crystals for one in self._pretrained),
             *(one.crystals for one in self.experiments),
             *(one.supervised.setting.crystals for one in self.experiments if one.supervised),
         ]

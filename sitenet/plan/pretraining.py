@@ -6,13 +6,15 @@ from typing import Any
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.names import Options
+from sitenet.plan.runs import Variant
 
 
 @dataclass(frozen=True)
 class Pretraining:
     """An encoder trained without labels.
 
-    `options` is its entry in the configuration, `infomax` the section that it is part of.
+    `options` is its entry in the configuration, `infomax` the section that it is part of, `variant`
+    the one whose network it trains in place of that of `infomax`.
     """
 
     name: str
@@ -20,6 +22,7 @@ class Pretraining:
     held_out: tuple[DataSet, ...]
     options: Options = field(repr=False, compare=False)
     infomax: Options = field(repr=False, compare=False)
+    variant: Variant | None = None
 
     def file(self, name: str) -> str:
         return f"{paths.PRETRAINING}/{name}".format(
@@ -52,9 +55,12 @@ class Pretraining:
     @property
     def settings(self) -> dict[str, Any]:
         """What decides it, other than its crystals."""
-        scaling = {"site_feature_scaling": self.infomax["site_feature_scaling"]}
+        own, infomax = self.variant, self.infomax
+        model = own.model if own else infomax["model"]
+        properties = own.site_feature_scaling if own else infomax["site_feature_scaling"]
+        scaling = {"site_feature_scaling": properties}
         return {
-            "model": {**self.infomax["model"], **scaling},
+            "model": {**model, **scaling},
             **self._loss(scaling),
             "training": {**self.infomax["training"], "seed": self.options["seed"]},
         }

@@ -12,13 +12,17 @@ from sitenet.plan.names import Options, entry
 
 @dataclass(frozen=True)
 class Variant:
-    """The options `model` and `training` under a name; `overlay` is what the name changes."""
+    """The options `model` and `training` under a name; `overlay` is what the name changes of them.
+
+    Its trainings start from the encoders of `pretrainings`, if any, one after another.
+    """
 
     name: str
     model: Options = field(repr=False, compare=False)
     training: Options = field(repr=False, compare=False)
     site_feature_scaling: str = field(repr=False, compare=False)
     overlay: Options = field(repr=False, compare=False)
+    pretrainings: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], name: str) -> "Variant":
@@ -27,13 +31,15 @@ class Variant:
         if name == ENCODER:
             scaling = infomax["site_feature_scaling"]
             return cls(name, infomax["model"], infomax["supervised"], scaling, overlay={})
-        overlay = entry(config["variants"], name)
+        section = entry(config["variants"], name)
+        overlay = {part: section[part] for part in ("model", "training") if part in section}
         return cls(
             name,
             model=overlaid(config["model"], overlay.get("model", {})),
             training=overlaid(config["training"], overlay.get("training", {})),
             site_feature_scaling=config["features"]["site_feature_scaling"],
             overlay=overlay,
+            pretrainings=tuple(section.get("pretrainings", ())),
         )
 
 
@@ -77,8 +83,8 @@ class Setting:
         ours, theirs = self.model, other.model
         cutoff: float | None = theirs["cutoff"]
         alike = (
-            (self.crystals, self.task, self.variant.training)
-            == (other.crystals, other.task, other.variant.training)
+            (self.crystals, self.task, self.variant.training, self.variant.pretrainings)
+            == (other.crystals, other.task, other.variant.training, other.variant.pretrainings)
             and ours["cutoff"] is None
             and {**theirs, "cutoff": None} == ours
         )
@@ -154,6 +160,12 @@ class Run(OfSetting):
     @property
     def unit(self) -> str:
         return str(self.label["unit"])
+
+    @property
+    def pretraining(self) -> str | None:
+        """The pre-training whose encoder it starts from; None: from random weights."""
+        names = self.setting.variant.pretrainings
+        return names[self.seed % len(names)] if names else None
 
     @property
     def training(self) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sitenet.evaluate.metrics import split_metrics
 from sitenet.evaluate.training_set import KEPT, write_vectors
 from sitenet.files import write_json
+from sitenet.model.description import read_description
 from sitenet.model.inference import BATCH_SITES, predict, predict_and_keep
-from sitenet.model.saving import save_model
+from sitenet.model.saving import load_encoder, save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
@@ -44,7 +45,8 @@ class RunInputs:
 
     held_out: what the run must not see, since it is tested on it in another task. auxiliary:
     a table for each other label that the settings say is learned beside this one, in that order.
-    computed_targets: a table for each shard, if these are learned, too.
+    computed_targets: a table for each shard, if these are learned, too. encoder: weights that the
+    training starts from, except for those of the label; None draws all.
     """
 
     structures: Path
@@ -56,6 +58,7 @@ class RunInputs:
     held_out: HeldOut = NOTHING
     auxiliary: tuple[Path, ...] = ()
     computed_targets: tuple[Path, ...] = ()
+    encoder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ class SupervisedTraining(Training):
             f"{self.accelerator}"
         )
         model = _new_model(self.model, self.settings, data, fitting)
+        if self.inputs.encoder is not None:
+            load_encoder(model, self.inputs.encoder)
         batches = Batches(data, fitting, self.settings.batch_sites, shuffle=self.settings.seed)
         if self.all_crystals:
             return LabelTask(model, self.settings, batches)
@@ -178,6 +183,7 @@ def train(
         training=settings.to_dict(),
         features=asdict(inputs.features),
         label={"column": inputs.column, "unit": inputs.unit},
+        **_start(inputs.encoder),
     )
     write_json(outputs.metrics, record)
     shutil.rmtree(outputs.checkpoints, ignore_errors=True)
@@ -206,6 +212,14 @@ def train_watched(
     training = SupervisedTraining(settings, folder / "history.csv", folder / "checkpoints",
                                   accelerator, folder.name, inputs, model_settings)  # fmt: skip
     return train_here(training, training.load_task(), [on_epoch]).history
+
+
+def _start(encoder: Path | None) -> dict[str, Any]:
+    """How the encoder was trained that a training started from, for the description."""
+    if encoder is None:
+        return {}
+    content = read_description(encoder).content
+    return {"started_from": {name: value for name, value in content.items() if name != "model"}}
 
 
 def _limit_training(crystals: Featurised, n_atoms: int, settings: TrainingSettings) -> Featurised:

@@ -84,6 +84,41 @@ def test_runs_and_searches_read_what_is_learned_beside() -> None:
     assert alone.auxiliary_labels == alone.computed_targets == []
 
 
+def started(**tasks: Any) -> Plan:
+    """The plan of runs that start from two pre-trainings, one after another."""
+    own = {"dataset": "prototypes", "n": 50, "split": "shell_6", "variant": "more", "pretext": {}}
+    more = {"model": {"blocks": 3}, "pretrainings": ["a", "b"]}
+    return planned(
+        variants={"more": more},
+        infomax={"pretrainings": {"a": own, "b": {**own, "seed": 1}}, "experiments": []},
+        runs=[run(variant="more", seeds=[0, 1, 2], **tasks)],
+    )
+
+
+def test_runs_start_from_the_encoders_of_their_variant_by_seed() -> None:
+    plan = started()
+    names = [one.pretraining for one in plan.runs]
+    assert names == ["a", "b", "a"]
+    folder = "results/prototypes/n50/pretraining/b"
+    found = plan.run_encoder("prototypes", 50, "ewald_energy", "more", 1)
+    assert found == [f"{folder}/model.safetensors", f"{folder}/model.json"]
+    assert plan.run_encoder("prototypes", 50, "ewald_energy", "sitenet", 1) == []
+    encoder, network = plan.pretraining("b").settings["model"], plan.runs[1].model
+    assert encoder == {name: network[name] for name in encoder}
+    assert encoder["blocks"] == 3
+    assert encoder["site_feature_scaling"] == "standard"
+
+
+def test_what_a_run_starts_from_does_not_see_its_test_crystals() -> None:
+    plan = started(tasks=["ewald_energy", "nearest_distance"])
+    found = plan.pretraining_tested("a")
+    assert found.splits == [
+        plan.dataset("prototypes").split(task) for task in ("ewald_energy", "nearest_distance")
+    ]
+    read = [path for path in plan.rejections if "labels" in path]
+    assert "results/prototypes/labels/shell_6.rejected.csv" in read
+
+
 def test_gpus_are_those_of_all_machines() -> None:
     plan = planned(training={"devices": 4, "nodes": 2})
     assert plan.run("prototypes", 50, "ewald_energy", "sitenet", 0).gpus == 8

@@ -14,7 +14,7 @@ from rock_salts import MODEL, TRAINING, interrupt_after, interrupt_before, outpu
 from safetensors.torch import load_file
 from sklearn.linear_model import Ridge
 
-from sitenet.model.saving import load_model
+from sitenet.model.saving import HEAD, load_model, save_model
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.computed_targets import TARGETS
@@ -74,6 +74,39 @@ def test_a_model_with_a_reference_predicts_as_it_was_trained(labelled: RunInputs
     error = (val.target - val.prediction).abs().mean()
     assert error == pytest.approx(history.val_mae.min(), rel=1e-4)
     assert load_model(tmp_path / "model.safetensors").settings == model
+
+
+def test_a_training_starts_from_an_encoder(labelled: RunInputs, tmp_path: Path) -> None:
+    """All weights but those of the label are the encoder's; its reference is not taken over."""
+    first = loaded(labelled, tmp_path, replace(MODEL, composition_reference=True)).model
+    about = tmp_path / "model.safetensors", tmp_path / "model.json"
+    with torch.no_grad():
+        first.element_reference.fill_(7.0)
+    save_model(first, first.settings, *about)
+    started = replace(labelled, encoder=about[0])
+    other = replace(MODEL, composition_reference=True, output="nonnegative")
+    alone, own = (
+        loaded(inputs, tmp_path, other, seed=5).model.state_dict() for inputs in (labelled, started)
+    )
+    kept = first.state_dict()
+    equal = {name for name in own if torch.equal(own[name], kept[name])}
+    of_label = {name for name in own if name.split(".")[0] in HEAD}
+    assert equal | of_label == set(own)
+    assert all(torch.equal(own[name], alone[name]) for name in of_label)
+    assert not torch.equal(own["element_reference"], kept["element_reference"])
+    with pytest.raises(ValueError, match="has another encoder: heads is"):
+        loaded(started, tmp_path, replace(other, heads=MODEL.heads + 1))
+
+
+def test_what_a_training_started_from_is_told(labelled: RunInputs, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    train(labelled, outputs(tmp_path / "first"), MODEL, replace(TRAINING, max_epochs=1))
+    started = replace(labelled, encoder=tmp_path / "first/model.safetensors")
+    train(started, outputs(tmp_path), MODEL, replace(TRAINING, max_epochs=1))
+    about = json.loads((tmp_path / "model.json").read_text())["started_from"]
+    assert about["label"]["column"] == labelled.column
+    assert about["training"]["max_epochs"] == 1
+    assert "model" not in about
 
 
 def test_labels_beside_are_those_of_training_crystals_in_standard_deviations(

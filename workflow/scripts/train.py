@@ -27,6 +27,7 @@ with job(snakemake):
             held_out=held_out,
             auxiliary=tuple(map(Path, snakemake.input.auxiliary)),
             computed_targets=tuple(map(Path, snakemake.input.computed_targets)),
+            encoder=next(map(Path, snakemake.input.encoder), None),
         ),
         RunOutputs(
             weights=Path(snakemake.output.weights),
