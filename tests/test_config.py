@@ -221,10 +221,12 @@ def source(**values: object) -> dict:
         (
             {
                 "features": {"site_geometry": True},
-                "variants": {"sees": {"model": {"site_geometry": True}}},
+                "variants": {
+                    "sees": {"model": {"site_geometry": True}, "pretrainings": ["crystals"]}
+                },
                 "infomax": {"pretrainings": {"crystals": {"variant": "sees"}}},
             },
-            "infomax.pretrainings.crystals.variant: model.site_geometry must be false: false",
+            "variants.sees.pretrainings: model.site_geometry must be false: false",
         ),
         (
             {"encoders": {"pool": 100}},

@@ -139,10 +139,9 @@ def _without_geometry(config: Configuration) -> Iterator[str]:
                 yield f"{where}.site_geometry needs features.site_geometry: true"
     if config.infomax.model.site_geometry:
         yield f"infomax.{NO_GEOMETRY}"
-    for name, pretraining in config.infomax.pretrainings.items():
-        variant = config.variants.get(pretraining.variant or "")
-        if variant and variant.model.get("site_geometry", config.model.site_geometry):
-            yield f"infomax.pretrainings.{name}.variant: {NO_GEOMETRY}"
+    for name, section in config.variants.items():
+        if section.pretrainings and section.model.get("site_geometry", config.model.site_geometry):
+            yield f"variants.{name}.pretrainings: {NO_GEOMETRY}"
 
 
 def _in_infomax(config: Configuration) -> Iterator[str]:
