@@ -13,11 +13,14 @@ Int = NDArray[np.int64]
 
 STACK = "stack"
 
-BEST = 4
+BEST = 5
 """Largest number of arms that a stack starts from, with equal weights."""
 
 WORST = 1.5
 """Largest error of these, in units of the lowest."""
+
+SURE = 2.0
+"""By how many standard errors of the difference a single arm must be better than the stack."""
 
 PER_STEP, STEPS = 100, 20
 """Labels for each arm that is added to a stack, and the largest number of these: with few labels,
@@ -58,7 +61,7 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
     The stack is the mean of the best arms and of further ones, each time the one with which the
     mean is best (R. Caruana et al., doi:10.1145/1015330.1015432). Its own error is that of weights
     found without the fold they are judged on. A single arm is chosen only if its error is lower by
-    more than a standard error of the difference: the lowest of many errors is so by luck, too.
+    more than `SURE` standard errors: the lowest of many errors is so by luck, too.
 
     Args:
         candidates: (c,) arms with and without the logarithm.
@@ -83,7 +86,7 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
     found = {**of_arms, STACK: float(np.abs(judged - label).mean())}
     first = min(of_arms, key=of_arms.__getitem__)
     gain = np.abs(judged - label) - np.abs(predictions[best[first]] - label)
-    alone = len(stacked) == 1 or gain.mean() > gain.std() / len(label) ** 0.5
+    alone = len(stacked) == 1 or gain.mean() > SURE * gain.std() / len(label) ** 0.5
     winner = first if alone else STACK
     chosen = stacked if winner == STACK else {best[winner]: 1.0}
     return Choice(winner, chosen, found, best, stacked)
