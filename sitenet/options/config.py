@@ -106,6 +106,11 @@ def _in_datasets(config: Configuration) -> Iterator[str]:
             elif other not in config.datasets:
                 where = f"datasets.{name}.split.hold_out"
                 yield _no_such(where, other, "data sets", config.datasets)
+        if isinstance(source, CifFolderSource) and not source.labelled:
+            for option in ("tasks", "source.labels", "source.id", "source.extra"):
+                group = section if option == "tasks" else source
+                if getattr(group, option.removeprefix("source.")):
+                    yield f"datasets.{name}.{option}: source.labelled is false: there are no labels"
         listed = isinstance(source, TableSource) and source.ids is not None
         extra = source.extra if isinstance(source, TableSource | CifFolderSource) else ()
         if isinstance(source, PrototypesSource) and (split.train_size or 0) >= source.crystals:
@@ -148,7 +153,10 @@ def _in_infomax(config: Configuration) -> Iterator[str]:
     pretrainings, experiments = config.infomax.pretrainings, config.infomax.experiments
     for name, section in pretrainings.items():
         where = f"infomax.pretrainings.{name}"
-        yield from _no_task(config, where, "split", section.dataset, section.split)
+        if section.split is not None:
+            yield from _no_task(config, where, "split", section.dataset, section.split)
+        elif section.dataset not in config.datasets:
+            yield _no_such(f"{where}.dataset", section.dataset, "data sets", config.datasets)
         for dataset in section.hold_out:
             if dataset not in config.datasets:
                 yield _no_such(f"{where}.hold_out", dataset, "data sets", config.datasets)

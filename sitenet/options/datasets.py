@@ -65,7 +65,9 @@ class TableSource(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class CifFolderSource(Options):
-    """A folder of CIF files with a table of labels. The id is the file's name without `.cif`."""
+    """A folder of CIF files, with a table of labels or without. The id is the file's name without
+    `.cif`.
+    """
 
     kind: Literal["cif_folder"] = "cif_folder"
     path: str = required("The folder.", not_empty=True)
@@ -74,6 +76,11 @@ class CifFolderSource(Options):
         "Table of labels. null: `id_prop.csv` in the folder, lines of `id,value` as for CGCNN, "
         "with or without a header. Any other .csv or .parquet file has a header and may hold "
         "several labels.",
+    )
+    labelled: bool = option(
+        True,
+        "Whether there is a table of labels, which also says which files are taken; false takes "
+        "all files, for pre-trainings on crystals without labels.",
     )
     id: str | None = option(
         None, "Column of the ids in a table with a header; null: its first column."
@@ -107,10 +114,12 @@ class TaskSection(Options):
 
 @dataclass(frozen=True)
 class DatasetSection(Options):
-    """Where crystals come from, and what is predicted."""
+    """Where crystals come from, and what is predicted, if anything."""
 
     source: Source = required("Where the crystals come from; the options depend on `kind`.")
-    tasks: Mapping[str, TaskSection] = required("Labels to predict, by name.", not_empty=True)
+    tasks: Mapping[str, TaskSection] = option(
+        {}, "Labels to predict, by name; none for crystals that are only learned from without them."
+    )
     split: SplitSettings = option(
         SplitSettings(), "How the crystals are divided into training, validation and test."
     )

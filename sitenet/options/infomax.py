@@ -108,11 +108,16 @@ class EncoderSettings(ModelSettings):
 
 @dataclass(frozen=True)
 class PretrainingSection(Options):
-    """A pre-training on the crystals of the training part of a split; no label is read."""
+    """A pre-training on the training part of a split, or on all crystals; no label is read."""
 
     dataset: str = required("Name of a data set.")
     n: int = required("N: largest number of atoms of a supercell.", at_least=1, at_most=LARGEST_N)
-    split: str = required("Name of one of its tasks, whose split is used.")
+    split: str | None = option(
+        None,
+        "Name of one of its tasks, whose split is used; null: all crystals of the data set, those "
+        "without labels, too, of which `split.validation` of the data set, by formula, are for "
+        "validation.",
+    )
     seed: int = option(
         0, "Seed of weights, batches, noise and false samples.", at_least=0, at_most=LARGEST_SEED
     )

@@ -84,7 +84,8 @@ class DataSet:
         if isinstance(source, TableSource):
             return [source.path, *([source.ids.path] if source.ids else [])]
         if isinstance(source, CifFolderSource):
-            return [source.path, source.labels or os.path.join(source.path, "id_prop.csv")]
+            labels = source.labels or os.path.join(source.path, "id_prop.csv")
+            return [source.path, *([labels] if source.labelled else [])]
         return []
 
     @property

@@ -364,7 +364,7 @@ class Plan:
         """Tables of labels that something is trained on or divided by."""
         return [
             *(one.setting.crystals.dataset.labels(one.setting.task) for one in self.trained),
-            *(one.crystals.dataset.labels(one.options["split"]) for one in self._pretrained),
+            *(labels for one in self._pretrained for labels in one.labels),
             *(one.labels for one in self.experiments),
             *(
                 one.supervised.setting.crystals.dataset.labels(one.supervised.setting.task)

@@ -38,9 +38,16 @@ class Pretraining:
         return self.file("model.json")
 
     @property
-    def split(self) -> str:
-        """The split whose training and validation parts are used."""
-        return self.crystals.dataset.split(self.options["split"])
+    def split(self) -> list[str]:
+        """The split whose training and validation parts are used; none: all crystals."""
+        task = self.options["split"]
+        return [] if task is None else [self.crystals.dataset.split(task)]
+
+    @property
+    def labels(self) -> list[str]:
+        """The table of labels that the split is made from."""
+        task = self.options["split"]
+        return [] if task is None else [self.crystals.dataset.labels(task)]
 
     @property
     def held_out_structures(self) -> list[str]:
@@ -62,6 +69,7 @@ class Pretraining:
         return {
             "model": {**model, **scaling},
             **self._loss(scaling),
+            **({} if self.split else {"drawn": self.crystals.dataset.split_options}),
             "training": {**self.infomax["training"], "seed": self.options["seed"]},
         }
 

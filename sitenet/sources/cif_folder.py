@@ -1,4 +1,4 @@
-"""Source `cif_folder`: a folder of *.cif files and a table of labels."""
+"""Source `cif_folder`: a folder of *.cif files, with a table of labels or without."""
 
 import os
 from collections import Counter
@@ -52,15 +52,15 @@ def records(source: CifFolderSource, columns: Sequence[str]) -> Iterator[RawReco
             yield Rejection(name, "a compressed copy of a CIF", shown, NO_CRYSTAL)
         elif ids[name] > 1:
             yield Rejection(name, f"{ids[name]} files have this id", shown)
-        elif name not in places:
+        elif table is not None and name not in places:
             yield Rejection(name, f"no row in {table.name}", shown)
         else:
             yield _record(name, path, shown)
     with_file = {cif_id(path) for path in files}
-    for name in places:
-        if name not in with_file:
+    for name, where in places.items():
+        if table is not None and name not in with_file:
             reason = f"listed in {table.name}, but there is no such CIF file"
-            yield Rejection(name, reason, places[name], NO_CRYSTAL)
+            yield Rejection(name, reason, where, NO_CRYSTAL)
 
 
 def _record(name: str, path: Path, shown: str) -> RawRecord | Rejection:
@@ -80,9 +80,9 @@ def labels(source: CifFolderSource, column: str) -> Iterator[Label]:
     yield from _rows(source, column, [])
 
 
-def table_of_labels(source: CifFolderSource) -> Path:
-    """The file with the labels."""
-    return Path(source.labels or Path(source.path, HEADERLESS))
+def table_of_labels(source: CifFolderSource) -> Path | None:
+    """The file with the labels, if there are some."""
+    return Path(source.labels or Path(source.path, HEADERLESS)) if source.labelled else None
 
 
 def count(source: CifFolderSource) -> int:
@@ -121,6 +121,8 @@ def _is_packed(path: Path) -> bool:
 def _rows(source: CifFolderSource, column: str | None, broken: list[Rejection]) -> Iterator[Label]:
     """All that the table lists; rows that cannot be divided into cells go to `broken`."""
     table = table_of_labels(source)
+    if table is None:
+        return
     if table.name == HEADERLESS:
         known = {cif_id(path) for path in cif_files(Path(source.path))}
         for where, name, cell in rows_of_list(table, column, lambda text: _stem(text) in known):

@@ -19,6 +19,7 @@ from typing import Any
 from sitenet.files import read_json, write_text
 from sitenet.options.datasets import CifFolderSource, TableSource
 from sitenet.sources.cif_folder import HEADERLESS, cif_files, table_of_labels
+from sitenet.sources.records import SourceError
 from sitenet.sources.table import column_names, name_of_id, raw_columns
 from sitenet.structure.cif_file import cif_bytes
 from sitenet.structure.rejection import RejectedCrystal
@@ -48,12 +49,14 @@ class Contents:
             key = name_of_id(source, column_names(path))
             listed = self._columns(Path(source.ids.path), [source.ids.id]) if source.ids else None
             return digest([self._columns(path, [key, source.cif]), listed])
-        table = table_of_labels(source)
+        table, folder = table_of_labels(source), self._folder(Path(source.path))
+        if table is None:
+            return digest([folder])
         if table.name == HEADERLESS:
             ids = self._list(table)["ids"]
         else:
             (ids,) = self._columns(table, [source.id or column_names(table)[0]])
-        return digest([self._folder(Path(source.path)), ids])
+        return digest([folder, ids])
 
     def labels(self, source: Files, column: str) -> str:
         """Of one column of labels, with the ids and the extra columns that belong to it.
@@ -62,6 +65,8 @@ class Contents:
         """
         if isinstance(source, CifFolderSource):
             table = table_of_labels(source)
+            if table is None:
+                raise SourceError(f"{source.path} has no table of labels")
             if table.name == HEADERLESS:
                 return self._list(table)["whole"]
             names = [source.id or column_names(table)[0], column, *source.extra]

@@ -59,6 +59,8 @@ def _in_folder(source: CifFolderSource, section: DatasetSection) -> Iterator[str
     except OSError as error:
         yield f"source.path: {source.path} cannot be read: {error.strerror}"
     labels = table_of_labels(source)
+    if labels is None:
+        return
     if labels.name == HEADERLESS:
         if not labels.is_file():
             yield f"source.labels: there is no table of labels {labels}; name the one to use"

@@ -17,7 +17,7 @@ from sitenet.splits.groups import Array, drawn_groups, folds_of_groups, share_of
 from sitenet.splits.held_out import formulas
 from sitenet.splits.label_checks import label_warnings, size_warnings
 from sitenet.splits.look_alikes import look_alikes
-from sitenet.splits.parts import PARTS, write_parts
+from sitenet.splits.parts import PARTS, Parts, write_parts
 from sitenet.tables import read_by_id
 
 MATBENCH_FOLDS, MATBENCH_SEED = 5, 18012019
@@ -104,6 +104,18 @@ def make_split(
     write_parts(out_csv, zip(table.id, table.split, strict=True))
     write_json(out_report, report)
     _tell(report, settings, fold)
+
+
+def without_test(structures: Path, settings: SplitSettings) -> Parts:
+    """All crystals of a table of structures, labelled or not, for training and validation.
+
+    The share `validation` consists of whole formulas, drawn by the seed, whatever the `kind`.
+    """
+    names = formulas(structures)
+    rng = np.random.default_rng([settings.seed, 0])
+    watched = drawn_groups(np.array(list(names.values())), settings.validation, rng)
+    parts = np.where(watched, "val", "train").tolist()
+    return Parts(structures, dict(zip(names, parts, strict=True)))
 
 
 def _tell(report: dict[str, Any], settings: SplitSettings, fold: int) -> None:

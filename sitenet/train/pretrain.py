@@ -16,6 +16,7 @@ from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSettings, PretextSettings
 from sitenet.options.model import ModelSettings
+from sitenet.options.split import SplitSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.progress import duration, log
 from sitenet.shards.featurised import Featurised, formulas_of, read_featurised
@@ -24,6 +25,7 @@ from sitenet.shards.open_store import open_both, open_store
 from sitenet.shards.vectors import read_vectors
 from sitenet.splits.held_out import HeldOut
 from sitenet.splits.parts import read_parts
+from sitenet.splits.split import without_test
 from sitenet.tables import write_table
 from sitenet.train.history import Report
 from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
@@ -38,14 +40,15 @@ Parts = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class PretrainInputs:
-    """Crystals of a pre-training: the parts train and val of `split` (id, split).
+    """Crystals of a pre-training: the parts train and val of `split`.
 
-    `shards` were made with `features`; crystals that are `held_out` are left out. Pretext tasks
-    need `computed_targets`, a table for each shard.
+    That is a file (id, split), or how validation crystals are drawn from all. `shards` were made
+    with `features`; crystals that are `held_out` are left out. Pretext tasks need
+    `computed_targets`, a table for each shard.
     """
 
     shards: tuple[Path, ...]
-    split: Path
+    split: Path | SplitSettings
     held_out: HeldOut
     features: FeatureSettings
     computed_targets: tuple[Path, ...] = ()
@@ -205,9 +208,11 @@ def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:
     Raises:
         ValueError: there are none in one of the parts.
     """
-    crystals = read_featurised(
-        inputs.shards, inputs.held_out.without(read_parts(inputs.split), label)
+    split, held_out = inputs.split, inputs.held_out
+    parts = (
+        read_parts(split) if isinstance(split, Path) else without_test(held_out.structures, split)
     )
+    crystals = read_featurised(inputs.shards, held_out.without(parts, label))
     fits = crystals.n_sites <= inputs.features.n_atoms
     crystals = crystals.take(fits & (crystals.parts != "test"))
     crystals.require("train", "val")

@@ -119,6 +119,23 @@ def test_what_a_run_starts_from_does_not_see_its_test_crystals() -> None:
     assert "results/prototypes/labels/shell_6.rejected.csv" in read
 
 
+def test_a_pretraining_may_take_all_crystals_of_a_data_set_without_labels() -> None:
+    folder = {"kind": "cif_folder", "path": "cifs", "labelled": False}
+    own = {"dataset": "mine", "n": 50, "hold_out": ["prototypes"], "variant": "more", "pretext": {}}
+    plan = planned(
+        datasets={"mine": {"source": folder, "split": {"validation": 0.1, "seed": 4}}},
+        variants={"more": {"pretrainings": ["a"]}},
+        infomax={"pretrainings": {"a": own}},
+        runs=[run(variant="more")],
+    )
+    found = plan.pretraining("a")
+    assert found.split == found.labels == []
+    drawn = found.settings["drawn"]
+    assert (drawn["validation"], drawn["seed"]) == (0.1, 4)
+    assert "drawn" not in plan.pretraining("crystals").settings
+    assert not [path for path in plan.rejections if path.startswith("results/mine/labels")]
+
+
 def test_gpus_are_those_of_all_machines() -> None:
     plan = planned(training={"devices": 4, "nodes": 2})
     assert plan.run("prototypes", 50, "ewald_energy", "sitenet", 0).gpus == 8
@@ -332,7 +349,7 @@ def test_runs_of_a_cross_validation_have_splits_of_their_own() -> None:
         f"results/prototypes/splits/ewald_energy.fold{fold}.json" for fold in (0, 1)
     ]
     first = "results/prototypes/splits/ewald_energy.fold0.csv"
-    assert plan.pretraining("crystals").split == first
+    assert plan.pretraining("crystals").split == [first]
     assert plan.experiment("ewald_energy").split == first
     whole = planned(runs=[run(seeds=[0, 4])])
     assert {one.split for one in whole.runs} == {"results/prototypes/splits/ewald_energy.csv"}

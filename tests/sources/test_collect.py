@@ -280,6 +280,18 @@ def test_folder_like_cgcnn(tmp_path):
     assert reasons["d"] == reasons["../b"] == "listed in id_prop.csv, but there is no such CIF file"
 
 
+def test_folder_without_labels(tmp_path):
+    """All files are taken, and no list is read that happens to be there."""
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.cif").write_text(salt())
+    (tmp_path / "c.cif").write_bytes(b"")
+    (tmp_path / "id_prop.csv").write_text("a,1\n")
+    source = {"kind": "cif_folder", "path": tmp_path, "labelled": False}
+    table, rejected = run(tmp_path, settings(source, tasks={}))
+    assert table.id.tolist() == ["a", "b"]
+    assert [(r["id"], r["reason"]) for r in rejected] == [("c", "the CIF is empty")]
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_folder_with_a_table(tmp_path, ending):
     (tmp_path / "a.cif").write_text(salt())

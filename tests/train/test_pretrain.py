@@ -19,9 +19,11 @@ from sitenet.model.infomax.deep_infomax import DeepInfoMax
 from sitenet.model.saving import load_model
 from sitenet.options.infomax import InfoMaxSettings
 from sitenet.options.model import ModelSettings
+from sitenet.options.split import SplitSettings
 from sitenet.shards.open_store import BothTables, open_both
 from sitenet.shards.store import CrystalStore
 from sitenet.shards.vectors import read_vectors
+from sitenet.splits.held_out import formulas
 from sitenet.train.distributed import ALONE
 from sitenet.train.embed import write_embeddings
 from sitenet.train.history import History
@@ -65,6 +67,23 @@ def test_a_pre_training_is_judged_by_crystals_that_it_does_not_learn(unlabelled,
         used = [batches.store.ids[k] for k in batches.indices]
         expected = split.id[(split.split == part) & (split.id != "large")]
         assert sorted(used) == sorted(expected)
+
+
+def test_without_a_split_all_crystals_are_learned_from_or_watched(unlabelled, tmp_path):
+    drawn = SplitSettings(kind="random", seed=3, validation=0.2)
+    inputs = replace(unlabelled, split=drawn)
+    training = Pretraining(TRAINING, tmp_path / "history.csv", tmp_path, "cpu", "parts",
+                           inputs, MODEL, LOSS)  # fmt: skip
+    task = training.load_task()
+    names = formulas(unlabelled.held_out.structures)
+    used = {}
+    for batches, part in ((task.train_batches, "train"), (task.validation_batches, "val")):
+        used[part] = {batches.store.ids[k] for k in batches.indices}
+    assert used["train"] | used["val"] == set(names) - {"large"}
+    assert not {names[k] for k in used["train"]} & {names[k] for k in used["val"]}
+    assert 0.1 < len(used["val"]) / len(names) <= 0.2
+    again = training.load_task().validation_batches.indices
+    assert again.tolist() == task.validation_batches.indices.tolist()
 
 
 def test_a_pre_training_keeps_the_weights_of_its_best_epoch_not_of_the_last(

@@ -7,6 +7,7 @@ from job import accelerator, checkpoints, job
 from sitenet.options.features import FeatureSettings
 from sitenet.options.infomax import InfoMaxSettings, PretextSettings
 from sitenet.options.model import ModelSettings
+from sitenet.options.split import SplitSettings
 from sitenet.options.training import PretrainingSettings
 from sitenet.splits.held_out import HeldOut, evaluations
 from sitenet.train.pretrain import PretrainInputs, PretrainOutputs, pretrain
@@ -26,7 +27,7 @@ with job(snakemake):
     pretrain(
         PretrainInputs(
             shards=tuple(map(Path, inputs.shards)),
-            split=Path(inputs.split),
+            split=next(map(Path, inputs.split), None) or SplitSettings.from_dict(section["drawn"]),
             held_out=held_out,
             computed_targets=tuple(map(Path, inputs.computed_targets)),
             features=FeatureSettings(**snakemake.params.features),
@@ -42,7 +43,7 @@ with job(snakemake):
                 files=[
                     *inputs.shards,
                     *inputs.computed_targets,
-                    inputs.split,
+                    *inputs.split,
                     *map(str, held_out.files),
                 ],
                 settings=dict(snakemake.params.items()),
