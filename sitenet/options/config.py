@@ -290,8 +290,10 @@ def _in_variants(config: Configuration) -> Iterator[str]:
             yield f"variants.{name}.model: {error}"
         where, known = f"variants.{name}.pretrainings", config.infomax.pretrainings
         for used in variant.pretrainings:
+            if used.endswith(WEIGHTS):
+                continue
             if used not in known:
-                yield _no_such(where, used, "pre-trainings", known)
+                yield f"{_no_such(where, used, 'pre-trainings', known)}; or a path of a {WEIGHTS}"
             elif known[used].variant != name:
                 yield f"{where}: infomax.pretrainings.{used}.variant must be {name}"
 

@@ -35,7 +35,8 @@ class VariantSection(Options):
         (),
         "Names of pre-trainings of `infomax` whose encoders its trainings start from: the one with "
         "seed s from number s, counted from 0 and from the first again after the last. Their "
-        "`variant` is this one. Empty: from random weights, as in the paper.",
+        "`variant` is this one. Paths of encoders with the same network are possible, too. Empty: "
+        "from random weights, as in the paper.",
         unique=True,
     )
 

@@ -52,8 +52,8 @@ class Plan:
         name = self.run(dataset, n, task, variant, seed).pretraining
         if name is None:
             return []
-        pretraining = self.pretraining(name)
-        return [pretraining.weights, pretraining.description]
+        weights = self._weights(name)
+        return [str(weights), str(weights.with_suffix(".json"))]
 
     def output(self, dataset: str, task: str) -> str:
         """Which values a label can have."""
@@ -357,8 +357,9 @@ class Plan:
     @property
     def _pretrained(self) -> list[Pretraining]:
         """The pre-trainings that an experiment or a run uses."""
-        started = dict.fromkeys(run.pretraining for run in self.runs)
-        return [*self.pretrainings, *(self.pretraining(name) for name in started if name)]
+        known = self._infomax["pretrainings"]
+        started = dict.fromkeys(run.pretraining for run in self.runs if run.pretraining in known)
+        return [*self.pretrainings, *(self.pretraining(str(name)) for name in started)]
 
     def _used_labels(self) -> list[str]:
         """Tables of labels that something is trained on or divided by."""

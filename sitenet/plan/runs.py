@@ -163,7 +163,7 @@ class Run(OfSetting):
 
     @property
     def pretraining(self) -> str | None:
-        """The pre-training whose encoder it starts from; None: from random weights."""
+        """The pre-training, or path of an encoder, that it starts from; None: random weights."""
         names = self.setting.variant.pretrainings
         return names[self.seed % len(names)] if names else None
 

@@ -109,6 +109,16 @@ def test_runs_start_from_the_encoders_of_their_variant_by_seed() -> None:
     assert encoder["site_feature_scaling"] == "standard"
 
 
+def test_runs_may_start_from_an_encoder_by_its_path() -> None:
+    plan = planned(
+        variants={"more": {"pretrainings": ["some/model.safetensors"]}},
+        runs=[run(variant="more")],
+    )
+    found = plan.run_encoder("prototypes", 50, "ewald_energy", "more", 3)
+    assert found == ["some/model.safetensors", "some/model.json"]
+    assert plan.rejections
+
+
 def test_what_a_run_starts_from_does_not_see_its_test_crystals() -> None:
     plan = started(tasks=["ewald_energy", "nearest_distance"])
     found = plan.pretraining_tested("a")
