@@ -152,7 +152,12 @@ def _unseen(
             )
             continue
         kept.append(one)
-        if seen.crystals or seen.learned:
+        if seen.crystals and not seen.labels:
+            log.info(
+                f"{one.source} learned from {seen.crystals:,} of the labelled crystals (by name "
+                "and formula), without labels"
+            )
+        elif seen.crystals or seen.learned:
             which = ", and learned this label or one that goes with it" * seen.learned
             log.warning(
                 f"{one.source} was trained on {seen.crystals:,} labelled crystals (by name and "

@@ -25,12 +25,13 @@ class Seen(NamedTuple):
 
     crystals: those with name and formula of a training crystal. formulas: those with the formula of
     one. learned: whether it predicts the label of these, so that it learned this label there, or
-    one that goes with it.
+    one that goes with it. labels: whether it learned labels at all.
     """
 
     crystals: int
     formulas: int
     learned: bool
+    labels: bool
 
 
 def seen_by(encoder: Encoder, labelled: Labelled, kinds: Kinds) -> Seen:
@@ -41,7 +42,7 @@ def seen_by(encoder: Encoder, labelled: Labelled, kinds: Kinds) -> Seen:
     weights = Path(encoder.source)
     known = crystals_seen(weights.parent)
     if known is None:
-        return Seen(0, 0, False)
+        return Seen(0, 0, False, labels=False)
     formulas = set(known["formula"])
     names = set(zip(known["id"], known["formula"], strict=True))
     own = [reduced_formula(one[0].numbers) for one in labelled.crystals]
@@ -49,7 +50,7 @@ def seen_by(encoder: Encoder, labelled: Labelled, kinds: Kinds) -> Seen:
     rows = [row for row, formula in enumerate(own) if formula in formulas]
     has_label = read_description(weights).content.get("label") is not None
     told = has_label and len(rows) >= FEWEST and _predicted(encoder, labelled, kinds, rows)
-    return Seen(same, len(rows), told)
+    return Seen(same, len(rows), told, has_label)
 
 
 def _predicted(encoder: Encoder, labelled: Labelled, kinds: Kinds, rows: list[int]) -> bool:

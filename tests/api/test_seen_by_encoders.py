@@ -58,12 +58,16 @@ def labelled_by(label: str, encoders: list[Encoder]) -> Labelled:
 
 def test_crystals_are_recognised_by_name_and_formula(encoders: list[Encoder]) -> None:
     kinds = kinds_of(encoders)
-    assert seen_by(encoders[0], labelled_by("noise", encoders), kinds) == Seen(7, 11, False)
-    assert seen_by(encoders[0], labelled_by("learned", encoders), kinds) == Seen(7, 11, True)
+    assert seen_by(encoders[0], labelled_by("noise", encoders), kinds) == Seen(
+        7, 11, False, labels=True
+    )
+    assert seen_by(encoders[0], labelled_by("learned", encoders), kinds) == Seen(
+        7, 11, True, labels=True
+    )
     few = labelled_by("learned", encoders).taken(range(9))
     assert not seen_by(encoders[0], few, kinds).learned
     elsewhere = replace(encoders[0], source="elsewhere/model.safetensors")
-    assert seen_by(elsewhere, few, kinds) == Seen(0, 0, False)
+    assert seen_by(elsewhere, few, kinds) == Seen(0, 0, False, labels=False)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +86,19 @@ def test_encoders_that_know_the_label_are_left_out(
         found = _unseen(encoders, labelled_by(label, encoders), kinds_of(encoders), optional)
     assert len(found) == kept
     assert told in caplog.text
+
+
+def test_of_an_encoder_without_labels_it_is_only_told_what_it_learned_from(
+    encoders: list[Encoder], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save_model(encoders[0].network, MODEL, tmp_path / "model.safetensors",
+               tmp_path / "model.json", features=FEATURES.to_dict(), pretext={})  # fmt: skip
+    kinds, labelled = kinds_of(encoders), labelled_by("learned", encoders)
+    with caplog.at_level("INFO", logger="sitenet"):
+        assert len(_unseen(encoders, labelled, kinds, optional=True)) == 2
+    (told,) = caplog.records
+    assert told.levelname == "INFO"
+    assert "learned from 7 of the labelled crystals" in told.message
 
 
 def test_encoders_of_the_package_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
