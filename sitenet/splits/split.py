@@ -1,6 +1,6 @@
 """Division of the crystals of a data set into training, validation and test."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,16 +106,17 @@ def make_split(
     _tell(report, settings, fold)
 
 
-def without_test(structures: Path, settings: SplitSettings) -> Parts:
-    """All crystals of a table of structures, labelled or not, for training and validation.
+def watched(parts: Parts, formula: Mapping[str, str], settings: SplitSettings) -> Parts:
+    """`parts` with the share `validation` of their crystals for validation, the rest for training.
 
-    The share `validation` consists of whole formulas, drawn by the seed, whatever the `kind`.
+    These are whole formulas (`formula` by id), drawn by the seed, whatever the `kind`.
     """
-    names = formulas(structures)
-    rng = np.random.default_rng([settings.seed, 0])
-    watched = drawn_groups(np.array(list(names.values())), settings.validation, rng)
-    parts = np.where(watched, "val", "train").tolist()
-    return Parts(structures, dict(zip(names, parts, strict=True)))
+    ids = list(parts.of)
+    rng = np.random.default_rng([settings.seed, 2])  # other crystals than those of a part test
+    drawn = drawn_groups(np.array([formula[name] for name in ids]), settings.validation, rng)
+    return Parts(
+        parts.source, dict(zip(ids, np.where(drawn, "val", "train").tolist(), strict=True))
+    )
 
 
 def _tell(report: dict[str, Any], settings: SplitSettings, fold: int) -> None:

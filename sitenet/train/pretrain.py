@@ -23,9 +23,9 @@ from sitenet.shards.featurised import Featurised, formulas_of, read_featurised
 from sitenet.shards.normal_scores import normal_scores
 from sitenet.shards.open_store import open_both, open_store
 from sitenet.shards.vectors import read_vectors
-from sitenet.splits.held_out import HeldOut
-from sitenet.splits.parts import read_parts
-from sitenet.splits.split import without_test
+from sitenet.splits.held_out import HeldOut, formulas
+from sitenet.splits.parts import Parts, read_parts
+from sitenet.splits.split import watched
 from sitenet.tables import write_table
 from sitenet.train.history import Report
 from sitenet.train.infomax_task import InfoMaxTask, UnlabelledBatches, WholeBatches
@@ -34,7 +34,7 @@ from sitenet.train.optimiser import set_seeds
 from sitenet.train.pretext_task import CrystalBatches, PretextTask
 from sitenet.train.training import Training
 
-Parts = dict[str, torch.Tensor]
+Places = dict[str, torch.Tensor]
 """Positions of the crystals of the parts train and val."""
 
 
@@ -103,7 +103,7 @@ class Pretraining(Training):
         return self._pretext(self.loss, encoder, crystals, parts)
 
     def _infomax(
-        self, loss: InfoMaxSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
+        self, loss: InfoMaxSettings, encoder: SiteNet, crystals: Featurised, parts: Places
     ) -> InfoMaxTask:
         inputs, settings = self.inputs, self.settings
         tolerance = inputs.features.merge_tolerance
@@ -116,7 +116,7 @@ class Pretraining(Training):
         )
 
     def _pretext(
-        self, loss: PretextSettings, encoder: SiteNet, crystals: Featurised, parts: Parts
+        self, loss: PretextSettings, encoder: SiteNet, crystals: Featurised, parts: Places
     ) -> PretextTask:
         inputs, settings = self.inputs, self.settings
         store = open_store(inputs.shards, set(crystals.ids), self._limit)
@@ -209,10 +209,13 @@ def read_unlabelled(inputs: PretrainInputs, label: str) -> Featurised:
         ValueError: there are none in one of the parts.
     """
     split, held_out = inputs.split, inputs.held_out
-    parts = (
-        read_parts(split) if isinstance(split, Path) else without_test(held_out.structures, split)
-    )
-    crystals = read_featurised(inputs.shards, held_out.without(parts, label))
+    if isinstance(split, Path):
+        parts = held_out.without(read_parts(split), label)
+    else:
+        names = formulas(held_out.structures)
+        everything = Parts(held_out.structures, dict.fromkeys(names, "train"))
+        parts = watched(held_out.without(everything, label), names, split)
+    crystals = read_featurised(inputs.shards, parts)
     fits = crystals.n_sites <= inputs.features.n_atoms
     crystals = crystals.take(fits & (crystals.parts != "test"))
     crystals.require("train", "val")
