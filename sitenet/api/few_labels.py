@@ -33,7 +33,7 @@ REFUSED = "refused.csv"
 READ = "read"
 """Folder in that of the fit with the crystals and labels as they were read."""
 
-ENCODERS = ("formation_energy",)
+ENCODERS = ("formation_energy", "encoder_crystals")
 """Models of the package whose vectors are tried where nothing else is asked for."""
 
 DATASET, TASK = "labels", "sitenet_label"

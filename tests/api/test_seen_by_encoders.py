@@ -104,7 +104,7 @@ def test_of_an_encoder_without_labels_it_is_only_told_what_it_learned_from(
 def test_encoders_of_the_package_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = located("formation_energy")
     assert others
-    assert _weights(None) == [first]
+    assert _weights(None) == [first, *located("encoder_crystals")]
     assert _weights(["formation_energy", first]) == [first]
     assert _weights([]) == []
     monkeypatch.setattr(few_labels, "trained_models", list)  # a package without its data

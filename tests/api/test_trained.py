@@ -25,18 +25,21 @@ KNOWN = {
 
 
 def test_all_are_there() -> None:
-    assert trained_models() == sorted([*MODELS, "encoder_infomax", "encoder_labels"])
+    assert trained_models() == sorted([*MODELS, "encoder_crystals", "encoder_infomax", "encoder_labels"])
 
 
-def test_the_encoder_without_a_label_has_vectors_and_marks_what_it_saw() -> None:
-    encoder = Predictor.load("encoder_infomax", "cpu")
-    assert encoder.info()["card"].startswith("# encoder infomax")
-    seen = pd.read_parquet(TRAINED / "encoder_infomax" / SEEN)
+@pytest.mark.parametrize(("name", "width"), [("encoder_infomax", 32), ("encoder_crystals", 288)])
+def test_encoders_without_a_label_have_vectors_and_mark_what_they_saw(
+    name: str, width: int
+) -> None:
+    encoder = Predictor.load(name, "cpu")
+    assert encoder.info()["card"].startswith(f"# {name.replace('_', ' ')}")
+    seen = pd.read_parquet(TRAINED / name / SEEN)
     cif = (CRYSTALS / "NaCl.cif").read_text()
     found = encoder.embed({"new": cif, seen.id[0]: cif}, local=True, workers=1)
     assert found.problem.tolist() == ["", ""]
     assert found.note[1] == NOTE
-    assert found.shape[1] == 3 + 32
+    assert found.shape[1] == 3 + width
     with pytest.raises(UnusableModel, match="names no label"):
         encoder.predict([CRYSTALS / "NaCl.cif"], workers=1)
 
