@@ -101,6 +101,7 @@ def written(
         _tested("the next best arm, " + runner.what, judged, runner.arm, label, formulas, unit),
         _tested("the mean of the labels", judged, "mean", label, formulas, unit),
         _pre_training(judged, encoders, label, formulas, unit),
+        *(f"- {one.name}: {one.source}." for one in encoders),
         "",
         f"| arm | error{f' ({what.unit})' if unit else ''} | se | difference | p (Holm) |",
         "| --- | ---: | ---: | ---: | ---: |",
