@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import ceil, floor, log10
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from sitenet.tables import read_table, write_table
 
 ROW_HEIGHT = 4.6  # cm
 COLUMNS = 4  # at most; further heads go to another row
-FEW = 4  # trainings whose shares are listed
+NARROW = 12  # characters of a line beside a panel
 HEADROOM = 0.3  # fraction of the height above the data, for a note
 
 
@@ -95,7 +96,7 @@ def draw_fig6(trainings: Sequence[Training], pdf: Path, data: Path, table: Path)
             panel.set_title(f"block {block}, {_ordinal(rank)} by range")
             drawn.append(panel)
         for line in lines:
-            line[0].set_ylabel(task.replace(", ", "\n"))
+            line[0].set_ylabel("\n".join(fill(part, NARROW) for part in task.split(", ")))
     figure.supylabel("attention of one atom", fontsize=rcParams["axes.labelsize"])
     for panel in axes[-1]:
         panel.set_xlabel("distance (Å)")
@@ -140,11 +141,9 @@ def _is(table: pd.DataFrame, block: int, rank: int) -> "pd.Series[bool]":
 
 
 def _percents(shares: "pd.Series[float]") -> str:
-    """The share of each training, or how many have which range."""
-    values = sorted(round(100 * share) for share in shares)
-    if len(values) > FEW:
-        return f"{len(values)} trainings: {values[0]} to {values[-1]}%"
-    return ", ".join(map(str, values)) + "%"
+    """The smallest and the largest share of the trainings."""
+    ends = dict.fromkeys(round(100 * share) for share in (shares.min(), shares.max()))
+    return "–".join(map(str, ends)) + "%"
 
 
 def _ordinal(rank: int) -> str:
