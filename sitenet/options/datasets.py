@@ -65,9 +65,7 @@ class TableSource(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class CifFolderSource(Options):
-    """A folder of CIF files, with a table of labels or without. The id is the file's name without
-    `.cif`.
-    """
+    """A folder of CIF files, with or without labels; an id is a file's name without `.cif`."""
 
     kind: Literal["cif_folder"] = "cif_folder"
     path: str = required("The folder.", not_empty=True)

@@ -90,18 +90,18 @@ class Experiment:
 class Tested:
     """What an encoder is used for: it must not see these test crystals."""
 
-    tests: tuple[tuple[DataSet, str], ...]
-    """Data set and task of each."""
+    tests: tuple[tuple[DataSet, str, int], ...]
+    """Data set, task and fold of each (0 without a cross-validation)."""
 
     @property
     def structures(self) -> list[str]:
         """The table of structures of each."""
-        return [dataset.structures for dataset, _ in self.tests]
+        return [dataset.structures for dataset, *_ in self.tests]
 
     @property
     def splits(self) -> list[str]:
         """The split of each."""
-        return [dataset.split(task) for dataset, task in self.tests]
+        return [dataset.split(task, fold) for dataset, task, fold in self.tests]
 
 
 @dataclass(frozen=True)

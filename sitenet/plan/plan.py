@@ -84,10 +84,11 @@ class Plan:
         own = self.pretraining(pretraining)
         used = [e for e in self.experiments if own in (e.pretraining, e.ablation)]
         tests = self._tested(used, Path(own.weights).parent).tests
-        started = [run.setting for run in self.runs if run.pretraining == pretraining]
-        for setting in dict.fromkeys(started):
-            tests += ((setting.crystals.dataset, setting.task),)
-            tests += self.run_tested(**setting.names).tests
+        for run in self.runs:
+            if run.pretraining == pretraining:
+                dataset = run.setting.crystals.dataset
+                tests += ((dataset, run.setting.task, dataset.fold(run.seed)),)
+                tests += self.run_tested(**run.setting.names).tests
         return Tested(tuple(dict.fromkeys(tests)))
 
     def _tested(self, experiments: list[Experiment], folder: Path) -> Tested:
@@ -95,10 +96,10 @@ class Plan:
 
         The last two if they use an encoder in `folder`.
         """
-        tests = [(one.crystals.dataset, one.task) for one in experiments]
-        tests += [(one.dataset, one.task) for one in self._learned_from(folder)]
+        tests = [(one.crystals.dataset, one.task, 0) for one in experiments]
+        tests += [(one.dataset, one.task, 0) for one in self._learned_from(folder)]
         if any(folder in Path(one.weights).parents for one in self.compared):
-            tests += [(one.dataset, one.task) for one in self.compared_tasks]
+            tests += [(one.dataset, one.task, 0) for one in self.compared_tasks]
         return Tested(tuple(dict.fromkeys(tests)))
 
     def ensemble(self, dataset: str, n: str | int, task: str, variant: str) -> Ensemble:

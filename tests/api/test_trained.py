@@ -25,7 +25,9 @@ KNOWN = {
 
 
 def test_all_are_there() -> None:
-    assert trained_models() == sorted([*MODELS, "encoder_crystals", "encoder_infomax", "encoder_labels"])
+    assert trained_models() == sorted(
+        [*MODELS, "encoder_crystals", "encoder_infomax", "encoder_labels"]
+    )
 
 
 @pytest.mark.parametrize(("name", "width"), [("encoder_infomax", 32), ("encoder_crystals", 288)])

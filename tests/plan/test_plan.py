@@ -109,6 +109,20 @@ def test_runs_start_from_the_encoders_of_their_variant_by_seed() -> None:
     assert encoder["site_feature_scaling"] == "standard"
 
 
+def test_each_fold_of_a_cross_validation_is_left_out_of_what_its_run_starts_from() -> None:
+    own = {"dataset": "prototypes", "n": 50, "variant": "more", "pretext": {}}
+    plan = planned(
+        datasets={"prototypes": {"split": {"folds": 3}}},
+        variants={"more": {"pretrainings": ["a", "b"]}},
+        infomax={"pretrainings": {"a": own, "b": own}, "experiments": []},
+        runs=[run(variant="more", seeds=[0, 1, 2])],
+    )
+    tested = {name: plan.pretraining_tested(name).splits for name in "ab"}
+    folder = "results/prototypes/splits/ewald_energy"
+    assert tested == {"a": [f"{folder}.fold0.csv", f"{folder}.fold2.csv"],
+                      "b": [f"{folder}.fold1.csv"]}  # fmt: skip
+
+
 def test_runs_may_start_from_an_encoder_by_its_path() -> None:
     plan = planned(
         variants={"more": {"pretrainings": ["some/model.safetensors"]}},
