@@ -65,7 +65,7 @@ def test_the_card_has_the_errors_of_the_members(name: str) -> None:
     single = [float(x) for x in re.findall(r"[\d.]+\d", card.split("Single networks: ")[1])][:3]
     for run, error in zip(runs, single, strict=True):
         metrics = read_json(run / "metrics.json")["splits"]
-        assert error == pytest.approx(metrics["test"]["mae"], rel=0.1)  # of all sizes of cells
+        assert error == pytest.approx(metrics["test"]["mae"], rel=0.15)  # of all sizes of cells
         rows = pd.read_parquet(run / "predictions.parquet").query("split == 'val'")
         found = (rows.target - rows.prediction).abs().mean()
         assert found == pytest.approx(metrics["val"]["mae"], rel=1e-6)
