@@ -19,7 +19,7 @@ from sitenet.analysis.attention import (
 )
 from sitenet.crystal.distances import atom_distances
 from sitenet.crystal.supercell import optimal_supercell
-from sitenet.plots.fig6 import Training, draw_fig6
+from sitenet.plots.fig6 import Training, _percents, draw_fig6
 
 
 def test_measures_of_a_site_worked_out_by_hand() -> None:
@@ -191,9 +191,10 @@ def test_fig6_has_a_normalised_panel_for_every_head(
     panels = [axes for axes in drawn[0].axes if axes.get_title()]
     expected = [f"block {b}, {rank} by range" for b in (1, 2) for rank in ("1st", "2nd")] * 2
     assert [axes.get_title() for axes in panels] == expected
-    for axes, share in zip(panels, ["0, 0%"] * 4 + ["0%"] * 4, strict=True):
+    for axes in panels:
         (told,) = (text.get_text() for text in axes.texts)
-        assert re.fullmatch(rf" ?{share} > 5 Å ?\n ?even: \d+% ?", told)
+        assert re.fullmatch(r" ?0% > 5 Å ?\n ?even: \d+% ?", told)
+    assert _percents(pd.Series([0.31, 0.096, 0.2])) == "10–31%"
     data = pd.read_parquet(tmp_path / "f.parquet")
     columns = data.groupby(["run", "block", "rank", "distance_low"])
     assert columns.share.sum().to_numpy() == pytest.approx(1)

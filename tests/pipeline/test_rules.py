@@ -65,7 +65,15 @@ READY = {
     "original": ("fig7", 1, ()),
     "dim_original_code": ("fig7", 1, ()),
     "plus ablation": ("train", 24, ("--until", "train")),
-    "plus plus_phonons": ("train", 9, ("--until", "train")),
+    "plus plus_phonons": ("train", 12, ("--until", "train")),
+    "plus": ("pretrain", 5, ()),
+    "plus trained": ("pretrain", 3, ("--until", "ensemble")),
+    "plus trained_energy": ("train", 3, ("--until", "ensemble")),
+    "plus trained_encoder": (
+        "pretrain",
+        1,
+        ("--", "results/mp/n50/pretraining/shipped/model.safetensors"),
+    ),
     "plus trained_matbench": ("ensemble", 2, ("--until", "ensemble")),
     "few_labels": ("learning_curve", 5, ("--", "few_labels")),
 }
@@ -78,7 +86,7 @@ def test_ready_configurations_have_a_plan(names: str, tmp_path: Path) -> None:
     (data / "cifs").mkdir(parents=True)
     shutil.copy(CRYSTALS / "NaCl.cif", data / "cifs")
     (data / "cifs" / "id_prop.csv").write_text("NaCl,1.0\n")
-    salt = {"id": "NaCl", "cif": (CRYSTALS / "NaCl.cif").read_text()}
+    salt = {"id": "NaCl", "cif": (CRYSTALS / "NaCl.cif").read_text(), "split": "train"}
     labels = {"band_gap_eV": 5.0, "e_form_eV_per_atom": -2.0}
     labels |= dict.fromkeys(("last_phdos_peak_cm1", "eps_electronic", "eps_total"), 9.0)
     for table in ("crystals", "phonons_1511", "mp_33k"):
