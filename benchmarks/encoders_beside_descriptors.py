@@ -5,8 +5,8 @@
 
 For the tasks of the section `encoders`, whose encoders must have been made. The error is that of
 the mean of ridge regression, extremely randomised trees and a Gaussian process, each on all
-columns: those of `sitenet fit` (descriptors of composition and bonds), the same with the numbers
-that encoders learn, with Z of an untrained encoder, and with Z of the trained one; and Z alone.
+columns: those of `sitenet fit` (descriptors of composition and bonds), the same with Z of an
+untrained encoder, and with Z of the trained one; and Z alone.
 Medians over the draws of labels, means over encoders; in brackets the change in percent from the
 first row, and its 95 % interval over the encoders.
 """

@@ -153,10 +153,7 @@ def _in_infomax(config: Configuration) -> Iterator[str]:
     pretrainings, experiments = config.infomax.pretrainings, config.infomax.experiments
     for name, section in pretrainings.items():
         where = f"infomax.pretrainings.{name}"
-        if section.split is not None:
-            yield from _no_task(config, where, "split", section.dataset, section.split)
-        elif section.dataset not in config.datasets:
-            yield _no_such(f"{where}.dataset", section.dataset, "data sets", config.datasets)
+        yield from _no_task(config, where, "split", section.dataset, section.split)
         for dataset in section.hold_out:
             if dataset not in config.datasets:
                 yield _no_such(f"{where}.hold_out", dataset, "data sets", config.datasets)
@@ -299,12 +296,15 @@ def _in_variants(config: Configuration) -> Iterator[str]:
 
 
 def _no_task(
-    config: Configuration, where: str, option: str, dataset: str, task: str
+    config: Configuration, where: str, option: str, dataset: str, task: str | None
 ) -> Iterator[str]:
-    """That the section `where` names a data set that does not exist, or that has no such task."""
+    """That the section `where` names a data set that does not exist, or that has no such task.
+
+    None is no task.
+    """
     if dataset not in config.datasets:
         yield _no_such(f"{where}.dataset", dataset, "data sets", config.datasets)
-    elif task not in config.datasets[dataset].tasks:
+    elif task is not None and task not in config.datasets[dataset].tasks:
         tasks = config.datasets[dataset].tasks
         yield _no_such(f"{where}.{option}", task, f"tasks of {dataset}", tasks)
 
