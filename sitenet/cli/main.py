@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from sitenet.cli.arguments import make_parser
+from sitenet.lifetime import begin_loading, end_loading
 from sitenet.progress import log, setup_logging
 from sitenet.sources.records import SourceError
 
@@ -16,7 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     setup_logging()
     options = make_parser().parse_args(arguments)
     try:
-        return _command(options.command)(options) or 0
+        begin_loading()
+        run = _command(options.command)
+        end_loading()
+        return run(options) or 0
+    except BrokenPipeError:  # nobody reads on
+        return 1
     except (ValueError, OSError, SourceError) as error:
         log.error(f"sitenet {options.command}: {error}")
         return 1

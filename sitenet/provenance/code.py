@@ -27,6 +27,7 @@ WITHOUT_EFFECT = {
     "sitenet.gpus": "which of several GPUs a job takes",
     "sitenet.guard": "work in processes that may fail; limits are parameters of the caller",
     "sitenet.guarded_worker": "one of these processes",
+    "sitenet.lifetime": "start and end of a process",
     "sitenet.parallel": "distribution over processes; results come in the order of the items",
     "sitenet.progress": "log lines and progress bars",
     "sitenet.provenance.record": "the record beside the log of a job",

@@ -21,6 +21,11 @@ from clock import START
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # no installation needed
 
+from sitenet.lifetime import begin_loading, end_loading, leave_with  # its end comes last
+
+if hasattr(sys.modules["__main__"], "snakemake"):  # this is the job, not one of its workers
+    begin_loading()
+
 from sitenet.files import read_json, write_json, write_text
 from sitenet.gpus import take_gpus
 from sitenet.progress import log, setup_logging
@@ -38,6 +43,7 @@ def job(snakemake: Any, done: str = "") -> Iterator[None]:
     the job with one line on the terminal; without one, `done` is told. A damaged table is set
     aside, so that the next run makes it anew.
     """
+    end_loading()
     log_path = snakemake.log[0]
     setup_logging(log_path)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,6 +62,7 @@ def job(snakemake: Any, done: str = "") -> Iterator[None]:
             yield
         if done:
             log.info(done)
+        leave_with(0)
     except Exception as error:
         logging.raiseExceptions = False  # the disk may be full
         unforeseen = isinstance(error, LookupError | TypeError | AttributeError | AssertionError)
