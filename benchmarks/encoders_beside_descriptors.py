@@ -69,12 +69,12 @@ def described(structures: Path, wanted: set[str], encoders: Sequence[ComparedEnc
     sound = [k for k, problem in enumerate(found.problems) if not problem]
     store = CrystalStore.from_crystals([ids[k] for k in sound], [crystals[k] for k in sound])
     groups = {name: values[sound] for name, values in found.groups.items()}
-    for one in encoders:
-        about = read_description(Path(one.weights))
+    for encoder in encoders:
+        about = read_description(Path(encoder.weights))
         seed = about.content["training"]["seed"]
-        for state, network in (("trained", load_model(Path(one.weights))),
+        for state, network in (("trained", load_model(Path(encoder.weights))),
                                ("untrained", initial_encoder(about.model, seed))):  # fmt: skip
-            groups[f"{state} {one.number}"] = embed(network, store).astype(np.float64)
+            groups[f"{state} {encoder.number}"] = embed(network, store).astype(np.float64)
     sizes = np.array([len(crystals[k].numbers) for k in sound])
     table = Crystals(groups, np.array([ids[k] for k in sound], dtype=object), sizes)
     return Described({ids[k]: row for row, k in enumerate(sound)}, table)

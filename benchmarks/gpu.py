@@ -231,15 +231,16 @@ def block_alone(n: int) -> tuple[list[torch.Tensor], Callable[[], object]]:
     rows, types, widths = batch.numbers.numel(), batch.type_first.numel(), (225, 30, 48)
     shapes = [(rows, 303), (rows, 303), (types, 48), (303, 48), (303,), (303,), (3, 225), (3,)]
     leaves = [torch.randn(shape, device=DEVICE).div_(4).requires_grad_() for shape in shapes]
-    weights = PairWeights(*leaves[3:], widths)
+    own, other, interactions, weight, norm_weight, norm_bias, logit_weight, logit_bias = leaves
+    weights = PairWeights(weight, norm_weight, norm_bias, logit_weight, logit_bias, widths)
     log_count = batch.pair_count.log()
     pairs = PairIndex(batch.row_offsets, batch.pair_row, batch.pair_column, log_count)
     evaluations = Evaluations.of_types(pairs, batch.pair_type, batch.type_first)
     given = [torch.randn(rows, 90, device=DEVICE), torch.randn(types, 48, device=DEVICE)]
 
     def work() -> None:
-        outputs = pair_block_gpu.pair_block(*leaves[:3], weights, pairs, evaluations)[:2]
-        torch.autograd.grad(outputs, leaves, given)
+        found = pair_block_gpu.pair_block(own, other, interactions, weights, pairs, evaluations)
+        torch.autograd.grad(found[:2], leaves, given)
 
     return leaves, work
 
@@ -254,11 +255,11 @@ def sweep(n: int, repeats: int) -> None:
     for (tile, warps), product in itertools.product(TILES, ("tf32x3", "tf32", "ieee")):
         change = {"TILE": tile, "num_warps": warps, "PRECISION": product}
         for module in (gpu_forward, gpu_backward):
-            module.tile_options = lambda *a, change=change: usual(*a) | change
+            setattr(module, "tile_options", lambda *a, change=change: usual(*a) | change)  # noqa: B010
         took = time_ms(work, repeats)
         print(f"  {tile:3} pairs, {warps:2} warps, {product:6}  {took:.3f} ms", flush=True)
     for module in (gpu_forward, gpu_backward):
-        module.tile_options = usual
+        setattr(module, "tile_options", usual)  # noqa: B010
 
 
 def profile(n: int) -> None:

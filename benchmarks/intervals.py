@@ -24,7 +24,7 @@ def main() -> None:
     shares = []
     for run in options.runs:
         table = pd.read_parquet(run / "predictions.parquet")
-        sizes = np.abs(table.target - table.prediction)
+        sizes = (table.target - table.prediction).abs()
         known, test = (sizes[table.split == part].to_numpy() for part in ("val", "test"))
         half = conformal(known, options.level)
         if half is None:

@@ -55,7 +55,9 @@ def problem(pairs: int, rows: int) -> tuple[list[torch.Tensor], PairIndex]:
 def times(block: Callable, pairs: int, rows: int, repeats: int) -> tuple[float, float]:
     """Seconds of forward without a graph and of forward + backward."""
     leaves, indices = problem(pairs, rows)
-    weights, evaluations = PairWeights(*leaves[3:], WIDTHS), Evaluations.of_pairs(indices)
+    weight, norm_weight, norm_bias, logit_weight, logit_bias = leaves[3:]
+    weights = PairWeights(weight, norm_weight, norm_bias, logit_weight, logit_bias, WIDTHS)
+    evaluations = Evaluations.of_pairs(indices)
     cotangents = [torch.ones(rows, WIDTHS[1] * HEADS), torch.ones(pairs, WIDTHS[2])]
 
     def forward() -> None:

@@ -90,7 +90,7 @@ class Parts:
                 self.steps += part == "batches"
                 yield batch
 
-        Batches.__iter__ = watched  # type: ignore[method-assign]
+        Batches.__iter__ = watched
 
 
 def watched() -> Parts:
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--apart", action="store_true", help="a node of autograd for each part")
     options = parser.parse_args()
     if options.apart:
-        SiteNet.join = lambda self, flat: None  # type: ignore[method-assign]
+        SiteNet.join = lambda self, flat: None
     torch.set_num_threads(1)
     parts = watched()
     with tempfile.TemporaryDirectory() as folder:

@@ -2,13 +2,13 @@
 
     python benchmarks/training_step.py --table crystals.parquet --n 50 --sites 1200 --threads 2
 
-Each path runs in a process of its own, so that its peak memory is its own: forward, backward and
-optimiser step in float32 with the hyperparameters of Table 1. `merged` takes the compiled kernel,
-`bf16` the same with `precision: bf16-mixed`, `plain` plain PyTorch; `--paths` chooses some of them.
-The floor is the time of the merged matrix products alone, at the rate of a large product on as many
-threads. The table needs a column `cif`. With `--busy`, for machines on which other programs run,
-times are processor seconds of the thread that takes the steps; the others' share of the work is not
-counted, nor is waiting for them.
+Each path runs in a process of its own, so that its peak memory is its own: forward, backward,
+clipping and AdamW in float32 with the hyperparameters of Table 1, as trainings do them. `merged`
+takes the compiled kernel, `bf16` the same with `precision: bf16-mixed`, `plain` plain PyTorch;
+`--paths` chooses some of them. The floor is the time of the merged matrix products alone, at the
+rate of a large product on as many threads. The table needs a column `cif`. With `--busy`, for
+machines on which other programs run, times are processor seconds of the thread that takes the
+steps; the others' share of the work is not counted, nor is waiting for them.
 """
 
 import argparse
@@ -37,7 +37,8 @@ from sitenet.options.training import TrainingSettings
 from sitenet.shards.batch import DenseBatch, RaggedBatch, dense_batch, ragged_batch
 from sitenet.structure.cif import read_cif
 from sitenet.structure.rejection import RejectedCrystal
-from sitenet.train.optimiser import make_optimiser
+from sitenet.train.distributed import ALONE
+from sitenet.train.loop import Stepper
 from sitenet.train.precision import Precision
 
 
@@ -91,17 +92,17 @@ def measure(path: str, options: argparse.Namespace) -> dict[str, float]:
 def stepping(
     model: DenseSiteNet | SiteNet, batch: DenseBatch | RaggedBatch, precision: str
 ) -> Callable[[], Tensor]:
-    """A training step of the model, which returns its loss."""
-    optimiser = make_optimiser(model, TrainingSettings())
-    forward = Precision(precision, torch.device("cpu")).forward
+    """A training step of the model as trainings take it, which returns its loss."""
+    given = Precision(precision, torch.device("cpu"))
+    stepper = Stepper(model, TrainingSettings(), 1, given, ALONE)
+    if isinstance(model, SiteNet):
+        model.join(stepper.parameters)
 
     def step() -> Tensor:
-        optimiser.zero_grad()
-        with forward():
+        with given.forward():
             loss = model(batch).abs().mean()
-        loss.backward()
-        optimiser.step()
-        return loss
+        stepper.step(loss)
+        return loss.detach()
 
     return step
 
@@ -223,7 +224,7 @@ def compare(
             continue
         command = [sys.executable, *argv, "--path", path]
         environment = os.environ | ({"SITENET_ENGINE": "plain"} if path == "plain" else {})
-        environment |= {"OMP_WAIT_POLICY": "passive"} if options.busy else {}
+        environment |= {"GOMP_SPINCOUNT": "0"} if options.busy else {}  # waiting is not work
         output = subprocess.run(
             command, check=True, stdout=subprocess.PIPE, text=True, env=environment
         ).stdout

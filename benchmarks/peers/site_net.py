@@ -64,6 +64,7 @@ def measure(crystals: Crystals, run: Run, split: Path) -> Result:
                 description=folder / "model.json",
                 metrics=metrics,
                 predictions=folder / "predictions.parquet",
+                training_set=folder / "training_set.safetensors",
                 history=history,
                 checkpoints=folder / "checkpoints",
             ),
