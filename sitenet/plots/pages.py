@@ -17,6 +17,7 @@ table { border-collapse: collapse; }
 th { position: sticky; top: 0; background: #eee; text-align: left; }
 th, td { padding: 0.3em 0.8em; border-bottom: 1px solid #ddd; vertical-align: top; }
 td { max-width: 32em; overflow-wrap: break-word; }
+.long { min-width: 32em; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .number, .short { white-space: nowrap; }
 """
