@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sitenet.evaluate.baselines import NAMES
-from sitenet.evaluate.rounding import readable, with_error
+from sitenet.evaluate.rounding import after_number, readable, with_error
 from sitenet.splits.label_checks import size_warnings
 
 FAMILIAR = 0.95
@@ -28,7 +28,7 @@ def best_baseline(runs: pd.DataFrame) -> str:
 def headline(runs: pd.DataFrame) -> str:
     """One setting in words; `runs` are its rows of the table of runs."""
     first, mean = runs.iloc[0], runs.mean(numeric_only=True)
-    name, unit = first["best_baseline"], first["unit"]
+    name, unit = first["best_baseline"], after_number(first["unit"])
     network, baseline = first["test_mae_mean"], mean[f"baseline_{name}_mae"]
     pooled = mean.get("out_of_fold_mae", np.nan)
     r2 = mean.get("test_r2", np.nan)
@@ -38,11 +38,11 @@ def headline(runs: pd.DataFrame) -> str:
         verdict += " **R² is below 0: its squared error is larger than that of the mean.**"
     return (
         f"{first['dataset']}, {first['task']}, N = {first['n']}, {first['variant']}: test MAE "
-        f"{with_error(network, first['test_mae_error'])} {unit}"
+        f"{with_error(network, first['test_mae_error'])}{unit}"
         f" (95 %: {readable(mean['test_mae_low'])} to {readable(mean['test_mae_high'])}"
         f"{trained}), R² {'undefined' if np.isnan(r2) else f'{r2:.3f}'}"
-        f"{'' if np.isnan(pooled) else f'; pooled over the folds {readable(pooled)} {unit}'}. "
-        f"Best baseline, {in_words(name)}: {readable(baseline)} {unit} "
+        f"{'' if np.isnan(pooled) else f'; pooled over the folds {readable(pooled)}{unit}'}. "
+        f"Best baseline, {in_words(name)}: {readable(baseline)}{unit} "
         f"({readable(mean[f'baseline_{name}_low'])} to {readable(mean[f'baseline_{name}_high'])})."
         f"{verdict}"
     )

@@ -17,3 +17,8 @@ def with_error(value: float, error: float) -> str:
         return readable(value)
     places = max(0, 1 - floor(log10(error)))
     return f"{value:.{places}f} ± {error:.{places}f}"
+
+
+def after_number(unit: str) -> str:
+    """The unit as it stands after a number: nothing for 1, the unit of labels without dimension."""
+    return "" if unit in ("", "1") else f" {unit}"

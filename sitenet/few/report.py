@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sitenet.analysis.paired_tests import holm, signed_rank
+from sitenet.evaluate.rounding import after_number
 from sitenet.few.arms import WORDS, Arm
 from sitenet.few.choice import STACK
 from sitenet.few.encoders import Encoder
@@ -77,7 +78,7 @@ def written(
     encoders: Sequence[Encoder],
 ) -> str:
     """The report in Markdown: the winner, its honest error, tests, what pre-training did."""
-    choice, unit = judged.choice, f" {what.unit}" if what.unit else ""
+    choice, unit = judged.choice, after_number(what.unit)
     chosen = arms.iloc[0]
     single = arms[~arms.arm.isin([CHOSEN, STACK, choice.winner])]
     runner, mean = single.iloc[0], arms[arms.arm == "mean"].iloc[0]

@@ -16,7 +16,7 @@ from matplotlib.ticker import NullLocator
 from sitenet.analysis.distance_ranges import FAR
 from sitenet.analysis.explanation import Explanation, class_elements, site_names
 from sitenet.analysis.surroundings import Surroundings, attention_to, surroundings
-from sitenet.evaluate.rounding import readable
+from sitenet.evaluate.rounding import after_number, readable
 from sitenet.plots import fitting, style
 
 ROW_HEIGHT = 5.8  # cm
@@ -65,8 +65,9 @@ def _title(explanation: Explanation) -> str:
             f" (larger than that of {explanation.percentile:.0f}% of "
             f"{explanation.compared:,} training crystals)"
         )
-    prediction = f"{readable(explanation.prediction)} {explanation.unit}".replace("-", MINUS)
-    return f"{explanation.formula}: prediction {prediction}; {reach}"
+    prediction = readable(explanation.prediction).replace("-", MINUS)
+    unit = after_number(explanation.unit)
+    return f"{explanation.formula}: prediction {prediction}{unit}; {reach}"
 
 
 def _element_colours(explanation: Explanation) -> dict[str, str]:

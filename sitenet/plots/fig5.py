@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from sitenet.evaluate.rounding import readable
+from sitenet.evaluate.rounding import after_number, readable
 from sitenet.files import read_json
 from sitenet.plots import fitting, style
 from sitenet.plots.clouds import Clouds
@@ -124,7 +124,9 @@ def _learning_curve(axes: Axes, history: pd.DataFrame, best: int, run: Fig5Run) 
     kept = history.loc[history.epoch == best].iloc[0]
     axes.plot(kept.epoch, kept.val_mae, "o", color=style.BLACK, markersize=4, zorder=3)
     style.note(
-        axes, f"best: {readable(kept.val_mae)} {run.unit} at epoch {kept.epoch:.0f}", "upper right"
+        axes,
+        f"best: {readable(kept.val_mae)}{after_number(run.unit)} at epoch {kept.epoch:.0f}",
+        "upper right",
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set(xlabel="epoch", ylabel=f"MAE ({run.unit})", title=run.title)
@@ -160,7 +162,9 @@ def _parity(
     x, y = ((v - limits[0]) / (limits[1] - limits[0]) for v in (target, prediction))
     above, below = ((x < 0.6) & (y > 0.75)).sum(), ((x > 0.4) & (y < 0.25)).sum()
     corner = "lower right" if above > below else "upper left"
-    style.note(axes, f"MAE = {readable(scores['mae'])} {run.unit}{r2}\n{crystals}", corner)
+    style.note(
+        axes, f"MAE = {readable(scores['mae'])}{after_number(run.unit)}{r2}\n{crystals}", corner
+    )
     return int((~inside).sum())
 
 

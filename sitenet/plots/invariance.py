@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES, TOLERANCE, summarise_invariance
+from sitenet.evaluate.rounding import after_number
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
@@ -37,7 +38,7 @@ def draw_invariance(
     axes = figure.subplots(len(runs), 1, squeeze=False, sharex=True, sharey=True)[:, 0]
     for axis, (title, unit, _), points in zip(axes, runs, changes, strict=True):
         _panel(axis, points)
-        style.marked(axis, TOLERANCE, f"10$^{{{np.log10(TOLERANCE):.0f}}}$ {unit}")
+        style.marked(axis, TOLERANCE, f"10$^{{{np.log10(TOLERANCE):.0f}}}${after_number(unit)}")
         axis.set_title(f"{title}, {points.id.nunique():,} test crystals")
         axis.set_ylabel(f"|change of prediction|\n({unit})")
     _size_axis(axes[0], pd.concat(changes).delta.abs())

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from sitenet.evaluate.metrics import bootstrap_interval, regression_metrics
 from sitenet.evaluate.metrics_table import write_metrics_table
-from sitenet.evaluate.rounding import readable, with_error
+from sitenet.evaluate.rounding import after_number, readable, with_error
 from sitenet.files import read_json, write_json
 
 
@@ -203,3 +203,8 @@ def test_readable(value: float, text: str) -> None:
 def test_with_error() -> None:
     assert with_error(0.2468, 0.0123) == "0.247 ± 0.012"
     assert with_error(0.2468, float("nan")) == "0.247"
+
+
+@pytest.mark.parametrize(("unit", "text"), [("eV", " eV"), ("1/cm", " 1/cm"), ("1", ""), ("", "")])
+def test_no_unit_stands_after_numbers_without_dimension(unit: str, text: str) -> None:
+    assert after_number(unit) == text
