@@ -64,7 +64,7 @@ READY = {
     "matbench": ("fig7", 1, ()),
     "original": ("fig7", 1, ()),
     "dim_original_code": ("fig7", 1, ()),
-    "plus ablation": ("train", 24, ("--until", "train")),
+    "plus ablation": ("train", 48, ("--until", "train")),
     "plus plus_phonons": ("train", 12, ("--until", "train")),
     "plus": ("pretrain", 5, ()),
     "plus trained": ("pretrain", 3, ("--until", "ensemble")),
