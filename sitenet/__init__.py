@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 
 # Threads that wait for each other spin for some microseconds, then sleep (read when torch is first
 # imported). With busy neighbours on the machine, spinning for longer makes a training step up to 16
-# times slower; without any, a step of 300 sites on two threads takes a third longer.
+# times slower; without spinning, a step of 300 sites on two threads takes a fifth longer.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "passive"
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # for GNU's runtime, which PyTorch has on Linux
