@@ -1,7 +1,7 @@
 """The command line as a program: `sitenet`, or `python -m sitenet` without its console script."""
 
 from sitenet.cli import main
-from sitenet.lifetime import leave_with  # first: what it registers comes last
+from sitenet.lifetime import leave_with
 
 
 def run() -> None:

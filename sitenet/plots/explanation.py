@@ -65,9 +65,8 @@ def _title(explanation: Explanation) -> str:
             f" (larger than that of {explanation.percentile:.0f}% of "
             f"{explanation.compared:,} training crystals)"
         )
-    prediction = readable(explanation.prediction).replace("-", MINUS)
-    unit = after_number(explanation.unit)
-    return f"{explanation.formula}: prediction {prediction}{unit}; {reach}"
+    prediction = f"{readable(explanation.prediction)}{after_number(explanation.unit)}"
+    return f"{explanation.formula}: prediction {prediction.replace('-', MINUS)}; {reach}"
 
 
 def _element_colours(explanation: Explanation) -> dict[str, str]:
