@@ -22,6 +22,7 @@ rule learning_curve:
         code=code("learning_curve"),
         settings=of(plan.learning, "fitted"),
         draws=of(plan.learning, "draws"),
+        encoder_sets=of(plan.learning, "encoder_sets"),
         task=of(plan.learning, "task"),
         largest=of(plan.learning, "largest"),
         limits=config["limits"],
@@ -33,7 +34,7 @@ rule fit:
     input:
         structures=of(plan.learning, "structures"),
         labels=of(plan.learning, "labels"),
-        encoders=of(plan.learning, "encoders"),
+        encoders=of(plan.learning, "first_encoders"),
     output:
         fit=f"{paths.FEW_LABELS}/fit/fit.json",
         arrays=f"{paths.FEW_LABELS}/fit/fit.safetensors",

@@ -31,6 +31,14 @@ LEVEL = 0.9
 """Of the intervals whose coverage is told."""
 
 
+class Sides(NamedTuple):
+    """Crystals with one training of the encoders: places of those to label and to test on."""
+
+    ready: Prepared
+    pool: Int
+    test: Int
+
+
 class Draw(NamedTuple):
     """A number of labels, and which draw of them."""
 
@@ -39,7 +47,7 @@ class Draw(NamedTuple):
 
 
 def write_curve(
-    ready: Prepared,
+    ready: Sequence[Prepared],
     parts: Parts,
     draws: Sequence[Draw],
     seed: int,
@@ -55,7 +63,8 @@ def write_curve(
     made by cross-validation within them, trained on all of them and tested on the test part.
 
     Args:
-        ready: labelled crystals and arms.
+        ready: labelled crystals and arms, with one training of the encoders each; draws take them
+            in turn.
         parts: the split, by id.
         draws: what is computed.
         seed: of folds and models.
@@ -66,15 +75,9 @@ def write_curve(
     Raises:
         ValueError: there are too few crystals to label, or none to test on.
     """
-    place = np.array([parts.of.get(name, "") for name in ready.ids])
-    pool, test = np.flatnonzero(np.isin(place, ["train", "val"])), np.flatnonzero(place == "test")
     most = max(draw.labels for draw in draws)
-    if len(pool) < most or not len(test):
-        raise ValueError(
-            f"{parts.source}: {len(pool):,} crystals can be labelled and {len(test):,} are for "
-            f"testing; {most:,} labels are asked for in few_labels.label_counts"
-        )
-    work = partial(errors_of_draw, ready, pool, test, seed, Kept(finished))
+    sides = [_sides_of(one, parts, most) for one in ready]
+    work = partial(errors_of_draw, sides, seed, Kept(finished))
     progress = Progress(len(draws), out.parent.name, "draws of labels")
     rows = []
     found = ordered_map(work, draws, min(workers, len(draws)), fork=True)
@@ -91,10 +94,23 @@ def write_curve(
     log.info(f"{out.parent.name}: median test MAE of the choice {told}")
 
 
+def _sides_of(ready: Prepared, parts: Parts, most: int) -> Sides:
+    """Raises ValueError if fewer than `most` crystals can be labelled, or none is for testing."""
+    place = np.array([parts.of.get(name, "") for name in ready.ids])
+    pool, test = np.flatnonzero(np.isin(place, ["train", "val"])), np.flatnonzero(place == "test")
+    if len(pool) < most or not len(test):
+        raise ValueError(
+            f"{parts.source}: {len(pool):,} crystals can be labelled and {len(test):,} are for "
+            f"testing; {most:,} labels are asked for in few_labels.label_counts"
+        )
+    return Sides(ready, pool, test)
+
+
 def errors_of_draw(
-    ready: Prepared, pool: Int, test: Int, seed: int, kept: Kept, draw: Draw
+    sides: Sequence[Sides], seed: int, kept: Kept, draw: Draw
 ) -> list[dict[str, Any]]:
-    """Rows of the table for one draw of labels: places `pool` and `test` among the crystals."""
+    """Rows of the table for one draw of labels."""
+    ready, pool, test = sides[draw.mask % len(sides)]
     rows = pool[label_mask([ready.ids[k] for k in pool], draw.labels, draw.mask)]
     label = ready.label[rows]
     candidates: list[Arm] = with_logarithms(ready.arms, label)

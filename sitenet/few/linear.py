@@ -74,25 +74,36 @@ def gaussian_process(
     drawn = np.sort(np.random.default_rng(seed).permutation(len(label))[:FITTED])
     distances = [_distances(group[drawn], group[drawn]) for group in groups]
     prior = np.array([0.0, 1.0] * len(groups) + [-3.0])
-
-    def loss(parameters: Float) -> float:
-        covariance = _kernel(parameters, distances)
-        covariance[np.diag_indices(len(drawn))] += np.exp(parameters[-1])
-        try:
-            factor = np.linalg.cholesky(covariance)
-        except np.linalg.LinAlgError:
-            return 1e10
-        white = np.linalg.solve(factor, target[drawn])
-        evidence = 0.5 * white @ white + np.log(np.diag(factor)).sum()
-        return float(evidence + ((parameters - prior) ** 2).sum() / 8)
-
     bounds = [(-3.0, 3.0), (-2.0, 5.0)] * len(groups) + [(-9.0, 1.0)]
-    best = minimize(loss, prior, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}).x
-    covariance = _kernel(best, [_distances(group, group) for group in groups])
+    best = minimize(
+        _loss, prior, (prior, distances, target[drawn]), "L-BFGS-B", jac=True, bounds=bounds
+    ).x
+    covariance = np.sum(_kernels(best, [_distances(group, group) for group in groups])[0], axis=0)
     covariance[np.diag_indices(len(label))] += np.exp(best[-1])
     weight = cho_solve(cho_factor(covariance), target) * spread
     return {**scale, "ends": np.array(ends), "rows": rows, "parameters": best,
             "weight": weight, "base": np.array([mean])}  # fmt: skip
+
+
+def _loss(
+    parameters: Float, prior: Float, distances: Sequence[Float], target: Float
+) -> tuple[float, Float]:
+    """Minus the logarithm of likelihood times prior, but for a constant, and its gradient."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    kernels, slopes = _kernels(parameters, distances)
+    noise = np.exp(parameters[-1]) * np.eye(len(target))
+    try:
+        factor = cho_factor(np.sum(kernels, axis=0) + noise, lower=True)
+    except np.linalg.LinAlgError:
+        return 1e10, np.zeros_like(parameters)
+    weight = cho_solve(factor, target)
+    pull = 0.5 * (cho_solve(factor, np.eye(len(target))) - np.outer(weight, weight))
+    gradient = [np.vdot(pull, by) for kernel, slope in zip(kernels, slopes, strict=True)
+                for by in (2 * kernel, slope)]  # fmt: skip
+    away = parameters - prior
+    loss = 0.5 * target @ weight + np.log(np.diag(factor[0])).sum() + away @ away / 8
+    return float(loss), np.array([*gradient, np.vdot(pull, noise)]) + away / 4
 
 
 def predict_process(arrays: Arrays, rows: Float) -> Float:
@@ -103,7 +114,7 @@ def predict_process(arrays: Arrays, rows: Float) -> Float:
         for table in (arrays["rows"], rows)
     )
     distances = [_distances(one, other) for one, other in zip(asked, known, strict=True)]
-    kernel = _kernel(arrays["parameters"], distances)
+    kernel = np.sum(_kernels(arrays["parameters"], distances)[0], axis=0)
     return np.asarray(kernel @ arrays["weight"] + arrays["base"][0])
 
 
@@ -119,10 +130,15 @@ def _distances(one: Float, other: Float) -> Float:
     return np.asarray(cdist(one, other))
 
 
-def _kernel(parameters: Float, distances: Sequence[Float]) -> Float:
-    """Covariance (n, m) from logarithms of root of amplitude and width of each group."""
-    total = np.zeros_like(distances[0])
+def _kernels(parameters: Float, distances: Sequence[Float]) -> tuple[list[Float], list[Float]]:
+    """Covariance (n, m) of each group, and its derivative by the logarithm of the width.
+
+    parameters: for each group the logarithms of the root of its amplitude and of its width.
+    """
+    kernels, slopes = [], []
     for group, distance in enumerate(distances):
         scaled = distance * (ROOT_THREE * np.exp(-parameters[2 * group + 1]))
-        total += np.exp(2 * parameters[2 * group]) * (1 + scaled) * np.exp(-scaled)
-    return total
+        decayed = np.exp(2 * parameters[2 * group] - scaled)
+        kernels.append((1 + scaled) * decayed)
+        slopes.append(scaled**2 * decayed)
+    return kernels, slopes

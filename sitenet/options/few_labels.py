@@ -1,5 +1,6 @@
 """Options of the best model for few labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,11 @@ from sitenet.options.representation import LABEL_COUNTS
 Arms = Literal["ridge", "trees", "boosting", "gp", "network"]
 
 DEFAULT_ARMS: tuple[Arms, ...] = ("ridge", "trees", "boosting", "gp")
+
+
+def of_seeds(encoder: str, seeds: Sequence[int]) -> list[str]:
+    """Names of an encoder for each seed, which `*` stands for; without `*` they are the same."""
+    return [encoder.replace("*", str(seed)) for seed in seeds]
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class FewLabelsExperiment(Options):
         (),
         "Trained models whose vectors are tried too: names of pre-trainings, runs as "
         "`DATASET/nN/TASK/VARIANT/seedS`, or paths of weights. Formulas of test crystals are left "
-        "out of pre-trainings and runs; those of labelled ones by `hold_out` of their data.",
+        "out of pre-trainings and runs; those of labelled ones by `hold_out` of their data. `*` "
+        "stands for each of `encoder_seeds`.",
         unique=True,
     )
 
@@ -69,6 +76,16 @@ class FewLabelsSection(FitSettings):
         "Draws of the labels for each of `label_counts`; one number for all of them.",
         at_least=1,
         not_empty=True,
+    )
+    encoder_seeds: tuple[int, ...] = option(
+        (0,),
+        "What `*` in the names of encoders stands for. Draws of the learning curves take them in "
+        "turn, so that means are over trainings of the encoders, too; the saved model takes the "
+        "first.",
+        at_least=0,
+        at_most=LARGEST_SEED,
+        not_empty=True,
+        unique=True,
     )
     fit_labels: int = option(
         1000,

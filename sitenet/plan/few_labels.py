@@ -1,6 +1,8 @@
 """Experiments on the best model for few labels."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,13 @@ from sitenet.plan.names import Options
 class FewLabels(LabelledTask):
     """A task to learn from few labels; `options` of the experiment, `section` of all of them.
 
-    weights: of its encoders.
+    trainings: for each seed the weights of its encoders.
     """
 
     name: str
     dataset: DataSet
     task: str
-    weights: tuple[Path, ...]
+    trainings: tuple[tuple[Path, ...], ...]
     options: Options = field(repr=False, compare=False)
     section: Options = field(repr=False, compare=False)
 
@@ -40,9 +42,24 @@ class FewLabels(LabelledTask):
         return f"{paths.FEW_LABELS.format(experiment=self.name)}/fit/fit.json"
 
     @property
+    def weights(self) -> list[Path]:
+        """Of all encoders, of one seed after the other, each once."""
+        return list(dict.fromkeys(chain.from_iterable(self.trainings)))
+
+    @property
     def encoders(self) -> list[str]:
-        """Weights and descriptions of the encoders."""
-        return [str(path) for one in self.weights for path in (one, one.with_suffix(".json"))]
+        """Weights and descriptions of all encoders."""
+        return _with_descriptions(self.weights)
+
+    @property
+    def first_encoders(self) -> list[str]:
+        """Weights and descriptions of the encoders of the first seed."""
+        return _with_descriptions(self.trainings[0])
+
+    @property
+    def encoder_sets(self) -> list[list[str]]:
+        """Weights of the encoders that draws take in turn."""
+        return [list(map(str, one)) for one in dict.fromkeys(self.trainings)]
 
     @property
     def fitted(self) -> dict[str, Any]:
@@ -64,3 +81,7 @@ class FewLabels(LabelledTask):
             "fit_labels": self.section["fit_labels"],
             "column": self.dataset.task(self.task)["column"],
         }
+
+
+def _with_descriptions(weights: Iterable[Path]) -> list[str]:
+    return [str(path) for one in weights for path in (one, one.with_suffix(".json"))]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sitenet.options.config import ENCODER, RUN_NAME
+from sitenet.options.few_labels import of_seeds
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.encoders import ComparedEncoder, ComparedTask
@@ -259,7 +260,16 @@ class Plan:
                 one["name"],
                 self.dataset(one["dataset"]),
                 one["task"],
-                tuple(self._weights(encoder) for encoder in one["encoders"]),
+                tuple(
+                    zip(
+                        *(
+                            map(self._weights, of_seeds(encoder, section["encoder_seeds"]))
+                            for encoder in one["encoders"]
+                        ),
+                        strict=True,
+                    )
+                )
+                or ((),),
                 one,
                 section,
             )

@@ -252,7 +252,7 @@ def test_a_curve_continues_and_is_drawn(
     folder = tmp_path / "kept"
     draws, out = [Draw(20, 0), Draw(21, 0), Draw(20, 1)], tmp_path / "a" / "curve.parquet"
     split = Parts(tmp_path / "split.csv", parts)
-    write_curve(ready, split, draws, 0, folder, out)
+    write_curve([ready], split, draws, 0, folder, out)
     whole = pd.read_parquet(out)
     chosen = whole[(whole.arm == "chosen") & (whole.labels == 20)]
     mean = whole[(whole.arm == "mean") & (whole.labels == 20)]
@@ -261,11 +261,11 @@ def test_a_curve_continues_and_is_drawn(
     with monkeypatch.context() as patch:  # killed in the last draw
         patch.setattr(curves, "errors_of_draw", killed_at(draws[-1]))
         with pytest.raises(KeyboardInterrupt):
-            write_curve(ready, split, draws, 0, folder, out)
+            write_curve([ready], split, draws, 0, folder, out)
     finished = len(list(folder.iterdir()))
     assert finished == 2 * 6 * len(ready.arms)  # draws, sets of fits
     fitted = count_fits(monkeypatch)
-    write_curve(ready, split, draws, 0, folder, out)
+    write_curve([ready], split, draws, 0, folder, out)
     assert len(fitted) == finished / 2
     assert not folder.exists()
     pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
@@ -277,7 +277,7 @@ def test_a_curve_continues_and_is_drawn(
     assert first["median"] == pytest.approx(chosen.test_mae.median())
     assert first.ratio == 1
     with pytest.raises(ValueError, match="label_counts"):
-        write_curve(ready, split, [Draw(25, 0)], 0, folder, out)
+        write_curve([ready], split, [Draw(25, 0)], 0, folder, out)
 
 
 def test_encoders_that_read_crystals_differently_have_controls(
@@ -314,13 +314,16 @@ def test_encoders_that_read_crystals_differently_have_controls(
     arm = Arm("ridge", ("encoder3",), source=encoders[3].source)  # so that its kind is needed
     ready = prepare(salts, kinds, encoders, settings)
     pool, test = np.arange(22), np.arange(22, 28)
-    rows = curves.errors_of_draw(ready, pool, test, 0, Kept(), Draw(20, 0))
+    rows = curves.errors_of_draw([curves.Sides(ready, pool, test)], 0, Kept(), Draw(20, 0))
     told = {row["arm"]: row for row in rows}
     plain = prepare(salts, kinds, [], settings)
-    alone = curves.errors_of_draw(plain, pool, test, 0, Kept(), Draw(20, 0))
+    alone = curves.errors_of_draw([curves.Sides(plain, pool, test)], 0, Kept(), Draw(20, 0))
     (chosen,) = (row for row in alone if row["arm"] == "chosen")
     assert told["chosen without encoders"]["test_mae"] == chosen["test_mae"]
     assert 0 < told["chosen"]["coverage"] <= 1
+    both = [curves.Sides(one, pool, test) for one in (plain, ready)]  # draws take them in turn
+    assert curves.errors_of_draw(both, 0, Kept(), Draw(20, 0)) == alone
+    assert len(curves.errors_of_draw(both, 0, Kept(), Draw(20, 1))) == len(rows)
     arrays = fit_arm(arm, ready.table, np.arange(28), ready.label, 0)
     of_two = replace(fit, members=[Member(arm, 1.0, arrays)], encoders=[encoders[3]], kinds=kinds)
     write_fit(of_two, out)

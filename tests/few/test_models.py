@@ -88,6 +88,21 @@ def test_a_process_with_one_group_is_that_of_scikit_learn(rows: Rows) -> None:
     )
 
 
+def test_the_gradient_of_the_likelihood_is_that_of_differences() -> None:
+    random = np.random.default_rng(1)
+    table, target = random.normal(size=(30, 4)), random.normal(size=30)
+    distances = [linear._distances(part, part) for part in (table[:, :1], table[:, 1:])]
+    prior, parameters = np.zeros(5), np.array([0.3, 0.5, -0.4, 1.2, -1.0])
+
+    def loss(shift: NDArray) -> float:
+        return linear._loss(parameters + shift, prior, distances, target)[0]
+
+    gradient = linear._loss(parameters, prior, distances, target)[1]
+    steps = 1e-5 * np.eye(5)
+    differences = [(loss(step) - loss(-step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(gradient, differences, rtol=1e-6)
+
+
 def test_the_noise_and_the_group_that_matters_are_found(rows: Rows) -> None:
     table, asked, label = rows
     own = linear.predict_process(linear.gaussian_process(table, label, [2, 5], 0), asked)

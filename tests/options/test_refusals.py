@@ -131,6 +131,7 @@ RUN = "dataset: prototypes, n: 50, tasks: [ewald_energy]"
         ("few_labels", FEW.replace("ENCODER", "alll"), "'alll' is no pre-training (crystals,"),
         ("few_labels", FEW.replace("ENCODER", "prototypes/n50/gap/sitenet/seed0"),
          "few_labels.experiments[0].encoders: there is no 'gap'; tasks of prototypes: ewald_"),
+        ("few_labels", FEW.replace("ENCODER", "all*"), "'all0' is no pre-training (crystals,"),
         ("few_labels", FEW.replace("ENCODER", "mp/n50/gap/sitenet/seed0"),
          "few_labels.experiments[0].encoders: there is no 'mp'; data sets: prototypes"),
         ("few_labels", FEW.replace("ENCODER", "prototypes/n50/ewald_energy/big/seed0"),

@@ -490,6 +490,19 @@ def test_encoders_of_few_labels_are_trained_without_what_they_are_tested_on() ->
     assert not plan.run_tested("other", 100, "e", "sitenet").splits
 
 
+def test_draws_of_labels_take_trainings_of_the_encoders_in_turn() -> None:
+    encoders = ["prototypes/n50/ewald_energy/sitenet/seed*", "elsewhere/model.safetensors"]
+    few = {"experiments": [FEW | {"encoders": encoders}], "encoder_seeds": [4, 2]}
+    learned = planned(few_labels=few).learning("few")
+    runs = [
+        f"results/prototypes/n50/ewald_energy/sitenet/seed{k}/model.safetensors" for k in (4, 2)
+    ]
+    assert learned.encoder_sets == [[one, encoders[1]] for one in runs]
+    assert learned.encoders[::2] == [runs[0], encoders[1], runs[1]]
+    assert learned.first_encoders[::2] == [runs[0], encoders[1]]
+    assert planned(few_labels={"experiments": [FEW]}).learning("few").encoder_sets == [[]]
+
+
 def test_draws_of_labels_may_be_fewer_where_labels_are_many() -> None:
     few = {"label_counts": [50, 1000], "experiments": [FEW]}
     plan = planned(few_labels=few | {"masks": [2, 1]})

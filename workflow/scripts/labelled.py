@@ -1,5 +1,6 @@
 """What jobs on few labels read: labelled crystals and encoders."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,14 @@ from sitenet.options.few_labels import FitSettings
 from sitenet.options.limits import LimitSettings
 
 
-def read(snakemake: Any, settings: FitSettings) -> Experiment:
-    """The experiment of a job."""
+def read(snakemake: Any, settings: FitSettings, encoders: Sequence[str]) -> Experiment:
+    """The experiment of a job with some encoders: their weights."""
     inputs, params = snakemake.input, snakemake.params
     return read_experiment(
         Path(inputs.structures),
         Path(inputs.labels),
         params.task,
-        [Path(file) for file in inputs.encoders],
+        list(map(Path, encoders)),
         settings,
         LimitSettings(**params.limits),
         params.largest,
