@@ -13,18 +13,14 @@ Int = NDArray[np.int64]
 
 STACK = "stack"
 
-BEST = 5
-"""Largest number of arms that a stack starts from, with equal weights."""
+STEEP = 0.15
+"""The weight of an arm in a stack falls by a factor of e for each such share of more error."""
 
-WORST = 1.5
-"""Largest error of these, in units of the lowest."""
+LEAST = 0.1
+"""Smallest weight, in units of the largest: arms with a third more error are left out."""
 
 SURE = 2.0
 """By how many standard errors of the difference a single arm must be better than the stack."""
-
-PER_STEP, STEPS = 100, 20
-"""Labels for each arm that is added to a stack, and the largest number of these: with few labels,
-the plain mean of the best arms is better than weights that are fitted to their errors."""
 
 
 class Choice(NamedTuple):
@@ -58,10 +54,10 @@ def weighted(weights: dict[int, float], predictions: Float) -> Float:
 def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: Int) -> Choice:
     """Choose by the mean absolute error of out-of-fold predictions.
 
-    The stack is the mean of the best arms and of further ones, each time the one with which the
-    mean is best (R. Caruana et al., doi:10.1145/1015330.1015432). Its own error is that of weights
-    found without the fold they are judged on. A single arm is chosen only if its error is lower by
-    more than `SURE` standard errors: the lowest of many errors is so by luck, too.
+    The stack is a mean of all arms, with weights that fall with their errors: where labels are few,
+    it is better than weights that are fitted, and than the mean of the best few. Its own error is
+    that of weights found without the fold they are judged on. A single arm is chosen only if its
+    error is lower by more than `SURE` standard errors: the lowest of many is so by luck, too.
 
     Args:
         candidates: (c,) arms with and without the logarithm.
@@ -95,11 +91,7 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
 def _stacked(predictions: Float, label: Float) -> Float:
     """Weights (a,) of a stack of predictions (a, n)."""
     errors = np.abs(predictions - label).mean(axis=1)
-    first = np.argsort(errors, kind="stable")[:BEST]
-    counts = np.zeros(len(predictions))
-    counts[first[errors[first] <= WORST * errors.min()]] = 1
-    for _ in range(min(STEPS, len(label) // PER_STEP)):
-        summed = counts @ predictions + predictions
-        taken = int(np.abs(summed / (counts.sum() + 1) - label).mean(axis=1).argmin())
-        counts[taken] += 1
-    return np.asarray(counts / counts.sum())
+    least = errors.min()
+    weights = np.exp((least - errors) / (STEEP * max(least, 1e-300)))
+    weights[weights < LEAST] = 0
+    return np.asarray(weights / weights.sum())
