@@ -4,7 +4,7 @@ A trained arm is a set of arrays, which `predict_arm` reads: nothing of scikit-l
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -43,7 +43,7 @@ class Arm:
     """A model on `groups` of columns, of the label or of its natural logarithm (`ln`).
 
     source: what the columns are: descriptors, an encoder, its untrained control; of a network what
-    it starts from.
+    it starts from. control: it is there to compare with, and never chosen.
     """
 
     model: Model
@@ -51,6 +51,7 @@ class Arm:
     ln: bool = False
     source: str = "descriptors"
     network: Network | None = None
+    control: bool = False
 
     @property
     def key(self) -> str:
@@ -82,10 +83,15 @@ def descriptor_arms() -> list[Arm]:
     return [Arm("mean"), *(Arm(model, groups) for groups in sets for model in SIMPLE)]
 
 
-def encoder_arms(name: str, source: str, beside: bool) -> list[Arm]:
-    """Each simple model on the vectors in the group `name`, and `beside` all descriptors."""
-    sets = ((name,), (COMPOSITION, BONDS, name)) if beside else ((name,),)
-    return [Arm(model, groups, source=source) for groups in sets for model in SIMPLE]
+def encoder_arms(name: str, source: str, control: bool) -> list[Arm]:
+    """Each simple model on the vectors in the group `name`, by themselves and with descriptors.
+
+    Of a control only the former.
+    """
+    sets = ((name,),) if control else ((name,), (COMPOSITION, BONDS, name))
+    return [
+        Arm(model, groups, source=source, control=control) for groups in sets for model in SIMPLE
+    ]
 
 
 def with_logarithms(arms: Sequence[Arm], label: Float) -> list[Arm]:
@@ -94,7 +100,7 @@ def with_logarithms(arms: Sequence[Arm], label: Float) -> list[Arm]:
     skewness = (centred**3).mean() / max((centred**2).mean() ** 1.5, 1e-300)
     if label.min() <= 0 or skewness <= SKEWED:
         return list(arms)
-    logarithms = [Arm(a.model, a.groups, True, a.source, a.network) for a in arms]
+    logarithms = [replace(arm, ln=True) for arm in arms]
     return [*arms, *(arm for arm in logarithms if arm.model != "mean")]
 
 

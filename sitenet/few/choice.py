@@ -19,7 +19,7 @@ STEEP = 0.15
 LEAST = 0.1
 """Smallest weight, in units of the largest: arms with a third more error are left out."""
 
-SURE = 2.0
+SURE = 3.0
 """By how many standard errors of the difference a single arm must be better than the stack."""
 
 
@@ -54,10 +54,10 @@ def weighted(weights: dict[int, float], predictions: Float) -> Float:
 def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: Int) -> Choice:
     """Choose by the mean absolute error of out-of-fold predictions.
 
-    The stack is a mean of all arms, with weights that fall with their errors: where labels are few,
-    it is better than weights that are fitted, and than the mean of the best few. Its own error is
-    that of weights found without the fold they are judged on. A single arm is chosen only if its
-    error is lower by more than `SURE` standard errors: the lowest of many is so by luck, too.
+    The stack is a mean of all arms but controls, with weights that fall with their errors: with few
+    labels it is better than weights that are fitted, and than the mean of the best few. Its own
+    error is that of weights found without the fold they are judged on. A single arm is chosen only
+    if its error is lower by more than `SURE` standard errors: the lowest of many is partly luck.
 
     Args:
         candidates: (c,) arms with and without the logarithm.
@@ -71,7 +71,7 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
         if arm.key not in best or errors[place] < errors[best[arm.key]]:
             best[arm.key] = place
     of_arms = {key: float(errors[place]) for key, place in best.items()}
-    places = np.array(list(best.values()))
+    places = np.array([place for place in best.values() if not candidates[place].control])
     judged = np.empty(len(label))
     for fold in np.unique(folds):
         inside, outside = folds != fold, folds == fold
@@ -80,12 +80,11 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
     weights = _stacked(predictions[places], label)
     stacked = {int(places[k]): float(weights[k]) for k in np.flatnonzero(weights)}
     found = {**of_arms, STACK: float(np.abs(judged - label).mean())}
-    first = min(of_arms, key=of_arms.__getitem__)
-    gain = np.abs(judged - label) - np.abs(predictions[best[first]] - label)
+    first = int(places[errors[places].argmin()])
+    gain = np.abs(judged - label) - np.abs(predictions[first] - label)
     alone = len(stacked) == 1 or gain.mean() > SURE * gain.std() / len(label) ** 0.5
-    winner = first if alone else STACK
-    chosen = stacked if winner == STACK else {best[winner]: 1.0}
-    return Choice(winner, chosen, found, best, stacked)
+    winner = candidates[first].key if alone else STACK
+    return Choice(winner, {first: 1.0} if alone else stacked, found, best, stacked)
 
 
 def _stacked(predictions: Float, label: Float) -> Float:

@@ -89,7 +89,7 @@ def prepare(
 def _arms(encoders: Sequence[Encoder], kinds: Kinds, settings: FitSettings) -> list[Arm]:
     found = [arm for arm in descriptor_arms() if arm.model in ("mean", *settings.arms)]
     for encoder in encoders:
-        arms = encoder_arms(encoder.name, encoder.source, beside=bool(encoder.control))
+        arms = encoder_arms(encoder.name, encoder.source, control=not encoder.control)
         found += [arm for arm in arms if arm.model in {*settings.arms} & {*settings.vector_arms}]
     if "network" not in settings.arms:
         return found

@@ -25,6 +25,9 @@ WITHOUT = "chosen without encoders"
 
 LEVEL = 0.05
 
+TOLD = 5
+"""Arms of a stack that are named in words."""
+
 
 def comparison(
     candidates: Sequence[Arm], judged: Nested, label: Float, formulas: NDArray
@@ -93,9 +96,7 @@ def written(
         f"**{_number(chosen.mae)} ± {_number(chosen.se)}{unit}** (mean absolute error, standard "
         f"error over formulas). The mean of the labels: {_number(mean.mae)}{unit}.",
         "",
-        "What is saved: " + ", ".join(
-            f"{weight:.0%} {_arm_words(candidates[k])}" for k, weight in choice.weights.items()
-        ) + ".",
+        _saved(choice.weights, candidates),
         "",
         f"In the {len(judged.winners)} folds these won: {', '.join(judged.winners)}.",
         "",
@@ -110,6 +111,15 @@ def written(
         "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _saved(weights: Mapping[int, float], candidates: Sequence[Arm]) -> str:
+    """A sentence: the arms of the largest weights, and how many others."""
+    order = sorted(weights, key=lambda k: -weights[k])
+    told = [f"{weights[k]:.0%} {_arm_words(candidates[k])}" for k in order[:TOLD]]
+    if others := order[TOLD:]:
+        told.append(f"and {len(others)} more of at most {weights[others[0]]:.0%} each")
+    return f"What is saved: {', '.join(told)}."
 
 
 def _row(arm: Mapping[Hashable, Any]) -> str:

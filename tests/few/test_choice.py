@@ -33,6 +33,19 @@ def test_an_arm_that_is_clearly_best_is_chosen_alone() -> None:
     assert found.weights == {2: 1.0}  # the form with the logarithm
 
 
+def test_controls_are_compared_and_not_chosen() -> None:
+    random = np.random.default_rng(0)
+    label = random.normal(size=200)
+    predictions = label + np.array([[3.0], [1.0], [1.1], [0.01]]) * random.normal(size=(4, 200))
+    arms = [*ARMS[:3], Arm("gp", ("untrained1",), control=True)]
+    found = choose(arms, predictions, label, np.arange(200) % 5)
+    assert found.errors["gp:untrained1"] < 0.02
+    assert 3 not in found.weights
+    assert 3 not in found.stacked
+    alone = choose([*arms[:2], arms[3]], predictions[[0, 1, 3]], label, np.arange(200) % 5)
+    assert alone.weights == {1: 1.0}
+
+
 def test_logarithms_only_of_positive_skewed_labels() -> None:
     skewed = np.exp(np.random.default_rng(0).normal(size=100))
     assert [arm.ln for arm in with_logarithms(ARMS[:2], skewed)] == [False, False, True]
