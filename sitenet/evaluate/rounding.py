@@ -19,6 +19,11 @@ def with_error(value: float, error: float) -> str:
     return f"{value:.{places}f} ± {error:.{places}f}"
 
 
+def in_brackets(name: str, unit: str) -> str:
+    """A quantity and its unit as they stand at an axis; no unit for labels without dimension."""
+    return name if unit in ("", "1") else f"{name} ({unit})"
+
+
 def after_number(unit: str) -> str:
     """The unit as it stands after a number: nothing for 1, the unit of labels without dimension."""
     return "" if unit in ("", "1") else f" {unit}"

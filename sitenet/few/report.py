@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sitenet.analysis.paired_tests import holm, signed_rank
-from sitenet.evaluate.rounding import after_number
+from sitenet.evaluate.rounding import after_number, in_brackets
 from sitenet.few.arms import WORDS, Arm
 from sitenet.few.choice import STACK
 from sitenet.few.encoders import Encoder
@@ -105,7 +105,7 @@ def written(
         _pre_training(judged, encoders, label, formulas, unit),
         *(f"- {one.name}: {one.source}." for one in encoders),
         "",
-        f"| arm | error{f' ({what.unit})' if unit else ''} | se | difference | p (Holm) |",
+        f"| arm | {in_brackets('error', what.unit)} | se | difference | p (Holm) |",
         "| --- | ---: | ---: | ---: | ---: |",
         *map(_row, arms.to_dict("records")),
         "",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sitenet.evaluate.rounding import in_brackets
 from sitenet.plots import box_plots, dim_fig7, dim_fig8_11, style
 from sitenet.tables import write_table
 
@@ -66,7 +67,7 @@ def draw_dim_fig13_s1(
             axis.set(title=heading, xlabel="labels")
             shown |= {ARMS[str(name)] for _, name in panel.found()}
             marks |= bool(panel.marks)
-        line[0].set_ylabel(f"{row.title}\ntest MAE ({row.unit})")
+        line[0].set_ylabel(in_brackets(f"{row.title}\ntest MAE", row.unit))
     style.letter(axes.flat)
     meaning = f"better than {UNTRAINED.label} (p < {box_plots.LEVEL:g})" if marks else ""
     used = {arm.label: arm for arm in ARMS.values() if arm in shown}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sitenet.analysis.paired_tests import compare
+from sitenet.evaluate.rounding import in_brackets
 from sitenet.plots import box_plots, style
 from sitenet.tables import read_table, write_table
 
@@ -51,7 +52,7 @@ def draw_dim_fig7(
     beyond = 0
     for axis, title, unit, panel in zip(axes, titles, units, panels, strict=False):
         beyond += box_plots.draw_boxes(axis, panel)
-        axis.set(title=title, xlabel="labels", ylabel=f"test MAE ({unit})")
+        axis.set(title=title, xlabel="labels", ylabel=in_brackets("test MAE", unit))
     style.letter(axes[: len(titles)])
     for axis in axes[len(titles) :]:
         axis.remove()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from sitenet.analysis.paired_tests import compare
+from sitenet.evaluate.rounding import in_brackets
 from sitenet.plots import box_plots, style
 from sitenet.tables import read_table, write_table
 
@@ -58,7 +59,7 @@ def draw_dim_fig8_11(
             beyond += box_plots.draw_boxes(axis, panel, limits)
             axis.set(xlabel="labels", title=MODELS[model])
             marks |= bool(panel.marks)
-        axes[row, 0].set_ylabel(f"{title}\ntest MAE ({unit})")
+        axes[row, 0].set_ylabel(in_brackets(f"{title}\ntest MAE", unit))
     style.letter(axes.flat)
     meaning = f"better than {ARMS[control].label} (p < {box_plots.LEVEL:g})" if marks else ""
     box_plots.add_legend(figure, arms, "one selection of labels", meaning, beyond)

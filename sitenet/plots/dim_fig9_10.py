@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
+from sitenet.evaluate.rounding import in_brackets
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
@@ -83,7 +84,7 @@ def draw_dim_fig10(rows: Sequence[PropertyRow], pdf: Path, data: Path) -> None:
             _scatter(axis, one[one.representation == name], norm)
             axis.set_title(heading)
         _frame(line, row.title)
-        figure.colorbar(ScalarMappable(norm), ax=line, label=f"{row.label} ({row.unit})",
+        figure.colorbar(ScalarMappable(norm), ax=line, label=in_brackets(row.label, row.unit),
                         extend="both", pad=0.015)  # fmt: skip
     style.letter(axes.flat)
     style.save(figure, pdf)

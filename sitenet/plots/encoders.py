@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from sitenet.analysis import encoder_tests
 from sitenet.analysis.encoder_tests import DESCRIPTORS, TRAINED, UNTRAINED
+from sitenet.evaluate.rounding import in_brackets
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
@@ -69,7 +70,7 @@ def draw_encoders(
             shown = found[(found.task == task) & (found.model == model)]
             _draw(axes, shown[shown.kind.isin(["", kind])])
             axes.set_title(f"{task}\n{kind}, {WORDS[model]}")
-            axes.set(ylabel=f"test MAE ({unit})")
+            axes.set(ylabel=in_brackets("test MAE", unit))
     for axes in panels[-1]:
         axes.set(xlabel="labels")
     for axes in panels.flat:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from sitenet.evaluate.rounding import in_brackets
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
@@ -56,7 +57,7 @@ def draw_few_labels(
         for arm, values in medians.iterrows():
             look = {"marker": "." if len(values) == 1 else None, **_look(str(arm))}
             panel.plot(values.index, values, **look)
-        panel.set(xscale="log", yscale="log", xlabel="labels", ylabel=f"test MAE ({unit})")
+        panel.set(xscale="log", yscale="log", xlabel="labels", ylabel=in_brackets("test MAE", unit))
         panel.set_title(title)
         panel.set_xticks(medians.columns, [f"{count:,}" for count in medians.columns])
         panel.xaxis.set_minor_locator(NullLocator())

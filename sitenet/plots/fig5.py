@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from sitenet.evaluate.rounding import after_number, readable
+from sitenet.evaluate.rounding import after_number, in_brackets, readable
 from sitenet.files import read_json
 from sitenet.plots import fitting, style
 from sitenet.plots.clouds import Clouds
@@ -129,7 +129,7 @@ def _learning_curve(axes: Axes, history: pd.DataFrame, best: int, run: Fig5Run) 
         "upper right",
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set(xlabel="epoch", ylabel=f"MAE ({run.unit})", title=run.title)
+    axes.set(xlabel="epoch", ylabel=in_brackets("MAE", run.unit), title=run.title)
 
 
 def _parity(
@@ -143,7 +143,7 @@ def _parity(
     """Predictions against labels on equal axes, with the diagonal; returns how many are beyond."""
     target, prediction = points.target.to_numpy(), points.prediction.to_numpy()
     axes.set(xlim=limits, ylim=limits, aspect="equal", title=run.title)
-    axes.set(xlabel=f"target ({run.unit})", ylabel=f"prediction ({run.unit})")
+    axes.set(xlabel=in_brackets("target", run.unit), ylabel=in_brackets("prediction", run.unit))
     if not len(points) or scores is None:
         style.empty(axes, "no test crystals")
         return 0

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from sitenet.evaluate.rounding import in_brackets
 from sitenet.options.search import RANGES
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
@@ -36,7 +37,7 @@ def draw_search(trials: Path, curves: Path, unit: str, pdf: Path, data: Path) ->
     for axis, name in zip(panels.flat, RANGES, strict=True):
         _parameter(axis, table, name)
     for axis in panels[:, 0]:
-        axis.set_ylabel(f"MAE ({unit})")
+        axis.set_ylabel(in_brackets("MAE", unit))
     style.letter([left, right, *panels.flat])
     fitting.legend(figure, _legend())
     style.save(figure, pdf)
@@ -52,7 +53,7 @@ def _curves(axis: Axes, curves: pd.DataFrame, table: pd.DataFrame, unit: str) ->
         axis.plot(curve.epoch, curve.val_mae, color=BEST if chosen else COLOURS[str(row.outcome)],
                   linewidth=1.4 if chosen else 0.7, zorder=3 if chosen else 2,
                   marker="o" if len(curve) == 1 else None, markersize=2)  # fmt: skip
-    axis.set(xlabel="epoch", ylabel=f"validation MAE ({unit})", yscale="log")
+    axis.set(xlabel="epoch", ylabel=in_brackets("validation MAE", unit), yscale="log")
     axis.set_xlim(0, curves.epoch.max() + 1)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(axis)
@@ -62,7 +63,7 @@ def _progress(axis: Axes, table: pd.DataFrame, unit: str) -> None:
     """Lowest error of each trial, and the lowest so far."""
     axis.step(table.trial, table.best_so_far, where="post", color=BEST)
     _points(axis, table, table.trial)
-    axis.set(xlabel="trial", ylabel=f"lowest validation MAE ({unit})", yscale="log")
+    axis.set(xlabel="trial", ylabel=in_brackets("lowest validation MAE", unit), yscale="log")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(axis)
 

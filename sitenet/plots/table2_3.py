@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from sitenet.evaluate.rounding import readable, with_error
+from sitenet.evaluate.rounding import in_brackets, readable, with_error
 from sitenet.evaluate.run_paths import setting_of
 from sitenet.files import read_json, write_text
 from sitenet.tables import write_table
@@ -69,7 +69,7 @@ def write_table2(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
     lines = [
         [
             row.dataset,
-            f"{row.task} ({row.unit})",
+            in_brackets(row.task, row.unit),
             str(row.n),
             _cutoff(row.cutoff),
             row.variant,
@@ -105,7 +105,7 @@ def write_table3(metrics: Sequence[Path], csv: Path, markdown: Path) -> None:
         }
         first = rows.iloc[0]
         cells = [_cell(by_size.get(size)) for size in [*sizes, 0]]
-        lines.append([dataset, f"{task} ({first.unit})", n, _cutoff(first.cutoff), *cells])
+        lines.append([dataset, in_brackets(task, first.unit), n, _cutoff(first.cutoff), *cells])
     _write_markdown(["data set", "task", "N", "cutoff (Å)", *names], lines, 4, markdown)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from sitenet.evaluate.metrics import bootstrap_interval, regression_metrics
 from sitenet.evaluate.metrics_table import write_metrics_table
-from sitenet.evaluate.rounding import after_number, readable, with_error
+from sitenet.evaluate.rounding import after_number, in_brackets, readable, with_error
 from sitenet.files import read_json, write_json
 
 
@@ -208,3 +208,4 @@ def test_with_error() -> None:
 @pytest.mark.parametrize(("unit", "text"), [("eV", " eV"), ("1/cm", " 1/cm"), ("1", ""), ("", "")])
 def test_no_unit_stands_after_numbers_without_dimension(unit: str, text: str) -> None:
     assert after_number(unit) == text
+    assert in_brackets("MAE", unit) == (f"MAE ({unit})" if text else "MAE")
