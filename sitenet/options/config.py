@@ -15,7 +15,7 @@ from sitenet.options.datasets import (
     PrototypesSource,
     TableSource,
 )
-from sitenet.options.few_labels import of_seeds
+from sitenet.options.few_labels import of_seed
 from sitenet.options.infomax import NO_GEOMETRY, InfoMaxSection
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
@@ -213,7 +213,8 @@ def _in_curves(config: Configuration) -> Iterator[str]:
             yield f"{where}.name: {experiment.name!r} is there twice"
         yield from _no_task(config, where, "task", experiment.dataset, experiment.task)
         for encoder in experiment.encoders:
-            for name in dict.fromkeys(of_seeds(encoder, config.few_labels.encoder_seeds)):
+            seeds = config.few_labels.encoder_seeds
+            for name in dict.fromkeys(of_seed(encoder, seed) for seed in seeds):
                 yield from _in_encoder(config, where, name)
 
 

@@ -1,6 +1,5 @@
 """Options of the best model for few labels."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,9 +11,9 @@ Arms = Literal["ridge", "trees", "boosting", "gp", "network"]
 DEFAULT_ARMS: tuple[Arms, ...] = ("ridge", "trees", "boosting", "gp")
 
 
-def of_seeds(encoder: str, seeds: Sequence[int]) -> list[str]:
-    """Names of an encoder for each seed, which `*` stands for; without `*` they are the same."""
-    return [encoder.replace("*", str(seed)) for seed in seeds]
+def of_seed(encoder: str, seed: int) -> str:
+    """The name of an encoder, with a seed in place of `*`."""
+    return encoder.replace("*", str(seed))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sitenet.options.config import ENCODER, RUN_NAME
-from sitenet.options.few_labels import of_seeds
+from sitenet.options.few_labels import of_seed
 from sitenet.plan import paths
 from sitenet.plan.datasets import DataSet, FeaturisedSet
 from sitenet.plan.encoders import ComparedEncoder, ComparedTask
@@ -261,15 +261,9 @@ class Plan:
                 self.dataset(one["dataset"]),
                 one["task"],
                 tuple(
-                    zip(
-                        *(
-                            map(self._weights, of_seeds(encoder, section["encoder_seeds"]))
-                            for encoder in one["encoders"]
-                        ),
-                        strict=True,
-                    )
-                )
-                or ((),),
+                    tuple(self._weights(of_seed(encoder, seed)) for encoder in one["encoders"])
+                    for seed in section["encoder_seeds"]
+                ),
                 one,
                 section,
             )
