@@ -21,7 +21,7 @@ def with_error(value: float, error: float) -> str:
 
 def in_brackets(name: str, unit: str) -> str:
     """A quantity and its unit as they stand at an axis; no unit for labels without dimension."""
-    return name if unit in ("", "1") else f"{name} ({unit})"
+    return f"{name} ({unit})" if after_number(unit) else name
 
 
 def after_number(unit: str) -> str:

@@ -1,6 +1,6 @@
 """Standardised columns, ridge regression, and Gaussian processes, as arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +78,7 @@ def gaussian_process(
     best = minimize(
         _loss, prior, (prior, distances, target[drawn]), "L-BFGS-B", jac=True, bounds=bounds
     ).x
-    covariance = np.sum(_kernels(best, [_distances(group, group) for group in groups])[0], axis=0)
+    covariance = _covariance(best, [_distances(group, group) for group in groups])
     covariance[np.diag_indices(len(label))] += np.exp(best[-1])
     weight = cho_solve(cho_factor(covariance), target) * spread
     return {**scale, "ends": np.array(ends), "rows": rows, "parameters": best,
@@ -91,7 +91,9 @@ def _loss(
     """Minus the logarithm of likelihood times prior, but for a constant, and its gradient."""
     from scipy.linalg import cho_factor, cho_solve
 
-    kernels, slopes = _kernels(parameters, distances)
+    decays = list(_decays(parameters, distances))
+    kernels = [(1 + scaled) * decayed for scaled, decayed in decays]
+    slopes = [scaled**2 * decayed for scaled, decayed in decays]  # by the logarithm of the width
     noise = np.exp(parameters[-1]) * np.eye(len(target))
     try:
         factor = cho_factor(np.sum(kernels, axis=0) + noise, lower=True)
@@ -114,7 +116,7 @@ def predict_process(arrays: Arrays, rows: Float) -> Float:
         for table in (arrays["rows"], rows)
     )
     distances = [_distances(one, other) for one, other in zip(asked, known, strict=True)]
-    kernel = np.sum(_kernels(arrays["parameters"], distances)[0], axis=0)
+    kernel = _covariance(arrays["parameters"], distances)
     return np.asarray(kernel @ arrays["weight"] + arrays["base"][0])
 
 
@@ -130,15 +132,18 @@ def _distances(one: Float, other: Float) -> Float:
     return np.asarray(cdist(one, other))
 
 
-def _kernels(parameters: Float, distances: Sequence[Float]) -> tuple[list[Float], list[Float]]:
-    """Covariance (n, m) of each group, and its derivative by the logarithm of the width.
+def _covariance(parameters: Float, distances: Sequence[Float]) -> Float:
+    """Covariance (n, m), without noise: the sum of a Matern kernel of each group."""
+    return np.asarray(
+        sum((1 + scaled) * decayed for scaled, decayed in _decays(parameters, distances))
+    )
+
+
+def _decays(parameters: Float, distances: Sequence[Float]) -> Iterator[tuple[Float, Float]]:
+    """Scaled distances (n, m) of each group, and its amplitude times what they make of it.
 
     parameters: for each group the logarithms of the root of its amplitude and of its width.
     """
-    kernels, slopes = [], []
     for group, distance in enumerate(distances):
         scaled = distance * (ROOT_THREE * np.exp(-parameters[2 * group + 1]))
-        decayed = np.exp(2 * parameters[2 * group] - scaled)
-        kernels.append((1 + scaled) * decayed)
-        slopes.append(scaled**2 * decayed)
-    return kernels, slopes
+        yield scaled, np.exp(2 * parameters[2 * group] - scaled)

@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from sitenet.analysis.equivalent_descriptions import CHANGES
 from sitenet.analysis.supercell_rules import RULES, TOLERANCE, summarise_invariance
-from sitenet.evaluate.rounding import after_number
+from sitenet.evaluate.rounding import after_number, in_brackets
 from sitenet.plots import fitting, style
 from sitenet.tables import read_table, write_table
 
@@ -40,7 +40,7 @@ def draw_invariance(
         _panel(axis, points)
         style.marked(axis, TOLERANCE, f"10$^{{{np.log10(TOLERANCE):.0f}}}${after_number(unit)}")
         axis.set_title(f"{title}, {points.id.nunique():,} test crystals")
-        axis.set_ylabel(f"|change of prediction|\n({unit})")
+        axis.set_ylabel(in_brackets("|change of\nprediction|", unit))
     _size_axis(axes[0], pd.concat(changes).delta.abs())
     if len(runs) > 1:
         style.letter(axes)
