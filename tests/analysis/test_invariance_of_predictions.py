@@ -101,7 +101,7 @@ def test_summary_and_figure_of_known_changes(tmp_path: Path, drawn: list[Figure]
     assert (bad.crystals, bad.largest, bad["mean"], bad.changed_share) == (2, 0.5, 0.25, 0.5)
     assert measured.changed_share.sum() == 0.5
     axes = drawn[0].axes[0]
-    assert axes.get_ylabel() == "|change of prediction|\n(eV)"
+    assert axes.get_ylabel() == "|change of\nprediction| (eV)"
     assert [label.get_text() for label in axes.get_xticklabels()] == list(CHANGES)
     sizes = np.concatenate([c.get_offsets()[:, 1] for c in axes.collections])
     assert (len(sizes), sizes.max(), sizes.min()) == (16, 0.5, 1e-8)

@@ -11,6 +11,8 @@ import resource
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,10 +98,18 @@ def disturbed(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
-def running(folder: Path, targets: list[str]) -> subprocess.Popen[str]:
-    """Snakemake in a process group of its own, with what it tells in a file."""
-    with open(folder / "terminal.txt", "w") as file:
-        return start(folder, *ARGUMENTS, *targets, stdout=file, stderr=file, start_new_session=True)
+@contextmanager
+def running(folder: Path, targets: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Snakemake in a process group of its own, with what it tells in a file; killed at the end."""
+    with (
+        open(folder / "terminal.txt", "w") as file,
+        start(folder, *ARGUMENTS, *targets, stdout=file, stderr=file, start_new_session=True) as run,
+    ):
+        try:
+            yield run
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
 
 
 def terminal(folder: Path) -> str:
@@ -116,11 +126,15 @@ def hit(folder: Path, stage: Stage, number: signal.Signals, moment: float) -> bo
         under_way = process.poll() is None and not (folder / stage.target).exists()
         if process.poll() is None:
             os.killpg(process.pid, number)
-        process.wait(30)
+        # Snakemake waits for ever if SIGTERM meets it while it holds the lock of its scheduler,
+        # as between two jobs; a cluster kills it then, and so does the end of this block.
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        killed = process.poll() in (None, -signal.SIGKILL)
     if number == signal.SIGTERM and under_way:
         assert "stopped by SIGTERM; run again to go on" in terminal(folder)
         assert "Traceback" not in terminal(folder)
-    if number == signal.SIGKILL:
+    if killed:
         assert snakemake(folder, *ARGUMENTS, "--unlock").returncode == 0
     return under_way
 

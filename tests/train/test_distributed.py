@@ -134,12 +134,12 @@ def test_a_worker_that_dies_ends_the_training(labelled, tmp_path: Path):
         workers = set(multiprocessing.active_children()) - others
         os.kill(workers.pop().pid, signal.SIGKILL)
 
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     settings = replace(EXACT, devices=2, max_epochs=10_000, patience=10_000)
     with pytest.raises(RuntimeError, match="process of the training failed"):
         train(labelled, outputs(tmp_path), MODEL, settings)
-    thread.join()
+    thread.join(60)
     assert set(multiprocessing.active_children()) <= others
 
 
