@@ -101,15 +101,14 @@ def disturbed(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory
 @contextmanager
 def running(folder: Path, targets: list[str]) -> Iterator[subprocess.Popen[str]]:
     """Snakemake in a process group of its own, with what it tells in a file; killed at the end."""
-    with (
-        open(folder / "terminal.txt", "w") as file,
-        start(folder, *ARGUMENTS, *targets, stdout=file, stderr=file, start_new_session=True) as run,
-    ):
-        try:
-            yield run
-        finally:
-            if run.poll() is None:
-                os.killpg(run.pid, signal.SIGKILL)
+    with open(folder / "terminal.txt", "w") as file:
+        told = {"stdout": file, "stderr": file}
+        with start(folder, *ARGUMENTS, *targets, **told, start_new_session=True) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def terminal(folder: Path) -> str:
