@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +19,11 @@ from sitenet.splits.label_masks import label_mask
 
 
 class Experiment(NamedTuple):
-    """Labelled crystals with encoders; `refused`: who is not used, and why."""
+    """Labelled crystals with sets of encoders; `refused`: who is not used, and why."""
 
     labelled: Labelled
     kinds: Kinds
-    encoders: list[Encoder]
+    encoder_sets: list[list[Encoder]]
     refused: list[Rejection]
 
 
@@ -30,7 +31,7 @@ def read_experiment(
     structures: Path,
     labels: Path,
     task: str,
-    encoders: Sequence[Path],
+    encoder_sets: Sequence[Sequence[Path]],
     settings: FitSettings,
     limits: LimitSettings,
     largest: float | None = None,
@@ -38,11 +39,13 @@ def read_experiment(
 ) -> Experiment:
     """Read an experiment; labels above `largest` are refused.
 
-    `encoders`: weights, each followed by its description. Raises UnusableModel.
+    `encoder_sets`: of weights, each followed by its description. Raises UnusableModel.
     """
-    weights = [Path(path) for path in encoders if Path(path).suffix == ".safetensors"]
-    loaded = load_encoders(weights, settings.seed)
-    kinds = kinds_of(loaded)
+    loaded = [
+        load_encoders([path for path in paths if path.suffix == ".safetensors"], settings.seed)
+        for paths in encoder_sets
+    ]
+    kinds = kinds_of(list(chain.from_iterable(loaded)))
     labelled, refused = read_labelled(structures, labels, task, kinds, workers, limits)
     if largest is not None:
         above = labelled.label > largest

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from sitenet.options.model import ModelSettings
 from sitenet.progress import log
 from sitenet.shards.guarded import Kinds
 from sitenet.sources.records import Rejection
+from sitenet.structure.formula import reduced_formula
 from sitenet.tables import write_table
 
 Float = NDArray[np.float64]
@@ -59,9 +60,15 @@ class Prepared:
 
 
 def prepare(
-    labelled: Labelled, kinds: Kinds, encoders: Sequence[Encoder], settings: FitSettings
-) -> Prepared:
-    """Describe crystals and list the arms. Raises ValueError for too few crystals."""
+    labelled: Labelled,
+    kinds: Kinds,
+    encoder_sets: Sequence[Sequence[Encoder]],
+    settings: FitSettings,
+) -> list[Prepared]:
+    """Describe crystals and list the arms, with each set of encoders.
+
+    Raises ValueError for too few crystals, or labels that are all the same.
+    """
     described = describe([one[0] for one in labelled.crystals])
     sound = [k for k, problem in enumerate(described.problems) if not problem]
     refused = [
@@ -72,10 +79,10 @@ def prepare(
     ids, crystals, label = labelled.taken(sound)
     groups = {name: values[sound] for name, values in described.groups.items()}
     stores: Stores = {}
-    if crystals and (encoders or "network" in settings.arms):
+    if crystals and (any(encoder_sets) or "network" in settings.arms):
         stores = stores_of(ids, crystals, kinds)
-    table = crystals_of([one[0] for one in crystals], groups, encoders if stores else [], stores)
-    formulas = len(set(table.formulas.tolist()))
+    first = [one[0] for one in crystals]
+    formulas = len({reduced_formula(crystal.numbers) for crystal in first})
     if len(crystals) < FEWEST or formulas < FEWEST_FORMULAS:
         raise ValueError(
             f"{len(crystals)} usable labelled crystals of {formulas} formulas are too few to "
@@ -83,7 +90,11 @@ def prepare(
         )
     if label.std() == 0:
         raise ValueError(f"all {len(label)} labels are {label[0]:g}: there is nothing to learn")
-    return Prepared(ids, crystals, kinds, label, table, _arms(encoders, kinds, settings), refused)
+    return [
+        Prepared(ids, crystals, kinds, label, crystals_of(first, groups, encoders, stores),
+                 _arms(encoders, kinds, settings), refused)
+        for encoders in encoder_sets
+    ]  # fmt: skip
 
 
 def _arms(encoders: Sequence[Encoder], kinds: Kinds, settings: FitSettings) -> list[Arm]:
@@ -98,9 +109,9 @@ def _arms(encoders: Sequence[Encoder], kinds: Kinds, settings: FitSettings) -> l
     found.append(Arm("network", source="random weights", network=plain))
     for encoder in encoders:
         if encoder.control:
-            network = Network(
-                encoder.network.settings, training, encoder.features, Path(encoder.source)
-            )
+            # The encoder may be of labels that are never negative; these may be.
+            model = replace(encoder.network.settings, output="linear")
+            network = Network(model, training, encoder.features, Path(encoder.source))
             found.append(Arm("network", source=encoder.name, network=network))
     return found
 
@@ -135,7 +146,7 @@ def fit_few_labels(
     Raises:
         ValueError: too few crystals, or labels that are all the same.
     """
-    ready = prepare(labelled, kinds, encoders, settings)
+    (ready,) = prepare(labelled, kinds, [encoders], settings)
     candidates = with_logarithms(ready.arms, ready.label)
     log.info(
         f"{len(ready.ids):,} labelled crystals of {len(set(ready.table.formulas)):,} formulas, "

@@ -217,7 +217,7 @@ def count_fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_killed_fit_goes_on_unless_something_changed(
     salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ready = prepare(salts, kinds_of([]), [], FitSettings(arms=("ridge", "gp")))
+    (ready,) = prepare(salts, kinds_of([]), [[]], FitSettings(arms=("ridge", "gp")))
     folder, fitted = tmp_path / "kept", count_fits(monkeypatch)
     crystals, arms = ready.table, ready.arms
     first = nested(arms, crystals, ready.label, 0, kept=Kept(folder))
@@ -247,7 +247,7 @@ def test_a_curve_continues_and_is_drawn(
     salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = FitSettings(arms=("ridge",))
-    ready = prepare(salts, kinds_of([]), [], settings)
+    (ready,) = prepare(salts, kinds_of([]), [[]], settings)
     parts = {name: "test" if k % 4 == 0 else "train" for k, name in enumerate(ready.ids)}
     folder = tmp_path / "kept"
     draws, out = [Draw(20, 0), Draw(21, 0), Draw(20, 1)], tmp_path / "a" / "curve.parquet"
@@ -312,11 +312,10 @@ def test_encoders_that_read_crystals_differently_have_controls(
     report = (out / "report.md").read_text()
     assert all(f"Pre-training of encoder{k}" in report for k in (1, 2, 3))
     arm = Arm("ridge", ("encoder3",), source=encoders[3].source)  # so that its kind is needed
-    ready = prepare(salts, kinds, encoders, settings)
+    ready, plain = prepare(salts, kinds, [encoders, []], settings)
     pool, test = np.arange(22), np.arange(22, 28)
     rows = curves.errors_of_draw([curves.Sides(ready, pool, test)], 0, Kept(), Draw(20, 0))
     told = {row["arm"]: row for row in rows}
-    plain = prepare(salts, kinds, [], settings)
     alone = curves.errors_of_draw([curves.Sides(plain, pool, test)], 0, Kept(), Draw(20, 0))
     (chosen,) = (row for row in alone if row["arm"] == "chosen")
     assert told["chosen without encoders"]["test_mae"] == chosen["test_mae"]
@@ -336,11 +335,13 @@ def test_encoders_that_read_crystals_differently_have_controls(
 def test_networks_start_from_encoders(salts: Labelled, tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     (kind,) = kinds = kinds_of([])
-    save_model(SiteNet(MODEL), MODEL, weights, tmp_path / "model.json", features=kind.to_dict())
+    gaps = replace(MODEL, output="nonnegative")  # the labels here may be negative
+    save_model(SiteNet(gaps), gaps, weights, tmp_path / "model.json", features=kind.to_dict())
     encoders = load_encoders([weights], seed=0)
-    ready = prepare(salts, kinds, encoders, FitSettings(arms=("network",), epochs=2))
+    (ready,) = prepare(salts, kinds, [encoders], FitSettings(arms=("network",), epochs=2))
     networks = [arm.network for arm in ready.arms if arm.network]
     assert [one.encoder for one in networks] == [None, weights]
+    assert {one.settings.output for one in networks} == {"linear"}
     arm = Arm("network", network=replace(networks[1], training=few_label_training(2, 2)))
     arrays = fit_arm(arm, ready.table, np.arange(20), ready.label[:20], 0)
     found = predict_arm(arm, arrays, ready.table, np.array([25, 3]))

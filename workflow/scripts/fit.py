@@ -13,13 +13,13 @@ from sitenet.options.few_labels import FitSettings
 with job(snakemake):
     params, out = snakemake.params, Path(snakemake.output.fit).parent
     settings = FitSettings.from_dict(params.settings)
-    experiment = labelled.read(snakemake, settings, snakemake.input.encoders)
+    experiment = labelled.read(snakemake, settings, [snakemake.input.encoders])
     _, refused = fit_few_labels(
         drawn_labels(experiment.labelled, params.saved["fit_labels"], settings.seed),
         out,
         Label(params.saved["column"], params.unit),
         experiment.kinds,
-        experiment.encoders,
+        experiment.encoder_sets[0],
         settings,
         workers=snakemake.threads,
     )

@@ -9,14 +9,16 @@ from sitenet.options.few_labels import FitSettings
 from sitenet.options.limits import LimitSettings
 
 
-def read(snakemake: Any, settings: FitSettings, encoders: Sequence[str]) -> Experiment:
-    """The experiment of a job with some encoders: their weights."""
+def read(
+    snakemake: Any, settings: FitSettings, encoder_sets: Sequence[Sequence[str]]
+) -> Experiment:
+    """The experiment of a job with sets of encoders: their weights."""
     inputs, params = snakemake.input, snakemake.params
     return read_experiment(
         Path(inputs.structures),
         Path(inputs.labels),
         params.task,
-        list(map(Path, encoders)),
+        [list(map(Path, encoders)) for encoders in encoder_sets],
         settings,
         LimitSettings(**params.limits),
         params.largest,

@@ -14,12 +14,9 @@ from sitenet.splits.parts import read_parts
 with job(snakemake):
     out = Path(snakemake.output.table)
     settings = FitSettings.from_dict(snakemake.params.settings)
-    ready, refused = [], []
-    for encoders in snakemake.params.encoder_sets:
-        experiment = labelled.read(snakemake, settings, encoders)
-        ready.append(prepare(experiment.labelled, experiment.kinds, experiment.encoders, settings))
-        refused += [*experiment.refused, *ready[-1].refused]
-    write_refused(Path(snakemake.output.rejected), list(dict.fromkeys(refused)))
+    experiment = labelled.read(snakemake, settings, snakemake.params.encoder_sets)
+    ready = prepare(experiment.labelled, experiment.kinds, experiment.encoder_sets, settings)
+    write_refused(Path(snakemake.output.rejected), [*experiment.refused, *ready[0].refused])
     write_curve(
         ready,
         read_parts(Path(snakemake.input.split)),
