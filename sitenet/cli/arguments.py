@@ -5,7 +5,7 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any, get_args
 
-from sitenet.options.few_labels import DEFAULT_ARMS, Arms
+from sitenet.options.few_labels import DEFAULT_ARMS, NETWORK_FROM, Arms
 from sitenet.options.model import Output
 
 MODEL = (
@@ -179,11 +179,17 @@ def _add_fit(commands: Commands) -> None:
         nargs="+",
         choices=get_args(Arms),
         default=list(DEFAULT_ARMS),
-        help="models to try (default: all but network, which trains Site-Net about 30 times)",
+        help="models to try (default: all; network is Site-Net itself, trained about 30 times)",
     )
     fit.add_argument(
-        "--epochs", type=_count, default=40, help="largest number for a network (default: 40)"
+        "--network-from",
+        type=_count,
+        default=NETWORK_FROM,
+        metavar="LABELS",
+        help="number of labels from which on a network is tried; with fewer it is far from the "
+        f"best (default: {NETWORK_FROM})",
     )
+    fit.add_argument("--epochs", type=_count, default=40, help="of a network (default: 40)")
     fit.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
     fit.add_argument("--workers", type=_count, help="processes (default: one per core)")
 

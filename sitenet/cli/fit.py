@@ -14,9 +14,13 @@ def run_fit(options: Namespace) -> int:
 
     Returns the exit code. Raises ValueError or OSError with what can be done.
     """
-    arms = tuple(options.arms)
     settings = FitSettings.from_untrusted(
-        {"arms": arms, "seed": options.seed, "epochs": options.epochs}
+        {
+            "arms": tuple(options.arms),
+            "network_from": options.network_from,
+            "epochs": options.epochs,
+            "seed": options.seed,
+        }
     )
     found = fit(
         options.labels,

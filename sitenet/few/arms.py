@@ -34,6 +34,9 @@ WORDS = {
 }
 """The models, in words."""
 
+DESCRIPTORS, RANDOM_WEIGHTS = "descriptors", "random weights"
+"""Sources of arms that need no trained encoder."""
+
 SKEWED = 1.0
 """Skewness above which positive labels are also fitted by their logarithm."""
 
@@ -49,7 +52,7 @@ class Arm:
     model: Model
     groups: tuple[str, ...] = ()
     ln: bool = False
-    source: str = "descriptors"
+    source: str = DESCRIPTORS
     network: Network | None = None
     control: bool = False
 
@@ -95,13 +98,16 @@ def encoder_arms(name: str, source: str, control: bool) -> list[Arm]:
 
 
 def with_logarithms(arms: Sequence[Arm], label: Float) -> list[Arm]:
-    """The arms, and the same on the logarithm if all labels are above 0 and skewed to the right."""
+    """The arms, and the same on the logarithm if all labels are above 0 and skewed to the right.
+
+    Networks, which take long, learn the logarithm alone then.
+    """
     centred = label - label.mean()
     skewness = (centred**3).mean() / max((centred**2).mean() ** 1.5, 1e-300)
     if label.min() <= 0 or skewness <= SKEWED:
         return list(arms)
-    logarithms = [replace(arm, ln=True) for arm in arms]
-    return [*arms, *(arm for arm in logarithms if arm.model != "mean")]
+    logarithms = [replace(arm, ln=True) for arm in arms if arm.model != "mean"]
+    return [*(arm for arm in arms if arm.model != "network"), *logarithms]
 
 
 def fit_arm(arm: Arm, crystals: Crystals, rows: Int, label: Float, seed: int) -> dict[str, NDArray]:
@@ -120,9 +126,7 @@ def _fitted(
     if arm.model == "network":
         assert arm.network is not None
         store = crystals.stores[arm.network.features]
-        return train_network(
-            arm.network, store, crystals.n_sites, crystals.formulas, rows, target, seed
-        )
+        return train_network(arm.network, store, crystals.n_sites, rows, target, seed)
     table = crystals.table(arm, rows)
     if arm.model == "ridge":
         return ridge(table, target)

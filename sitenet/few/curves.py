@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sitenet.evaluate.conformal import interval
-from sitenet.few.arms import Arm, with_logarithms
+from sitenet.few.arms import DESCRIPTORS, RANDOM_WEIGHTS
 from sitenet.few.choice import Choice, choose
 from sitenet.few.fit import Prepared
 from sitenet.few.kept import Kept
@@ -113,7 +113,7 @@ def errors_of_draw(
     ready, pool, test = sides[draw.mask % len(sides)]
     rows = pool[label_mask([ready.ids[k] for k in pool], draw.labels, draw.mask)]
     label = ready.label[rows]
-    candidates: list[Arm] = with_logarithms(ready.arms, label)
+    candidates = ready.candidates(label)
     folds = folds_of(ready.table.formulas[rows], [seed, draw.mask])
     tasks = tasks_of(rows, folds)
     every = [*tasks, Task(rows, test)]
@@ -124,7 +124,7 @@ def errors_of_draw(
     tested[CHOSEN] = choice.predict(found[-1])
     truth = ready.label[test]
     held = coverage(choice, predictions, label, found[-1], truth)
-    plain = [k for k, arm in enumerate(candidates) if arm.source == "descriptors"]
+    plain = [k for k, arm in enumerate(candidates) if arm.source in (DESCRIPTORS, RANDOM_WEIGHTS)]
     if len(plain) < len(candidates):
         without = choose([candidates[k] for k in plain], predictions[plain], label, folds)
         tested[WITHOUT] = without.predict(found[-1][plain])

@@ -30,7 +30,8 @@ class Encoder:
     """A network whose vectors are the columns of the group `name`.
 
     source: what is told of it, such as the path of its weights. features: how it reads crystals.
-    control: name of the untrained one; empty for one that is untrained itself.
+    control: name of the untrained one; empty for one that is untrained itself. labelled: whether it
+    learned labels.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Encoder:
     network: SiteNet = field(repr=False)
     features: FeatureSettings
     control: str = ""
+    labelled: bool = False
 
     def vectors(self, stores: Stores) -> Float:
         """Z and the mean of the atoms' vectors of each crystal, side by side: (n, d)."""
@@ -54,11 +56,15 @@ def load_encoders(paths: Sequence[Path], seed: int) -> list[Encoder]:
     found: list[Encoder] = []
     controls: dict[tuple, str] = {}
     for number, path in enumerate(paths, start=1):
-        network, features = load_model(path), read_description(path).features()
+        network, description = load_model(path), read_description(path)
+        features = description.features()
         alike = (network.settings, features)
         known = alike in controls
         control = controls.setdefault(alike, f"untrained{number}")
-        found.append(Encoder(f"encoder{number}", str(path), network, features, control))
+        found.append(
+            Encoder(f"encoder{number}", str(path), network, features, control,
+                    labelled="label" in description.content)
+        )  # fmt: skip
         if not known:
             torch.manual_seed(seed)
             plain = SiteNet(network.settings).eval()

@@ -11,18 +11,27 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.few.arms import Arm, Crystals, descriptor_arms, encoder_arms, fit_arm, with_logarithms
+from sitenet.few.arms import (
+    RANDOM_WEIGHTS,
+    Arm,
+    Crystals,
+    descriptor_arms,
+    encoder_arms,
+    fit_arm,
+    with_logarithms,
+)
 from sitenet.few.descriptors import describe
 from sitenet.few.encoders import Encoder, Stores, stores_of
 from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
 from sitenet.few.nested import Nested, nested
-from sitenet.few.networks import Network, few_label_training
+from sitenet.few.networks import Network
 from sitenet.few.report import comparison, written
 from sitenet.few.saving import Fit, Member, crystals_of, known_crystals, spread_of, write_fit
 from sitenet.files import write_text
 from sitenet.options.few_labels import FitSettings
 from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.progress import log
 from sitenet.shards.guarded import Kinds
 from sitenet.sources.records import Rejection
@@ -39,15 +48,13 @@ FEWEST_FORMULAS = 5
 UNFINISHED = ".unfinished"
 """Folder, in that of a fit, with finished arms until all are."""
 
-PATIENCE = 15
-"""Of networks, in epochs."""
-
 
 @dataclass(frozen=True)
 class Prepared:
     """Crystals that can be used, as arms see them, with the arms and what they need.
 
-    refused: those without descriptors.
+    network_from: labels from which on networks are among the arms. refused: crystals without
+    descriptors.
     """
 
     ids: list[str]
@@ -56,7 +63,14 @@ class Prepared:
     label: Float
     table: Crystals = field(repr=False)
     arms: list[Arm]
+    network_from: int
     refused: list[Rejection]
+
+    def candidates(self, label: Float) -> list[Arm]:
+        """The arms for labels (m,), on them and on their logarithms."""
+        networks = len(label) >= self.network_from
+        arms = [arm for arm in self.arms if networks or arm.model != "network"]
+        return with_logarithms(arms, label)
 
 
 def prepare(
@@ -79,7 +93,8 @@ def prepare(
     ids, crystals, label = labelled.taken(sound)
     groups = {name: values[sound] for name, values in described.groups.items()}
     stores: Stores = {}
-    if crystals and (any(encoder_sets) or "network" in settings.arms):
+    networks = "network" in settings.arms and len(crystals) >= settings.network_from
+    if crystals and (any(encoder_sets) or networks):
         stores = stores_of(ids, crystals, kinds)
     first = [one[0] for one in crystals]
     formulas = len({reduced_formula(crystal.numbers) for crystal in first})
@@ -92,23 +107,27 @@ def prepare(
         raise ValueError(f"all {len(label)} labels are {label[0]:g}: there is nothing to learn")
     return [
         Prepared(ids, crystals, kinds, label, crystals_of(first, groups, encoders, stores),
-                 _arms(encoders, kinds, settings), refused)
+                 _arms(encoders, kinds, settings, networks), settings.network_from, refused)
         for encoders in encoder_sets
     ]  # fmt: skip
 
 
-def _arms(encoders: Sequence[Encoder], kinds: Kinds, settings: FitSettings) -> list[Arm]:
+def _arms(
+    encoders: Sequence[Encoder], kinds: Kinds, settings: FitSettings, networks: bool
+) -> list[Arm]:
     found = [arm for arm in descriptor_arms() if arm.model in ("mean", *settings.arms)]
     for encoder in encoders:
         arms = encoder_arms(encoder.name, encoder.source, control=not encoder.control)
         found += [arm for arm in arms if arm.model in {*settings.arms} & {*settings.vector_arms}]
-    if "network" not in settings.arms:
+    if not networks:
         return found
-    training = few_label_training(settings.epochs, PATIENCE)
+    training = TrainingSettings(max_epochs=settings.epochs)
     plain = Network(ModelSettings(), training, kinds[0])
-    found.append(Arm("network", source="random weights", network=plain))
+    if "random" in settings.network_starts:
+        found.append(Arm("network", source=RANDOM_WEIGHTS, network=plain))
     for encoder in encoders:
-        if encoder.control:
+        start = "labelled" if encoder.labelled else "unlabelled"
+        if encoder.control and start in settings.network_starts:
             # The encoder may be of labels that are never negative; these may be.
             model = replace(encoder.network.settings, output="linear")
             network = Network(model, training, encoder.features, Path(encoder.source))
@@ -147,7 +166,7 @@ def fit_few_labels(
         ValueError: too few crystals, or labels that are all the same.
     """
     (ready,) = prepare(labelled, kinds, [encoders], settings)
-    candidates = with_logarithms(ready.arms, ready.label)
+    candidates = ready.candidates(ready.label)
     log.info(
         f"{len(ready.ids):,} labelled crystals of {len(set(ready.table.formulas)):,} formulas, "
         f"{len(candidates)} arms"

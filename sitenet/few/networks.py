@@ -15,22 +15,26 @@ from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.shards.featurised import Featurised
 from sitenet.shards.store import CrystalStore
-from sitenet.splits.groups import drawn_groups
+from sitenet.train.batches import Batches
 from sitenet.train.data import TaskData
-from sitenet.train.transfer import new_model, one_thread, train_few_labels
+from sitenet.train.loop import train_epochs
+from sitenet.train.transfer import FewLabelsTask, new_model, one_thread
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-WATCHED = 0.15
-"""Share of the labels that choose the epoch."""
+STEPS = 16
+"""Of an epoch, about: with large batches of few labels they are too few to learn."""
+
+BATCH_SITES = (100, 300)
+"""Smallest and largest batch."""
 
 
 @dataclass(frozen=True)
 class Network:
     """Architecture, and the weights that its encoder starts from (None: random ones).
 
-    features: how it reads crystals.
+    features: how it reads crystals. training: but for the size of batches.
     """
 
     settings: ModelSettings = field(repr=False)
@@ -39,37 +43,39 @@ class Network:
     encoder: Path | None = None
 
 
-def few_label_training(epochs: int, patience: int) -> TrainingSettings:
-    """How networks are trained on few labels: small batches and a falling learning rate."""
-    return TrainingSettings(batch_sites=300, max_epochs=epochs, patience=patience)
-
-
 def train_network(
     network: Network,
     store: CrystalStore,
     n_sites: Int,
-    formulas: NDArray,
     rows: Int,
     label: Float,
     seed: int,
 ) -> dict[str, NDArray]:
     """Train on the crystals `rows` (m,) of a store with `label` (m,); the weights as arrays.
 
-    Whole formulas, `WATCHED` of the crystals, choose the best epoch. One thread, so that results do
-    not depend on the machine's cores.
+    The weights are those of the last epoch: a share of few labels cannot tell which one is best,
+    and all of them are wanted for learning. Those of a training that diverged are the first ones,
+    whose errors keep them from being chosen. One thread, so that results do not depend on the
+    machine's cores.
     """
     target = np.zeros(len(store))
     target[rows] = label
     names = np.array(store.ids, dtype=object)
     data = TaskData(store, Featurised(Path(), names, np.full(len(names), ""), n_sites), target)
-    watched = drawn_groups(formulas[rows], WATCHED, np.random.default_rng(seed))
-    if not 0 < watched.sum() < len(rows):
-        watched = np.arange(len(rows)) % 6 == 0
-    fitting, watching = (torch.from_numpy(rows[chosen]) for chosen in (~watched, watched))
-    training = replace(network.training, seed=seed)
+    fitting, batch_sites = torch.from_numpy(rows), int(n_sites[rows].sum()) // STEPS
+    training = replace(
+        network.training, batch_sites=int(np.clip(batch_sites, *BATCH_SITES)), seed=seed
+    )
     with one_thread():
         model = new_model(data, fitting, network.encoder, network.settings, training)
-        train_few_labels(model, data, fitting, watching, training)
+        first = _arrays(model)
+        batches = Batches(data, fitting, training.batch_sites, shuffle=seed)
+        train_epochs(FewLabelsTask(model, training, batches), training, torch.device("cpu"))
+    trained = _arrays(model)
+    return trained if all(np.isfinite(values).all() for values in trained.values()) else first
+
+
+def _arrays(model: SiteNet) -> dict[str, NDArray]:
     return {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sitenet.analysis.paired_tests import holm, signed_rank
 from sitenet.evaluate.rounding import after_number, in_brackets
-from sitenet.few.arms import WORDS, Arm
+from sitenet.few.arms import RANDOM_WEIGHTS, WORDS, Arm
 from sitenet.few.choice import STACK
 from sitenet.few.encoders import Encoder
 from sitenet.few.labels import Label
@@ -154,7 +154,7 @@ def _pre_training(
         own, control = _best_on(errors, trained), _best_on(errors, encoder.control)
         if own is not None and control is not None:
             told.append(_helped(trained, own, control, formulas, unit))
-        tuned, plain = (errors.get(f"network:{name}") for name in (trained, "random weights"))
+        tuned, plain = (errors.get(f"network:{name}") for name in (trained, RANDOM_WEIGHTS))
         if tuned is not None and plain is not None:
             told.append(_helped(f"{trained}, trained further,", tuned, plain, formulas, unit))
     if not told:

@@ -25,11 +25,12 @@ from sitenet.few.encoders import (
 )
 from sitenet.few.files import ARRAYS, DESCRIPTION, ENCODERS
 from sitenet.few.linear import standard, standardised
-from sitenet.few.networks import Network, few_label_training
+from sitenet.few.networks import Network
 from sitenet.files import atomic_path, read_json, write_json
 from sitenet.model.description import MOST_BYTES, UnusableModel
 from sitenet.options.features import FeatureSettings
 from sitenet.options.model import ModelSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.shards.guarded import Kinds
 from sitenet.structure.elements import symbols
 from sitenet.structure.formula import reduced_formula
@@ -241,7 +242,7 @@ def _arm(one: Mapping[str, Any], widths: Mapping[str, int], kinds: Kinds) -> Arm
     network = None
     if one["model"] == "network":
         settings = ModelSettings.from_untrusted(one["network"]["settings"])
-        network = Network(settings, few_label_training(1, 1), kinds[int(one["network"]["kind"])])
+        network = Network(settings, TrainingSettings(), kinds[int(one["network"]["kind"])])
     return Arm(one["model"], tuple(one["groups"]), bool(one["ln"]), str(one["source"]), network)
 
 

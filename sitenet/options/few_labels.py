@@ -8,7 +8,12 @@ from sitenet.options.representation import LABEL_COUNTS
 
 Arms = Literal["ridge", "trees", "boosting", "gp", "network"]
 
-DEFAULT_ARMS: tuple[Arms, ...] = ("ridge", "trees", "boosting", "gp")
+DEFAULT_ARMS: tuple[Arms, ...] = ("ridge", "trees", "boosting", "gp", "network")
+
+Start = Literal["random", "unlabelled", "labelled"]
+
+NETWORK_FROM = 500
+NETWORK_STARTS: tuple[Start, ...] = ("random", "unlabelled")
 
 
 def of_seed(encoder: str, seed: int) -> str:
@@ -23,8 +28,8 @@ class FitSettings(Options):
     arms: tuple[Arms, ...] = option(
         DEFAULT_ARMS,
         "Models to choose from, beside the mean: ridge regression, extremely randomised trees, "
-        "gradient boosting, Gaussian process (`gp`), and Site-Net from random and from given "
-        "weights (`network`, which takes as long as dozens of trainings).",
+        "gradient boosting, Gaussian process (`gp`), and Site-Net from random weights and from "
+        "those of the encoders (`network`).",
         not_empty=True,
         unique=True,
     )
@@ -34,7 +39,19 @@ class FitSettings(Options):
         "descriptors beside. Trees look at one column at a time, of which vectors have hundreds.",
         unique=True,
     )
-    epochs: int = option(40, "Largest number of epochs of a `network`.", at_least=1)
+    network_from: int = option(
+        NETWORK_FROM,
+        "Labels from which on a `network` is tried: it takes about 30 trainings, and with fewer "
+        "labels it is far from the best.",
+        at_least=1,
+    )
+    network_starts: tuple[Start, ...] = option(
+        NETWORK_STARTS,
+        "Weights that a `network` starts from: random ones, those of encoders that learned no "
+        "label, and those of encoders that did (`labelled`).",
+        unique=True,
+    )
+    epochs: int = option(40, "Epochs of a `network`.", at_least=1)
     seed: int = option(0, "Seed of folds, trees and networks.", at_least=0, at_most=LARGEST_SEED)
 
 

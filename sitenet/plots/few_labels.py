@@ -54,7 +54,8 @@ def draw_few_labels(
     used = list(panels.flat)[: len(experiments)]
     for panel, (title, unit, _), one in zip(used, experiments, errors, strict=True):
         medians = one.groupby(["arm", "labels"]).test_mae.median().unstack()
-        for arm, values in medians.iterrows():
+        for arm, row in medians.iterrows():
+            values = row.dropna()  # networks are not tried with the fewest labels
             look = {"marker": "." if len(values) == 1 else None, **_look(str(arm))}
             panel.plot(values.index, values, **look)
         panel.set(xscale="log", yscale="log", xlabel="labels", ylabel=in_brackets("test MAE", unit))

@@ -51,6 +51,10 @@ def test_logarithms_only_of_positive_skewed_labels() -> None:
     assert [arm.ln for arm in with_logarithms(ARMS[:2], skewed)] == [False, False, True]
     assert len(with_logarithms(ARMS[:2], skewed - 1)) == 2
     assert len(with_logarithms(ARMS[:2], np.linspace(1, 2, 100))) == 2
+    networks = with_logarithms([ARMS[1], Arm("network")], skewed)
+    assert [(arm.model, arm.ln) for arm in networks] == [
+        ("ridge", False), ("ridge", True), ("network", True),
+    ]  # fmt: skip
 
 
 def test_formulas_stay_together() -> None:

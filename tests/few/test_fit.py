@@ -23,13 +23,13 @@ from sitenet.few.fit import fit_few_labels, prepare
 from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
 from sitenet.few.nested import nested
-from sitenet.few.networks import few_label_training
 from sitenet.few.saving import Member, read_fit, write_fit
 from sitenet.model.description import UnusableModel
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
 from sitenet.options.features import FeatureSettings
 from sitenet.options.few_labels import FitSettings
+from sitenet.options.training import TrainingSettings
 from sitenet.plots.few_labels import draw_few_labels
 from sitenet.shards.guarded import in_kinds
 from sitenet.splits.parts import Parts
@@ -246,7 +246,7 @@ def test_a_killed_fit_goes_on_unless_something_changed(
 def test_a_curve_continues_and_is_drawn(
     salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = FitSettings(arms=("ridge",))
+    settings = FitSettings(arms=("ridge", "network"), network_from=21, epochs=1)
     (ready,) = prepare(salts, kinds_of([]), [[]], settings)
     parts = {name: "test" if k % 4 == 0 else "train" for k, name in enumerate(ready.ids)}
     folder = tmp_path / "kept"
@@ -262,11 +262,12 @@ def test_a_curve_continues_and_is_drawn(
         patch.setattr(curves, "errors_of_draw", killed_at(draws[-1]))
         with pytest.raises(KeyboardInterrupt):
             write_curve([ready], split, draws, 0, folder, out)
-    finished = len(list(folder.iterdir()))
-    assert finished == 2 * 6 * len(ready.arms)  # draws, sets of fits
+    assert [*whole[whole.arm == "network:random weights"].labels] == [21]
+    arms = len(ready.arms)
+    assert len(list(folder.iterdir())) == 6 * (arms - 1) + 6 * arms  # sets of fits, of 20 and of 21
     fitted = count_fits(monkeypatch)
     write_curve([ready], split, draws, 0, folder, out)
-    assert len(fitted) == finished / 2
+    assert len(fitted) == 6 * (arms - 1)
     assert not folder.exists()
     pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
     table, data = tmp_path / "t.csv", tmp_path / "f.parquet"
@@ -338,12 +339,19 @@ def test_networks_start_from_encoders(salts: Labelled, tmp_path: Path) -> None:
     gaps = replace(MODEL, output="nonnegative")  # the labels here may be negative
     save_model(SiteNet(gaps), gaps, weights, tmp_path / "model.json", features=kind.to_dict())
     encoders = load_encoders([weights], seed=0)
-    (ready,) = prepare(salts, kinds, [encoders], FitSettings(arms=("network",), epochs=2))
+    settings = FitSettings(arms=("network",), network_from=1, epochs=2)
+    (ready,) = prepare(salts, kinds, [encoders], settings)
     networks = [arm.network for arm in ready.arms if arm.network]
     assert [one.encoder for one in networks] == [None, weights]
     assert {one.settings.output for one in networks} == {"linear"}
-    arm = Arm("network", network=replace(networks[1], training=few_label_training(2, 2)))
+    starts = replace(settings, network_starts=("unlabelled",))
+    (found,) = prepare(salts, kinds, [[replace(encoders[0], labelled=True), *encoders]], starts)
+    assert [arm.source for arm in found.arms if arm.network] == ["encoder1"]
+    arm = Arm("network", network=replace(networks[1], training=TrainingSettings(max_epochs=2)))
     arrays = fit_arm(arm, ready.table, np.arange(20), ready.label[:20], 0)
     found = predict_arm(arm, arrays, ready.table, np.array([25, 3]))
     other = predict_arm(arm, arrays, ready.table, np.array([3, 25]))
     np.testing.assert_allclose(found, other[::-1], rtol=1e-5)
+    wild = replace(arm.network, training=replace(arm.network.training, learning_rate=1e30))
+    arrays = fit_arm(replace(arm, network=wild), ready.table, np.arange(20), ready.label[:20], 0)
+    assert np.isfinite(predict_arm(arm, arrays, ready.table, np.arange(28))).all()
