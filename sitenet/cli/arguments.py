@@ -5,7 +5,13 @@ from math import inf, nan
 from pathlib import Path
 from typing import Any, get_args
 
-from sitenet.options.few_labels import DEFAULT_ARMS, NETWORK_FROM, Arms
+from sitenet.options.few_labels import (
+    DEFAULT_ARMS,
+    NETWORK_FROM,
+    NETWORK_STARTS,
+    Arms,
+    Start,
+)
 from sitenet.options.model import Output
 
 MODEL = (
@@ -188,6 +194,14 @@ def _add_fit(commands: Commands) -> None:
         metavar="LABELS",
         help="number of labels from which on a network is tried; with fewer it is far from the "
         f"best (default: {NETWORK_FROM})",
+    )
+    fit.add_argument(
+        "--network-starts",
+        nargs="+",
+        choices=get_args(Start),
+        default=list(NETWORK_STARTS),
+        help="weights that networks start from: random ones, those of encoders that learned no "
+        "label, and those of encoders that did (default: the former two)",
     )
     fit.add_argument("--epochs", type=_count, default=40, help="of a network (default: 40)")
     fit.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")

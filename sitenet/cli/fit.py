@@ -18,6 +18,7 @@ def run_fit(options: Namespace) -> int:
         {
             "arms": tuple(options.arms),
             "network_from": options.network_from,
+            "network_starts": tuple(options.network_starts),
             "epochs": options.epochs,
             "seed": options.seed,
         }
