@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.evaluate.training_set import KEPT, TrainingSet, nearest
 from sitenet.few.arms import Arm, Crystals, Model, check_arrays, predict_arm
+from sitenet.few.choice import stacked_mean
 from sitenet.few.descriptors import BONDS, COMPOSITION, describe, names
 from sitenet.few.encoders import (
     Encoder,
@@ -38,7 +39,7 @@ from sitenet.structure.formula import reduced_formula
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Applied(NamedTuple):
@@ -97,7 +98,8 @@ class Fit:
                 [predict_arm(one.arm, one.arrays, table, sound) for one in self.members]
             )
             weights = np.array([one.weight for one in self.members])
-            prediction[sound] = weights @ values
+            logarithms = np.array([one.arm.ln for one in self.members])
+            prediction[sound] = stacked_mean(weights, logarithms, values)
             spread[sound] = spread_of(weights, values)
             vectors[sound] = places(self.scale, described.groups, sound)
         several = len(self.members) > 1

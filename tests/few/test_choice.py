@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sitenet.few.arms import Arm, Crystals, with_logarithms
-from sitenet.few.choice import STACK, choose
+from sitenet.few.choice import CRYSTALS, STACK, STEEP, choose, stacked_mean
 from sitenet.few.curves import coverage
 from sitenet.few.nested import folds_of, nested
 
@@ -24,10 +24,47 @@ def test_independent_errors_are_averaged() -> None:
     np.testing.assert_allclose(found.predict(predictions), found.of(STACK, predictions))
 
 
+def test_logarithms_are_averaged_as_logarithms() -> None:
+    """2 and 8, half of each, are 4 together; a third arm of the label itself has 10."""
+    weights, values = np.array([0.25, 0.5, 0.25]), np.array([[2.0], [10.0], [8.0]])
+    found = stacked_mean(weights, np.array([True, False, True]), values)
+    np.testing.assert_allclose(found, [0.5 * 10 + 0.5 * 4])
+    np.testing.assert_allclose(stacked_mean(weights, np.zeros(3, bool), values), weights @ values)
+
+
+def stack_of(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float]]:
+    """Two arms of about one error that lean on each other, their labels and weights in a stack."""
+    random = np.random.default_rng(0)
+    label, noise = random.normal(size=n) + 7, random.normal(size=n)
+    predictions = label + np.stack([noise, -0.4 * noise + random.normal(size=n)])
+    arms = [Arm("ridge", ("a",)), Arm("gp", ("a",))]
+    weights = choose(arms, predictions, label, np.arange(n) % 5).stacked
+    errors = np.abs(predictions - label).mean(axis=1)
+    start = np.exp(-errors / (STEEP * errors.min()))
+    return predictions, label, start / start.sum(), [weights[0], weights[1]]
+
+
+def test_few_labels_leave_the_weights_of_a_stack() -> None:
+    *_, start, weights = stack_of(60)
+    np.testing.assert_allclose(weights, start)
+
+
+def test_many_labels_fit_the_weights_of_a_stack() -> None:
+    """The least cost among all pairs of weights, by trying them."""
+    predictions, label, start, weights = stack_of(2000)
+    first = np.linspace(0, 1, 2001)[:, None]
+    tried = np.abs(first * predictions[0] + (1 - first) * predictions[1] - label)
+    unit = np.abs(start @ predictions - label).mean()
+    cost = tried.sum(axis=1) / unit + CRYSTALS * 2 * np.abs(first[:, 0] - start[0])
+    assert weights[0] == pytest.approx(float(first[cost.argmin(), 0]), abs=1e-3)
+    assert abs(weights[0] - start[0]) > 0.05
+    assert sum(weights) == pytest.approx(1)
+
+
 def test_an_arm_that_is_clearly_best_is_chosen_alone() -> None:
     random = np.random.default_rng(0)
-    label = random.normal(size=60)
-    predictions = np.stack([label * 0, label * 0 + 9, label + 1e-3, label * 0 - 9])
+    label = np.exp(random.normal(size=60))
+    predictions = np.stack([label * 0, label * 0 + 9, label, label * 0 - 9])
     found = choose(ARMS, predictions, label, np.arange(60) % 5)
     assert found.winner == "ridge:a"
     assert found.weights == {2: 1.0}  # the form with the logarithm
@@ -42,8 +79,9 @@ def test_controls_are_compared_and_not_chosen() -> None:
     assert found.errors["gp:untrained1"] < 0.02
     assert 3 not in found.weights
     assert 3 not in found.stacked
-    alone = choose([*arms[:2], arms[3]], predictions[[0, 1, 3]], label, np.arange(200) % 5)
-    assert alone.weights == {1: 1.0}
+    rest = choose([*arms[:2], arms[3]], predictions[[0, 1, 3]], label, np.arange(200) % 5)
+    assert rest.weights[1] > 0.9
+    assert 2 not in rest.weights
 
 
 def test_logarithms_only_of_positive_skewed_labels() -> None:
