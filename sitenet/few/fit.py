@@ -1,14 +1,16 @@
 """From labelled crystals to the best model: arms, nested cross-validation, a folder."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.few.arms import (
@@ -32,7 +34,8 @@ from sitenet.files import write_text
 from sitenet.options.few_labels import FitSettings
 from sitenet.options.model import ModelSettings
 from sitenet.options.training import TrainingSettings
-from sitenet.progress import log
+from sitenet.parallel import ordered_map
+from sitenet.progress import Progress, log
 from sitenet.shards.guarded import Kinds
 from sitenet.sources.records import Rejection
 from sitenet.structure.formula import reduced_formula
@@ -173,12 +176,7 @@ def fit_few_labels(
     )
     unfinished = out / UNFINISHED
     judged = nested(candidates, ready.table, ready.label, settings.seed, workers, Kept(unfinished))
-    rows = np.arange(len(ready.label))
-    members = [
-        Member(candidates[k], weight,
-               fit_arm(candidates[k], ready.table, rows, ready.label, settings.seed))
-        for k, weight in judged.choice.weights.items()
-    ]  # fmt: skip
+    members = _members(candidates, judged.choice.weights, ready, settings.seed, workers)
     residuals = ready.label - judged.honest
     first = [one[0] for one in ready.crystals]
     scale, known = known_crystals(first, ready.table.groups, judged.folds, residuals)
@@ -205,6 +203,31 @@ def fit_few_labels(
     write_text(out / "report.md", text)
     shutil.rmtree(unfinished, ignore_errors=True)
     return fit, ready.refused
+
+
+def _members(
+    candidates: Sequence[Arm],
+    weights: Mapping[int, float],
+    ready: Prepared,
+    seed: int,
+    workers: int,
+) -> list[Member]:
+    """The chosen arms, trained on all labels."""
+    arms = [candidates[k] for k in weights]
+    progress = Progress(len(arms), "training what is saved", "arms", interval=10.0)
+    members = []
+    found = ordered_map(partial(_trained, ready, seed), arms, min(workers, len(arms)), fork=True)
+    for arm, weight, arrays in zip(arms, weights.values(), found, strict=True):
+        members.append(Member(arm, weight, arrays))
+        progress.advance()
+    progress.finish()
+    return members
+
+
+def _trained(ready: Prepared, seed: int, arm: Arm) -> dict[str, NDArray]:
+    rows = np.arange(len(ready.label))
+    with threadpool_limits(1):
+        return fit_arm(arm, ready.table, rows, ready.label, seed)
 
 
 def _spread(judged: Nested) -> Float | None:

@@ -133,8 +133,9 @@ def test_what_is_saved_predicts_new_crystals(
 def test_the_same_labels_give_the_same_fit(
     folder: Path, fitted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With any number of processes."""
     monkeypatch.chdir(folder)
-    main(arguments("--out", "again"))
+    main(arguments("--out", "again", "--workers", "2"))
     for name in ("fit.json", "fit.safetensors", "arms.csv", "predictions.csv"):
         assert (folder / "again" / name).read_bytes() == (fitted / name).read_bytes()
 
