@@ -86,14 +86,16 @@ def descriptor_arms() -> list[Arm]:
     return [Arm("mean"), *(Arm(model, groups) for groups in sets for model in SIMPLE)]
 
 
-def encoder_arms(name: str, source: str, control: bool) -> list[Arm]:
-    """Each simple model on the vectors in the group `name`, by themselves and with descriptors.
+def encoder_arms(names: Sequence[str], source: str, control: bool = False) -> list[Arm]:
+    """Each simple model on the vectors in all the groups `names`, and on descriptors beside them.
 
     Of a control only the former.
     """
-    sets = ((name,),) if control else ((name,), (COMPOSITION, BONDS, name))
+    alone, beside = tuple(names), (COMPOSITION, BONDS, *names)
     return [
-        Arm(model, groups, source=source, control=control) for groups in sets for model in SIMPLE
+        Arm(model, groups, source=source, control=control)
+        for groups in ((alone,) if control else (alone, beside))
+        for model in SIMPLE
     ]
 
 

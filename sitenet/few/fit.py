@@ -119,9 +119,7 @@ def _arms(
     encoders: Sequence[Encoder], kinds: Kinds, settings: FitSettings, networks: bool
 ) -> list[Arm]:
     found = [arm for arm in descriptor_arms() if arm.model in ("mean", *settings.arms)]
-    for encoder in encoders:
-        arms = encoder_arms(encoder.name, encoder.source, control=not encoder.control)
-        found += [arm for arm in arms if arm.model in {*settings.arms} & {*settings.vector_arms}]
+    found += _vector_arms(encoders, settings)
     if not networks:
         return found
     training = TrainingSettings(max_epochs=settings.epochs)
@@ -136,6 +134,20 @@ def _arms(
             network = Network(model, training, encoder.features, Path(encoder.source))
             found.append(Arm("network", source=encoder.name, network=network))
     return found
+
+
+def _vector_arms(encoders: Sequence[Encoder], settings: FitSettings) -> list[Arm]:
+    """On the vectors of each encoder and of each control, and on those of all encoders together."""
+    found = [
+        arm
+        for one in encoders
+        for arm in encoder_arms([one.name], one.source, control=not one.control)
+    ]
+    trained = [one.name for one in encoders if one.control]
+    if len(trained) > 1:
+        found += encoder_arms(trained, "all encoders")
+    wanted = {*settings.arms} & {*settings.vector_arms}
+    return [arm for arm in found if arm.model in wanted]
 
 
 def fit_few_labels(
