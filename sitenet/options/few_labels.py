@@ -35,8 +35,9 @@ class FitSettings(Options):
     )
     vector_arms: tuple[Arms, ...] = option(
         ("ridge", "gp"),
-        "Those of `arms` that are tried on vectors of encoders, by themselves and with all "
-        "descriptors beside. Trees look at one column at a time, of which vectors have hundreds.",
+        "Those of `arms` that are tried on vectors of each encoder and of all encoders together, "
+        "by themselves and with all descriptors beside. Trees look at one column at a time, of "
+        "which vectors have hundreds.",
         unique=True,
     )
     network_from: int = option(

@@ -307,10 +307,10 @@ def test_encoders_that_read_crystals_differently_have_controls(
     out, settings = tmp_path / "out", FitSettings(arms=("ridge",))
     fit, refused = fit_few_labels(salts, out, Label("edge", "A"), kinds, encoders, settings)
     assert not refused
-    assert {"ridge:encoder2", "ridge:untrained3", "ridge:composition+bonds+encoder3"} <= set(
-        pd.read_csv(out / "arms.csv").arm
-    )
-    assert "ridge:composition+bonds+untrained1" not in set(pd.read_csv(out / "arms.csv").arm)
+    arms, every = set(pd.read_csv(out / "arms.csv").arm), "encoder1+encoder2+encoder3"
+    assert {"ridge:encoder2", "ridge:untrained3", "ridge:composition+bonds+encoder3"} <= arms
+    assert {f"ridge:{every}", f"ridge:composition+bonds+{every}"} <= arms
+    assert "ridge:composition+bonds+untrained1" not in arms
     report = (out / "report.md").read_text()
     assert all(f"Pre-training of encoder{k}" in report for k in (1, 2, 3))
     arm = Arm("ridge", ("encoder3",), source=encoders[3].source)  # so that its kind is needed
