@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from sitenet.api.label_columns import column_of_ids, column_of_label
 from sitenet.api.located import located, trained_models
 from sitenet.api.reading import cores
 from sitenet.few.encoders import Encoder, kinds_of, load_encoders
@@ -26,7 +27,6 @@ from sitenet.sources.collect import collect
 from sitenet.sources.label_table import write_labels
 from sitenet.sources.records import NOTED, Rejection, SourceError
 from sitenet.sources.rejection_limit import failed_list
-from sitenet.sources.table import column_names
 
 REFUSED = "refused.csv"
 
@@ -66,9 +66,9 @@ def fit(
         labels: CSV or Parquet file; id_prop.csv (lines of id, value) in a folder of CIF files.
         out: folder for the model, its errors and the report; `Predictor.load` reads it.
         cifs: folder of CIF files, called like the ids; None: the table has a column of CIF texts.
-        column: of the label; None where the table has no other column than id and CIF.
+        column: of the label; None where no other column than ids and CIFs has numbers.
         unit: of the label.
-        id_column: of the ids; None: the first one of labels beside a folder, else id or
+        id_column: of the ids; None: the one that names most files of the folder, else id or
             material_id.
         cif_column: of the CIF texts, without `cifs`.
         encoders: models whose vectors are tried beside descriptors: names or paths. None: those of
@@ -82,7 +82,7 @@ def fit(
     """
     out, workers = Path(out), workers or cores()
     source = _source(Path(labels), cifs, id_column, cif_column)
-    label = Label(column or _only_column(source, Path(labels)), unit)
+    label = Label(column or column_of_label(source, Path(labels)), unit)
     paths = _weights(encoders)
     loaded = load_encoders(paths, settings.seed)
     kinds = kinds_of(loaded)
@@ -121,7 +121,8 @@ def _source(
         raise SourceError(f"there is no file {labels}")
     if cifs is None:
         return TableSource(path=str(labels), id=id_column, cif=cif_column)
-    return CifFolderSource(path=str(cifs), labels=str(labels), id=id_column)
+    names = id_column or column_of_ids(labels, Path(cifs))
+    return CifFolderSource(path=str(cifs), labels=str(labels), id=names)
 
 
 def _weights(encoders: Sequence[str | Path] | None) -> list[Path]:
@@ -165,28 +166,6 @@ def _unseen(
             )
     controls = {one.control for one in kept}
     return [one for one in loaded if one in kept or one.name in controls]
-
-
-def _only_column(source: CifFolderSource | TableSource, labels: Path) -> str:
-    """The column of the labels, if it is clear which one that is. Raises SourceError."""
-    if labels.name == "id_prop.csv" and isinstance(source, CifFolderSource):
-        return "label"
-    names = column_names(labels)
-    if isinstance(source, TableSource):
-        key = source.id or next((name for name in ("id", "material_id") if name in names), None)
-        others = [name for name in names if name not in (key, source.cif)]
-    else:
-        others = [name for name in names if name != (source.id or names[0])]
-    if len(others) == 1:
-        return others[0]
-    if others:
-        raise SourceError(
-            f"{labels} has the columns {', '.join(names)}: say with --label which one is the label"
-        )
-    told = f"only the column {names[0]}" if names else "no columns"
-    hint = next((f"; is it separated by {mark!r}? It must be by commas" for mark in ";\t|"
-                 if names and mark in names[0]), "")  # fmt: skip
-    raise SourceError(f"{labels} has {told}, and none with labels{hint}")
 
 
 def _for_command(message: str) -> str:

@@ -163,11 +163,15 @@ def _add_fit(commands: Commands) -> None:
         "texts)",
     )
     fit.add_argument("--out", type=Path, default=Path("fit"), help="folder to write (default: fit)")
-    fit.add_argument("--label", help="column of the label (default: the only one that is left)")
+    fit.add_argument(
+        "--label",
+        help="column of the label (default: the only one that is left, or that has numbers)",
+    )
     fit.add_argument("--unit", default="", help="unit of the label")
     fit.add_argument(
         "--id-column",
-        help="column of the ids (default: the first; without --cifs: id or material_id)",
+        help="column of the ids (default: that which names the CIF files; without --cifs: id or "
+        "material_id)",
     )
     fit.add_argument(
         "--cif-column", default="cif", help="column of CIF texts, without --cifs (default: cif)"

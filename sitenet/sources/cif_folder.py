@@ -102,7 +102,7 @@ def cif_files(folder: Path) -> list[Path]:
 
 def cif_id(path: Path) -> str:
     """Id of the crystal in a file: its name without the ending."""
-    return _stem(readable(path.name))
+    return listed_id(readable(path.name))
 
 
 def readable(name: str) -> str:
@@ -125,8 +125,8 @@ def _rows(source: CifFolderSource, column: str | None, broken: list[Rejection]) 
         return
     if table.name == HEADERLESS:
         known = {cif_id(path) for path in cif_files(Path(source.path))}
-        for where, name, cell in rows_of_list(table, column, lambda text: _stem(text) in known):
-            yield _stem(name), cell, {}, where
+        for where, name, cell in rows_of_list(table, column, lambda text: listed_id(text) in known):
+            yield listed_id(name), cell, {}, where
         return
     names = column_names(table)
     key = source.id or (names[0] if names else "id")
@@ -135,12 +135,12 @@ def _rows(source: CifFolderSource, column: str | None, broken: list[Rejection]) 
     for number, row in enumerate(rows_of_table(table, wanted, broken), start=1):
         further = {name: as_text(row[name]) for name in source.extra}
         value = row[column] if column else None
-        yield _stem(as_text(row[key])), value, further, f"{table.name}, row {number}"
+        yield listed_id(as_text(row[key])), value, further, f"{table.name}, row {number}"
     broken[:] = [Rejection(r.id, r.reason, r.where, NO_CRYSTAL) for r in broken]
 
 
-def _stem(name: str) -> str:
-    """An id without spaces around it and without the ending of a file."""
+def listed_id(name: str) -> str:
+    """An id as tables list it, without spaces around it and without the ending of a file."""
     name = normalize("NFC", name.strip())
     for ending in (ENDING, *PACKED):
         if name.lower().endswith(ending):

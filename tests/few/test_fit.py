@@ -14,6 +14,7 @@ from few_label_salts import MODEL
 from salt_cif import salt
 
 from sitenet import Predictor
+from sitenet.api.label_columns import column_of_ids, column_of_label
 from sitenet.cli import main
 from sitenet.few import curves, kept
 from sitenet.few.arms import Arm, fit_arm, predict_arm
@@ -27,11 +28,13 @@ from sitenet.few.saving import Member, read_fit, write_fit
 from sitenet.model.description import UnusableModel
 from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
+from sitenet.options.datasets import CifFolderSource, TableSource
 from sitenet.options.features import FeatureSettings
 from sitenet.options.few_labels import FitSettings
 from sitenet.options.training import TrainingSettings
 from sitenet.plots.few_labels import draw_few_labels
 from sitenet.shards.guarded import in_kinds
+from sitenet.sources.records import SourceError
 from sitenet.splits.parts import Parts
 from sitenet.structure.cif import read_cif
 
@@ -169,6 +172,7 @@ def test_damaged_fits_are_told(fitted: Path, tmp_path: Path) -> None:
         ("file,a\n" + "".join(f"{c}{a},3\n" for c, a in EDGES), [], "all 28 labels are 3: there"),
         ("file,a\nNaCl,1\nNaF,2\n", [], "too few"),
         ("file,a\nNaCl,x\n", [], "name another with --label"),
+        ("file,a\n17,x\n", [], "names a CIF file of cifs: its first row is 17, x, the first file"),
         ("file,a\nNaCl,1\n", ["--label", "c"], "no column 'c'"),
     ],
 )
@@ -181,6 +185,49 @@ def test_tables_that_cannot_be_used(
     given = ["fit", str(tmp_path / "own.csv"), "--cifs", "cifs", "--out", str(tmp_path / "out")]
     assert main([*given, *more]) == 1
     assert message in capsys.readouterr().err
+
+
+def as_csv(table: pd.DataFrame, path: Path, **more: Any) -> None:
+    table.to_csv(path.with_suffix(".csv"), **more)
+
+
+def as_parquet(table: pd.DataFrame, path: Path) -> None:
+    table.to_parquet(path.with_suffix(".parquet"))
+
+
+@pytest.mark.parametrize(
+    ("write", "ids", "label"),
+    [
+        (lambda table, path: as_csv(table, path, index=False), None, "edge"),
+        (as_csv, "file", "edge"),  # the first column has the numbers of the rows, and no name
+        (as_parquet, None, "edge"),
+        (lambda table, path: as_parquet(table.set_index("file"), path), "file", "edge"),
+        (lambda table, path: as_parquet(table[::-1], path), None, "edge"),  # keeps row numbers
+        (lambda table, path: as_csv(table.set_index("file").rename_axis(None), path), None, "edge"),
+        (lambda table, path: as_csv(table.assign(formula="NaCl"), path), "file", "edge"),
+        (lambda table, path: as_csv(table.assign(n=8), path), "file", ""),
+    ],
+)
+def test_columns_are_found_in_tables_as_pandas_writes_them(
+    folder: Path, tmp_path: Path, write: Callable, ids: str | None, label: str
+) -> None:
+    names = [f"{cation}{anion}.cif" for cation, anion in EDGES]
+    write(pd.DataFrame({"file": names, "edge": list(EDGES.values())}), tmp_path / "own")
+    (labels,) = tmp_path.iterdir()
+    assert column_of_ids(labels, folder / "cifs") == ids
+    source = CifFolderSource(path=str(folder / "cifs"), labels=str(labels), id=ids)
+    if label:
+        assert column_of_label(source, labels) == label
+    else:
+        with pytest.raises(SourceError, match="say with --label"):
+            column_of_label(source, labels)
+
+
+def test_the_column_of_numbers_is_the_label(tmp_path: Path) -> None:
+    labels = tmp_path / "own.parquet"
+    rows = {"cif": ["x"] * 3, "formula": ["NaN"] * 3, "id": list("abc"), "gap": ["1.0", "?", "2"]}
+    pd.DataFrame(rows)[::-1].to_parquet(labels)
+    assert column_of_label(TableSource(path=str(labels)), labels) == "gap"
 
 
 @pytest.fixture(scope="module")
