@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sitenet.few.descriptors import BONDS, COMPOSITION
 from sitenet.few.encoders import Stores
 from sitenet.few.linear import gaussian_process, predict_process, predict_ridge, ridge
-from sitenet.few.networks import Network, predict_network, train_network
+from sitenet.few.networks import SEEDS, Network, predict_network, train_network
 from sitenet.few.trees import boosted_trees, check_trees, extra_trees, predict_trees
 
 Float = NDArray[np.float64]
@@ -110,6 +110,13 @@ def with_logarithms(arms: Sequence[Arm], label: Float) -> list[Arm]:
         return list(arms)
     logarithms = [replace(arm, ln=True) for arm in arms if arm.model != "mean"]
     return [*(arm for arm in arms if arm.model != "network"), *logarithms]
+
+
+def of_several_seeds(arm: Arm) -> Arm:
+    """The arm as it predicts new crystals: a network is the mean of several then."""
+    if arm.network is None:
+        return arm
+    return replace(arm, network=replace(arm.network, seeds=SEEDS))
 
 
 def fit_arm(arm: Arm, crystals: Crystals, rows: Int, label: Float, seed: int) -> dict[str, NDArray]:

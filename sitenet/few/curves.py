@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sitenet.evaluate.conformal import interval
-from sitenet.few.arms import DESCRIPTORS, RANDOM_WEIGHTS
+from sitenet.few.arms import DESCRIPTORS, RANDOM_WEIGHTS, of_several_seeds
 from sitenet.few.choice import Choice, choose
 from sitenet.few.fit import Prepared
 from sitenet.few.kept import Kept
@@ -116,18 +116,20 @@ def errors_of_draw(
     candidates = ready.candidates(label)
     folds = folds_of(ready.table.formulas[rows], [seed, draw.mask])
     tasks = tasks_of(rows, folds)
-    every = [*tasks, Task(rows, test)]
-    found = predict_tasks(candidates, ready.table, ready.label, every, seed, kept=kept)
-    predictions = joined(tasks, found[:-1], rows)
+    given = ready.table, ready.label
+    found = predict_tasks(candidates, *given, tasks, seed, kept=kept)
+    whole = [of_several_seeds(arm) for arm in candidates]
+    (asked,) = predict_tasks(whole, *given, [Task(rows, test)], seed, kept=kept)
+    predictions = joined(tasks, found, rows)
     choice = choose(candidates, predictions, label, folds)
-    tested = {name: choice.of(name, found[-1]) for name in choice.errors}
-    tested[CHOSEN] = choice.predict(found[-1])
+    tested = {name: choice.of(name, asked) for name in choice.errors}
+    tested[CHOSEN] = choice.predict(asked)
     truth = ready.label[test]
-    held = coverage(choice, predictions, label, found[-1], truth)
+    held = coverage(choice, predictions, label, asked, truth)
     plain = [k for k, arm in enumerate(candidates) if arm.source in (DESCRIPTORS, RANDOM_WEIGHTS)]
     if len(plain) < len(candidates):
         without = choose([candidates[k] for k in plain], predictions[plain], label, folds)
-        tested[WITHOUT] = without.predict(found[-1][plain])
+        tested[WITHOUT] = without.predict(asked[plain])
     return [
         {
             "labels": draw.labels,

@@ -19,7 +19,7 @@ from sitenet.few.arms import (
     Crystals,
     descriptor_arms,
     encoder_arms,
-    fit_arm,
+    of_several_seeds,
     with_logarithms,
 )
 from sitenet.few.descriptors import describe
@@ -187,8 +187,9 @@ def fit_few_labels(
         f"{len(candidates)} arms"
     )
     unfinished = out / UNFINISHED
-    judged = nested(candidates, ready.table, ready.label, settings.seed, workers, Kept(unfinished))
-    members = _members(candidates, judged.choice.weights, ready, settings.seed, workers)
+    finished, seed = Kept(unfinished), settings.seed
+    judged = nested(candidates, ready.table, ready.label, seed, workers, finished)
+    members = _members(candidates, judged.choice.weights, ready, seed, workers, finished)
     residuals = ready.label - judged.honest
     first = [one[0] for one in ready.crystals]
     scale, known = known_crystals(first, ready.table.groups, judged.folds, residuals)
@@ -223,12 +224,15 @@ def _members(
     ready: Prepared,
     seed: int,
     workers: int,
+    kept: Kept,
 ) -> list[Member]:
     """The chosen arms, trained on all labels."""
     arms = [candidates[k] for k in weights]
     progress = Progress(len(arms), "training what is saved", "arms", interval=10.0)
     members = []
-    found = ordered_map(partial(_trained, ready, seed), arms, min(workers, len(arms)), fork=True)
+    found = ordered_map(
+        partial(_trained, ready, seed, kept), arms, min(workers, len(arms)), fork=True
+    )
     for arm, weight, arrays in zip(arms, weights.values(), found, strict=True):
         members.append(Member(arm, weight, arrays))
         progress.advance()
@@ -236,10 +240,10 @@ def _members(
     return members
 
 
-def _trained(ready: Prepared, seed: int, arm: Arm) -> dict[str, NDArray]:
+def _trained(ready: Prepared, seed: int, kept: Kept, arm: Arm) -> dict[str, NDArray]:
     rows = np.arange(len(ready.label))
     with threadpool_limits(1):
-        return fit_arm(arm, ready.table, rows, ready.label, seed)
+        return kept.trained(of_several_seeds(arm), ready.table, rows, ready.label, seed)
 
 
 def _spread(judged: Nested) -> Float | None:

@@ -1,4 +1,4 @@
-"""Predictions of finished arms on disk, so that a fit that was killed goes on where it was.
+"""Finished arms on disk, so that a fit that was killed goes on where it was.
 
 A file is called by a digest of all that decides its content: labels, columns, options and code. So
 it can be used whatever else has changed, and needs no other check.
@@ -7,12 +7,15 @@ it can be used whatever else has changed, and needs no other check.
 import hashlib
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from sitenet.few.arms import Arm, Crystals, fit_arm, predict_arm
 from sitenet.few.descriptors import BONDS, COMPOSITION
@@ -30,7 +33,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch")
 
 
 class Kept:
-    """Predictions of arms, kept in a folder (None: nowhere)."""
+    """Arms and predictions of arms, kept in a folder (None: nowhere)."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -58,10 +61,26 @@ class Kept:
             values.astype(np.float64).tofile(temporary)
         return values
 
+    def trained(
+        self, arm: Arm, crystals: Crystals, fitted: Int, label: Float, seed: int
+    ) -> dict[str, NDArray]:
+        """The arrays of an arm that is trained on `fitted` (n,), of `label` (n,)."""
+        if self.folder is None:
+            return fit_arm(arm, crystals, fitted, label, seed)
+        name = _digest(arm, crystals, fitted, label, np.zeros(0, np.int64), seed)
+        path = self.folder / f"{name}.safetensors"
+        with suppress(OSError, SafetensorError):
+            return load(path.read_bytes())
+        self.folder.mkdir(parents=True, exist_ok=True)
+        arrays = fit_arm(arm, crystals, fitted, label, seed)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(save({k: np.ascontiguousarray(x) for k, x in arrays.items()}))
+        return arrays
+
 
 def _digest(arm: Arm, crystals: Crystals, fitted: Int, label: Float, asked: Int, seed: int) -> str:
     network = arm.network
-    settings = (network.settings, network.training, network.features) if network else None
+    settings = network and (network.settings, network.training, network.features, network.seeds)
     weights = network.encoder.read_bytes() if network and network.encoder else b""
     rows = np.concatenate([fitted, asked])
     groups = (COMPOSITION, BONDS) if network else arm.groups

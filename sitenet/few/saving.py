@@ -39,7 +39,7 @@ from sitenet.structure.formula import reduced_formula
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
-FORMAT = 3
+FORMAT = 4
 
 
 class Applied(NamedTuple):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -17,13 +18,14 @@ from sitenet import Predictor
 from sitenet.api.label_columns import column_of_ids, column_of_label
 from sitenet.cli import main
 from sitenet.few import curves, kept
-from sitenet.few.arms import Arm, fit_arm, predict_arm
+from sitenet.few.arms import Arm, fit_arm, of_several_seeds, predict_arm
 from sitenet.few.curves import Draw, write_curve
 from sitenet.few.encoders import kinds_of, load_encoders
 from sitenet.few.fit import fit_few_labels, prepare
 from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
 from sitenet.few.nested import nested
+from sitenet.few.networks import predict_network
 from sitenet.few.saving import Member, read_fit, write_fit
 from sitenet.model.description import UnusableModel
 from sitenet.model.saving import save_model
@@ -291,6 +293,24 @@ def test_a_killed_fit_goes_on_unless_something_changed(
     assert len(fitted) == 30
 
 
+def test_a_fit_that_is_killed_at_its_end_trains_nothing_again(
+    salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = salts, tmp_path, Label("edge", "A"), kinds_of([]), [], FitSettings(arms=("ridge", "gp"))
+    with monkeypatch.context() as patch:
+        patch.setattr("sitenet.few.fit.write_fit", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            fit_few_labels(*given)
+    (one, *_) = (tmp_path / ".unfinished").glob("*.safetensors")
+    one.write_bytes(one.read_bytes()[:-3])  # of a disk that was full
+    fitted = count_fits(monkeypatch)
+    again, _ = fit_few_labels(*given)
+    assert len(fitted) == 1
+    afresh, _ = fit_few_labels(salts, tmp_path / "other", *given[2:])
+    expected = afresh.apply(salts.crystals).prediction
+    np.testing.assert_array_equal(again.apply(salts.crystals).prediction, expected)
+
+
 def test_a_curve_continues_and_is_drawn(
     salts: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,6 +420,33 @@ def test_networks_start_from_encoders(salts: Labelled, tmp_path: Path) -> None:
     found = predict_arm(arm, arrays, ready.table, np.array([25, 3]))
     other = predict_arm(arm, arrays, ready.table, np.array([3, 25]))
     np.testing.assert_allclose(found, other[::-1], rtol=1e-5)
+    several = of_several_seeds(arm)
+    three = fit_arm(several, ready.table, np.arange(20), ready.label[:20], 5)
+    ones = [fit_arm(arm, ready.table, np.arange(20), ready.label[:20], 5 + k) for k in range(3)]
+    assert len(three) == 3 * (len(ones[0]) - 1) + 1  # the bounds
+    read = ready.table.stores[kind], np.array([25, 3])
+    means = np.mean([predict_network(arm.network, one, *read) for one in ones], axis=0)
+    np.testing.assert_allclose(predict_network(arm.network, three, *read), means, rtol=1e-6)
+    with pytest.raises(ValueError, match="of another network"):
+        predict_network(arm.network, {"bounds": three["bounds"]}, *read)
     wild = replace(arm.network, training=replace(arm.network.training, learning_rate=1e30))
     arrays = fit_arm(replace(arm, network=wild), ready.table, np.arange(20), ready.label[:20], 0)
     assert np.isfinite(predict_arm(arm, arrays, ready.table, np.arange(28))).all()
+
+
+def test_networks_of_several_seeds_predict_new_crystals(salts: Labelled, tmp_path: Path) -> None:
+    kinds, settings = kinds_of([]), FitSettings(arms=("network",), network_from=1, epochs=10)
+    fit, _ = fit_few_labels(salts, tmp_path, Label("edge", "A"), kinds, settings=settings)
+    (network,) = (one for one in fit.members if one.arm.network)
+    assert {name.partition(".")[0] for name in network.arrays} == {"bounds", *"012"}
+    told = read_fit(tmp_path).apply(salts.crystals).prediction
+    np.testing.assert_allclose(told, fit.apply(salts.crystals).prediction, rtol=1e-6)
+    (ready,) = prepare(salts, kinds, [[]], settings)
+    pool, test = np.arange(24), np.arange(24, 28)
+    rows = curves.errors_of_draw([curves.Sides(ready, pool, test)], 3, Kept(), Draw(24, 0))
+    (shown,) = (row for row in rows if row["arm"] == "network:random weights")
+    arm = of_several_seeds(next(arm for arm in ready.arms if arm.network))
+    found = predict_arm(
+        arm, fit_arm(arm, ready.table, pool, ready.label[pool], 3), ready.table, test
+    )
+    assert shown["test_mae"] == pytest.approx(np.abs(found - ready.label[test]).mean(), rel=1e-5)
