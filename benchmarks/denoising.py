@@ -1,57 +1,28 @@
-"""Denoising of positions as one more pretext task, to be compared with pre-trainings without it.
+"""Denoising of positions, a pretext task that `more_pretext.py` trains.
 
-    python benchmarks/denoising.py --configfile config/pretext.yaml --pretraining both_seed0 \\
-        --out results/denoised/seed0
-    python benchmarks/encoders_beside_descriptors.py --configfile config/pretext.yaml own.yaml \\
-        --kind denoised --draws 3
-
-trains a pre-training of the configuration, whose shards and targets must have been made, and beside
-its losses (`--alone`: in place of them) on displaced crystals: the sites of the primitive cell are
-moved by normal noise, anew in each epoch. The vectors of the sites must tell how far and where
-each was moved, in units of the noise, by a weight for each neighbour in the direction to it (Zaidi
-et al. 2023, arXiv:2206.00133, with the equivariant head of doi:10.48550/arXiv.2102.09844), and the
-crystal vector the logarithm of the noise. `own.yaml` lists the encoders:
-
-    encoders: {kinds: {denoised: {encoders: [results/denoised/seed0/model.safetensors, ...]}}}
+The sites of the primitive cell are moved by normal noise. The vectors of the sites must tell how
+far and where each was moved, in units of the noise, by a weight for each neighbour in the direction
+to it (Zaidi et al. 2022, arXiv:2206.00133, with the head of Satorras et al. 2021,
+arXiv:2102.09844), and the crystal vector the logarithm of the noise.
 """
 
-import argparse
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sitenet.crystal.distances import lattice_points
 from sitenet.crystal.lattice_reduction import HALF_OF_NEIGHBOURS, minkowski
 from sitenet.model.layers import LMN
-from sitenet.model.pretext import Pretext
-from sitenet.model.saving import save_model
 from sitenet.model.sitenet import SiteNet
-from sitenet.options.config import overlaid
-from sitenet.options.features import FeatureSettings
-from sitenet.options.infomax import PretextSettings
-from sitenet.options.model import ModelSettings
-from sitenet.options.training import PretrainingSettings
-from sitenet.plan.configuration import complete
-from sitenet.plan.plan import Plan
-from sitenet.progress import log, setup_logging
 from sitenet.shards.batch import RaggedBatch
-from sitenet.shards.featurised import Featurised
 from sitenet.shards.schema import read_lists
-from sitenet.splits.held_out import HeldOut
-from sitenet.train.launch import train_task
-from sitenet.train.pretext_task import Batch, PretextTask
-from sitenet.train.pretrain import Pretraining, PretrainInputs, write_training_set
-from sitenet.train.task import Found
 
-ROOT = Path(__file__).resolve().parents[1]
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
@@ -63,9 +34,6 @@ RADIUS = 6.0
 
 BASIS, WIDTH, SHRUNK = 16, 64, 128
 """Gaussians of the distance, and widths of the layers of the head."""
-
-VECTOR, LEVEL = 1.0, 0.5
-"""Weights of the two losses."""
 
 _COLUMNS = ("id", "numbers", "oxidation", "supercell", "lattice", "frac")
 
@@ -172,11 +140,11 @@ def displaced(cells: Sequence[Cell], seeds: Sequence[tuple[int, ...]]) -> Displa
 
 
 class Denoiser(nn.Module):
-    """An encoder with the heads of its pretext tasks, and those of the denoising."""
+    """An encoder with the heads of the denoising."""
 
-    def __init__(self, pretext: Pretext) -> None:
+    def __init__(self, encoder: SiteNet) -> None:
         super().__init__()
-        self.pretext, self.encoder = pretext, pretext.encoder
+        self.encoder = encoder
         self.shrink = LMN(self.encoder.local_width, SHRUNK, "layer")
         self.own, self.other = nn.Linear(SHRUNK, WIDTH), nn.Linear(SHRUNK, WIDTH)
         self.distance, self.weight = nn.Linear(BASIS, WIDTH), nn.Linear(WIDTH, 1)
@@ -208,104 +176,3 @@ class Denoiser(nn.Module):
         weight = self.weight(hidden)[:, 0] * fading / distance
         none = torch.zeros_like(given.displacements)
         return none.index_add(0, row, weight[:, None] * given.vectors[near])
-
-
-class DenoisingTask(PretextTask):
-    """The pretext tasks, if not `alone`, and the denoising of the same crystals."""
-
-    measures = ("computed", "hidden", "vector", "level", "total")
-    model: Denoiser
-    cells: list[Cell]
-    alone: bool
-    epoch = 0
-
-    def start_epoch(self, epoch: int) -> None:
-        """Move the sites anew, too."""
-        super().start_epoch(epoch)
-        self.epoch = 1 + epoch
-
-    def _losses(self, batch: Batch, part: str) -> Found:
-        _, indices, weight = batch
-        epoch = self.epoch if part == "train" else 0
-        places = indices.tolist()
-        seeds = [(self.settings.seed, epoch, place) for place in places]
-        vector, level = self.model(displaced([self.cells[place] for place in places], seeds))
-        total, known = VECTOR * vector + LEVEL * level, torch.zeros(2, len(places))
-        if not self.alone:
-            crystals, targets = batch[0], self.targets[indices]
-            known = torch.stack(self.model.pretext(crystals, targets, self.draws[part][indices]))
-            known[1] = known[1] / self.pretext.hidden_share
-            total = total + self.pretext.computed * known[0] + self.pretext.hidden * known[1]
-        sums = torch.stack([*known, vector, level, total]).detach().sum(1)
-        return Found(total.mean() * weight, sums, len(places))
-
-
-@dataclass(frozen=True)
-class Denoising(Pretraining):
-    """A pre-training with denoising; `alone`: without its other losses."""
-
-    alone: bool = field(kw_only=True)
-
-    def _pretext(
-        self, loss: PretextSettings, encoder: SiteNet, crystals: Featurised, parts: Any
-    ) -> DenoisingTask:
-        plain = super()._pretext(loss, encoder, crystals, parts)
-        train, validation = plain.train_batches, plain.validation_batches
-        model: Any = Denoiser(plain.model)
-        task = DenoisingTask(model, self.settings, loss, plain.targets, train, validation)
-        task.cells = read_cells(self.inputs.shards, validation.store.ids)
-        task.alone = self.alone
-        return task
-
-
-def main() -> None:
-    """Train and save an encoder."""
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--configfile", nargs="+", required=True, help="as for snakemake")
-    parser.add_argument("--pretraining", required=True, help="of the configuration, with pretext")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--alone", action="store_true", help="without the other pretext tasks")
-    options = parser.parse_args()
-    setup_logging()
-    given: dict[str, Any] = {}
-    for file in options.configfile:
-        given = overlaid(given, yaml.safe_load(Path(file).read_text()))
-    own = Plan(complete(given, ROOT, options.configfile)).pretraining(options.pretraining)
-    section, features = own.settings, FeatureSettings(**own.crystals.features)
-    held_out = HeldOut(
-        Path(own.crystals.dataset.structures), datasets=tuple(map(Path, own.held_out_structures))
-    )
-    (split,) = own.split
-    inputs = PretrainInputs(
-        shards=tuple(map(Path, own.crystals.shards)),
-        split=Path(split),
-        held_out=held_out,
-        features=features,
-        computed_targets=tuple(map(Path, own.computed_targets)),
-    )
-    model = ModelSettings.from_dict(section["model"])
-    settings, out = PretrainingSettings(**section["training"]), options.out
-    out.mkdir(parents=True, exist_ok=True)
-    training = Denoising(
-        settings, out / "history.csv", out / ".checkpoints", "cpu", options.pretraining, inputs,
-        model, PretextSettings.from_dict(section["pretext"]), alone=options.alone,
-    )  # fmt: skip
-    task = training.load_task()
-    trained = train_task(training, task)
-    task.model.load_state_dict(trained.weights)
-    encoder = task.model.float().encoder
-    assert isinstance(encoder, SiteNet)
-    save_model(
-        encoder,
-        model,
-        out / "model.safetensors",
-        out / "model.json",
-        training=settings.to_dict(),
-        features=asdict(features),
-    )
-    write_training_set(inputs, task, out / "training_set.parquet")
-    log.info(f"{out / 'model.safetensors'}: {trained.history.best()}")
-
-
-if __name__ == "__main__":
-    main()
