@@ -1,5 +1,6 @@
 """Reduced formulas in pymatgen's notation."""
 
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -32,4 +33,5 @@ def counts(numbers: np.ndarray[Any, np.dtype[Any]]) -> tuple[tuple[int, int], ..
 def _formula(reduced: tuple[tuple[int, int], ...]) -> str:
     from pymatgen.core import Composition
 
-    return str(Composition({symbols()[z]: n for z, n in reduced}).reduced_formula)
+    with warnings.catch_warnings(action="ignore"):  # about the electronegativity of helium
+        return str(Composition({symbols()[z]: n for z, n in reduced}).reduced_formula)
