@@ -113,7 +113,7 @@ def with_logarithms(arms: Sequence[Arm], label: Float) -> list[Arm]:
 
 
 def of_several_seeds(arm: Arm) -> Arm:
-    """The arm as it predicts new crystals: a network is the mean of several then."""
+    """The arm as it predicts new crystals and is judged: a network is the mean of several then."""
     if arm.network is None:
         return arm
     return replace(arm, network=replace(arm.network, seeds=SEEDS))

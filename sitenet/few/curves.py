@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sitenet.evaluate.conformal import interval
-from sitenet.few.arms import DESCRIPTORS, RANDOM_WEIGHTS, of_several_seeds
+from sitenet.few.arms import DESCRIPTORS, RANDOM_WEIGHTS
 from sitenet.few.choice import Choice, choose
 from sitenet.few.fit import Prepared
 from sitenet.few.kept import Kept
@@ -116,10 +116,8 @@ def errors_of_draw(
     candidates = ready.candidates(label)
     folds = folds_of(ready.table.formulas[rows], [seed, draw.mask])
     tasks = tasks_of(rows, folds)
-    given = ready.table, ready.label
-    found = predict_tasks(candidates, *given, tasks, seed, kept=kept)
-    whole = [of_several_seeds(arm) for arm in candidates]
-    (asked,) = predict_tasks(whole, *given, [Task(rows, test)], seed, kept=kept)
+    work = [*tasks, Task(rows, test)]
+    *found, asked = predict_tasks(candidates, ready.table, ready.label, work, seed, kept=kept)
     predictions = joined(tasks, found, rows)
     choice = choose(candidates, predictions, label, folds)
     tested = {name: choice.of(name, asked) for name in choice.errors}

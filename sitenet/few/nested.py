@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from sitenet.few.arms import Arm, Crystals
+from sitenet.few.arms import Arm, Crystals, of_several_seeds
 from sitenet.few.choice import Choice, choose
 from sitenet.few.kept import Kept
 from sitenet.parallel import ordered_map
@@ -22,10 +22,15 @@ FOLDS = 5
 
 
 class Task(NamedTuple):
-    """Crystals to train on and to predict."""
+    """Crystals to train on and to predict.
+
+    inner: within an outer fold. Such tasks are most of the time, so networks have one seed there,
+    and weigh a little less in the judged choices than in the one that is made.
+    """
 
     fitted: Int
     asked: Int
+    inner: bool = False
 
 
 class Nested(NamedTuple):
@@ -49,9 +54,10 @@ def folds_of(formulas: NDArray, seed: Sequence[int]) -> Int:
     return folds_of_groups(formulas, number, np.random.default_rng(list(seed)))
 
 
-def tasks_of(rows: Int, folds: Int) -> list[Task]:
+def tasks_of(rows: Int, folds: Int, inner: bool = False) -> list[Task]:
     """For each fold of the crystals `rows` (m,), the others to train on and its own to predict."""
-    return [Task(rows[folds != fold], rows[folds == fold]) for fold in range(folds.max() + 1)]
+    every = range(folds.max() + 1)
+    return [Task(rows[folds != fold], rows[folds == fold], inner) for fold in every]
 
 
 def predict_tasks(
@@ -84,11 +90,11 @@ def _predict_task(
     kept: Kept,
     task: Task,
 ) -> Float:
-    fitted, asked = task
+    fitted, asked, inner = task
+    arms = candidates if inner else [of_several_seeds(arm) for arm in candidates]
     with threadpool_limits(1):
         return np.stack([
-            kept.predictions(arm, crystals, fitted, label[fitted], asked, seed)
-            for arm in candidates
+            kept.predictions(arm, crystals, fitted, label[fitted], asked, seed) for arm in arms
         ])  # fmt: skip
 
 
@@ -122,7 +128,7 @@ def nested(
     folds = folds_of(formulas, [seed])
     outer = tasks_of(rows, folds)
     inner_folds = [folds_of(formulas[task.fitted], [seed, k]) for k, task in enumerate(outer)]
-    inner = [tasks_of(task.fitted, own) for task, own in zip(outer, inner_folds, strict=True)]
+    inner = [tasks_of(task.fitted, own, True) for task, own in zip(outer, inner_folds, strict=True)]
     every = [*outer, *(task for tasks in inner for task in tasks)]
     found = predict_tasks(
         candidates, crystals, label, every, seed, workers, "cross-validation", kept

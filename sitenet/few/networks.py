@@ -32,7 +32,7 @@ BATCH_SITES = (100, 300)
 """Smallest and largest batch."""
 
 SEEDS = 3
-"""Of what predicts new crystals. In a cross-validation they would take three times as long."""
+"""Of networks that predict new crystals, or are judged. Inner folds have one, as they are many."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from sitenet.few.encoders import kinds_of, load_encoders
 from sitenet.few.fit import fit_few_labels, prepare
 from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
-from sitenet.few.nested import nested
+from sitenet.few.nested import Task, nested, predict_tasks
 from sitenet.few.networks import predict_network
 from sitenet.few.saving import Member, read_fit, write_fit
 from sitenet.model.description import UnusableModel
@@ -450,3 +450,26 @@ def test_networks_of_several_seeds_predict_new_crystals(salts: Labelled, tmp_pat
         arm, fit_arm(arm, ready.table, pool, ready.label[pool], 3), ready.table, test
     )
     assert shown["test_mae"] == pytest.approx(np.abs(found - ready.label[test]).mean(), rel=1e-5)
+
+
+def test_networks_are_judged_as_they_predict_new_crystals(
+    salts: Labelled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Predictions out of fold are means of three seeds; within outer folds there is one."""
+    settings = FitSettings(arms=("network",), network_from=1, epochs=2)
+    (ready,) = prepare(salts, kinds_of([]), [[]], settings)
+    network = next(arm for arm in ready.arms if arm.network)
+    given = [network], ready.table, ready.label
+    called = Mock(wraps=predict_tasks)
+    monkeypatch.setattr("sitenet.few.nested.predict_tasks", called)
+    judged = nested(*given, 3)
+    tasks = called.call_args.args[3]
+    assert [task.inner for task in tasks] == [False] * 5 + [True] * 25
+    first, other = np.flatnonzero(judged.folds == 0), np.flatnonzero(judged.folds != 0)
+    read = ready.table, other, ready.label[other]
+    for arm, inner in ((of_several_seeds(network), False), (network, True)):
+        expected = predict_arm(arm, fit_arm(arm, *read, 3), ready.table, first)
+        (found,) = predict_tasks(*given, [Task(other, first, inner)], 3)
+        np.testing.assert_allclose(found[0], expected, rtol=1e-6)
+        same = np.allclose(judged.predictions[0, first], expected, rtol=1e-6)
+        assert same is not inner
