@@ -189,7 +189,7 @@ def _add_fit(commands: Commands) -> None:
         nargs="+",
         choices=get_args(Arms),
         default=list(DEFAULT_ARMS),
-        help="models to try (default: all; network is Site-Net itself, trained about 30 times)",
+        help="models to try (default: all; network is Site-Net itself, trained about 40 times)",
     )
     fit.add_argument(
         "--network-from",

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from sitenet.crystal.bonds import BOND_FEATURES, PACKING, bond_features
 from sitenet.crystal.featurise import MergedCrystal
@@ -35,10 +36,14 @@ class Described(NamedTuple):
 
 
 def describe(crystals: Sequence[MergedCrystal]) -> Described:
-    """Descriptors of crystals. Rows of those with a problem are NaN."""
+    """Descriptors of crystals. Rows of those with a problem are NaN.
+
+    On one thread, as the last digit of potentials depends on how many there are.
+    """
     composition, bonds, problems = [], [], []
-    for crystal in crystals:
-        own, problem = _one(crystal)
+    with threadpool_limits(1):
+        described = [_one(crystal) for crystal in crystals]
+    for own, problem in described:
         packing = own[BONDS][[BOND_FEATURES.index(name) for name in PACKING]]
         composition.append(np.concatenate([own[COMPOSITION], packing]))
         bonds.append(own[BONDS])

@@ -42,7 +42,7 @@ class FitSettings(Options):
     )
     network_from: int = option(
         NETWORK_FROM,
-        "Labels from which on a `network` is tried: it takes about 30 trainings, and with fewer "
+        "Labels from which on a `network` is tried: it takes about 40 trainings, and with fewer "
         "labels it is far from the best.",
         at_least=1,
     )
