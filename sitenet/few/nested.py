@@ -71,30 +71,42 @@ def predict_tasks(
     kept: Kept = Kept(),  # noqa: B008
 ) -> list[Float]:
     """Predictions (c, asked) of each task. Their number of processes changes no digit."""
-    work = partial(_predict_task, candidates, crystals, label, seed, kept)
-    progress = Progress(len(tasks), title, "sets of fits", interval=10.0 if title else 1e9)
-    found = []
-    for one in ordered_map(work, tasks, min(workers, len(tasks)), fork=True):
-        found.append(one)
+    sets = _shared(candidates)
+    items = [(task, places) for task in tasks for places in sets]
+    work = partial(_predict, candidates, crystals, label, seed, kept)
+    progress = Progress(len(items), title, "sets of fits", interval=10.0 if title else 1e9)
+    found = [np.empty((len(candidates), len(task.asked))) for task in tasks]
+    results = ordered_map(work, items, min(workers, len(items)), fork=True)
+    for number, ((_, places), values) in enumerate(zip(items, results, strict=True)):
+        found[number // len(sets)][places] = values
         progress.advance()
     if title:
         progress.finish()
     return found
 
 
-def _predict_task(
+def _shared(candidates: Sequence[Arm]) -> list[list[int]]:
+    """Places of arms that are trained one after another: all simple ones, and each network."""
+    simple = [k for k, arm in enumerate(candidates) if arm.network is None]
+    networks = [[k] for k, arm in enumerate(candidates) if arm.network is not None]
+    return [simple, *networks] if simple else networks
+
+
+def _predict(
     candidates: Sequence[Arm],
     crystals: Crystals,
     label: Float,
     seed: int,
     kept: Kept,
-    task: Task,
+    item: tuple[Task, list[int]],
 ) -> Float:
-    fitted, asked, inner = task
-    arms = candidates if inner else [of_several_seeds(arm) for arm in candidates]
+    (fitted, asked, inner), places = item
+    arms = [candidates[k] for k in places]
     with threadpool_limits(1):
         return np.stack([
-            kept.predictions(arm, crystals, fitted, label[fitted], asked, seed) for arm in arms
+            kept.predictions(arm if inner else of_several_seeds(arm), crystals, fitted,
+                             label[fitted], asked, seed)
+            for arm in arms
         ])  # fmt: skip
 
 
