@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from threading import Thread
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,16 +35,19 @@ def ordered_map(
 
     Args:
         fork: processes are copies of this one, and share in memory what it has imported and read,
-            where forking is safe (Linux). For callers that have not yet computed on several
-            threads.
+            where forking is safe (Linux); `work`, which may hold a whole data set, is not sent to
+            them. For callers that have not yet computed on several threads.
     """
     if workers <= 1:
         yield from map(work, items)
         return
-    forked = fork and sys.platform == "linux"
-    context = multiprocessing.get_context("fork" if forked else "spawn")
-    start = _start_forked if forked else end_with_parent
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start)
+    task: Callable[[Item], Result] = work
+    if fork and sys.platform == "linux":
+        context = multiprocessing.get_context("fork")
+        pool = ProcessPoolExecutor(workers, context, _start_forked, (work,))
+        task = _inherited_work
+    else:
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent)
     try:
         waiting = iter(items)
         pending: deque[Future[Result]] = deque()
@@ -53,7 +56,7 @@ def ordered_map(
                 with no_main_script(), warnings.catch_warnings():
                     # Threads of the caller, such as one that waits for the end of its parent.
                     warnings.filterwarnings("ignore", "This process .* multi-threaded")
-                    pending.append(pool.submit(work, item))
+                    pending.append(pool.submit(task, item))
             if not pending:
                 return
             yield pending.popleft().result()
@@ -61,8 +64,18 @@ def ordered_map(
         pool.shutdown(cancel_futures=True)
 
 
-def _start_forked() -> None:
-    """Leave signals to the parent, whose handlers a copy of it has too."""
+_inherited: Callable[[Any], Any]
+"""The work of this forked process."""
+
+
+def _inherited_work(item: Any) -> Any:
+    return _inherited(item)
+
+
+def _start_forked(work: Callable[[Any], Any]) -> None:
+    """Take over the work; leave signals to the parent, whose handlers a copy of it has too."""
+    global _inherited
+    _inherited = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent()

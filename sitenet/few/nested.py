@@ -72,13 +72,13 @@ def predict_tasks(
 ) -> list[Float]:
     """Predictions (c, asked) of each task. Their number of processes changes no digit."""
     sets = _shared(candidates)
-    items = [(task, places) for task in tasks for places in sets]
-    work = partial(_predict, candidates, crystals, label, seed, kept)
+    items = [(k, places) for k in range(len(tasks)) for places in sets]
+    work = partial(_predict, candidates, crystals, label, tasks, seed, kept)
     progress = Progress(len(items), title, "sets of fits", interval=10.0 if title else 1e9)
     found = [np.empty((len(candidates), len(task.asked))) for task in tasks]
     results = ordered_map(work, items, min(workers, len(items)), fork=True)
-    for number, ((_, places), values) in enumerate(zip(items, results, strict=True)):
-        found[number // len(sets)][places] = values
+    for (k, places), values in zip(items, results, strict=True):
+        found[k][places] = values
         progress.advance()
     if title:
         progress.finish()
@@ -96,17 +96,19 @@ def _predict(
     candidates: Sequence[Arm],
     crystals: Crystals,
     label: Float,
+    tasks: Sequence[Task],
     seed: int,
     kept: Kept,
-    item: tuple[Task, list[int]],
+    item: tuple[int, list[int]],
 ) -> Float:
-    (fitted, asked, inner), places = item
+    number, places = item
+    fitted, asked, inner = tasks[number]
     arms = [candidates[k] for k in places]
+    if not inner:
+        arms = [of_several_seeds(arm) for arm in arms]
     with threadpool_limits(1):
         return np.stack([
-            kept.predictions(arm if inner else of_several_seeds(arm), crystals, fitted,
-                             label[fitted], asked, seed)
-            for arm in arms
+            kept.predictions(arm, crystals, fitted, label[fitted], asked, seed) for arm in arms
         ])  # fmt: skip
 
 
