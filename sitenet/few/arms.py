@@ -37,6 +37,9 @@ WORDS = {
 DESCRIPTORS, RANDOM_WEIGHTS = "descriptors", "random weights"
 """Sources of arms that need no trained encoder."""
 
+ALL_ENCODERS = "all encoders"
+"""Source of arms on the vectors of all encoders together."""
+
 SKEWED = 1.0
 """Skewness above which positive labels are also fitted by their logarithm."""
 

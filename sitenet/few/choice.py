@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sitenet.few.arms import Arm
+from sitenet.few.arms import ALL_ENCODERS, Arm
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -19,6 +19,13 @@ STEEP = 0.15
 
 LEAST = 0.1
 """Smallest weight, in units of the largest: arms with a third more error are left out."""
+
+BROAD = 200
+"""With so many labels an arm on the vectors of all encoders weighs twice what its error tells.
+
+With n labels it is 1 + 200 / n times: such arms are often the best, and errors of few labels tell
+little.
+"""
 
 CRYSTALS = 30
 """To change the weights by a sum of 1, errors must fall by as much as those of so many crystals.
@@ -85,8 +92,9 @@ def stacked_mean(weights: Float, logarithms: Bool, predictions: Float) -> Float:
 def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: Int) -> Choice:
     """Choose by the mean absolute error of out-of-fold predictions.
 
-    The stack is a mean of all arms but controls. Its weights fall with the arms' errors; they are
-    changed, to lower the error of the stack itself, as far as labels are many. Its own error is
+    The stack is a mean of all arms but controls. Its weights fall with the arms' errors, and are
+    larger for arms on all encoders if labels are few (`BROAD`); they are changed, to lower the
+    error of the stack itself, as far as labels are many. Its own error is
     that of weights found without the fold they are judged on. A single arm is chosen only if its
     error is lower by more than `SURE` standard errors: the lowest of many is partly luck.
 
@@ -103,13 +111,14 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
             best[arm.key] = place
     of_arms = {key: float(errors[place]) for key, place in best.items()}
     places = np.array([place for place in best.values() if not candidates[place].control])
+    broad = np.array([candidates[place].source == ALL_ENCODERS for place in places])
     logarithms = np.array([arm.ln for arm in candidates])
     judged = np.empty(len(label))
     for fold in np.unique(folds):
         inside, outside = folds != fold, folds == fold
-        weights = _stacked(predictions[places][:, inside], label[inside])
+        weights = _stacked(predictions[places][:, inside], label[inside], broad)
         judged[outside] = stacked_mean(weights, logarithms[places], predictions[places][:, outside])
-    weights = _stacked(predictions[places], label)
+    weights = _stacked(predictions[places], label, broad)
     stacked = {int(places[k]): float(weights[k]) for k in np.flatnonzero(weights)}
     found = {**of_arms, STACK: float(np.abs(judged - label).mean())}
     first = int(places[errors[places].argmin()])
@@ -119,12 +128,13 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
     return Choice(winner, {first: 1.0} if alone else stacked, found, best, stacked, logarithms)
 
 
-def _stacked(predictions: Float, label: Float) -> Float:
-    """Weights (a,) of a stack of predictions (a, n)."""
+def _stacked(predictions: Float, label: Float, broad: Bool) -> Float:
+    """Weights (a,) of a stack of predictions (a, n) by arms, on all encoders where `broad` (a,)."""
     errors = np.abs(predictions - label).mean(axis=1)
     least = errors.min()
     weights = np.exp((least - errors) / (STEEP * max(least, 1e-300)))
     weights[weights < LEAST] = 0
+    weights[broad] *= 1 + BROAD / len(label)
     weights /= weights.sum()
     error = np.abs(weights @ predictions - label).mean()
     if error > SMALL * label.std():

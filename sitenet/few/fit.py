@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from sitenet.crystal.featurise import MergedCrystal
 from sitenet.few.arms import (
+    ALL_ENCODERS,
     RANDOM_WEIGHTS,
     Arm,
     Crystals,
@@ -145,7 +146,7 @@ def _vector_arms(encoders: Sequence[Encoder], settings: FitSettings) -> list[Arm
     ]
     trained = [one.name for one in encoders if one.control]
     if len(trained) > 1:
-        found += encoder_arms(trained, "all encoders")
+        found += encoder_arms(trained, ALL_ENCODERS)
     wanted = {*settings.arms} & {*settings.vector_arms}
     return [arm for arm in found if arm.model in wanted]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sitenet.few.arms import Arm, Crystals, with_logarithms
+from sitenet.few.arms import ALL_ENCODERS, Arm, Crystals, with_logarithms
 from sitenet.few.choice import CRYSTALS, STACK, STEEP, choose, stacked_mean
 from sitenet.few.curves import coverage
 from sitenet.few.nested import folds_of, nested
@@ -47,6 +47,18 @@ def stack_of(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[float]]:
 def test_few_labels_leave_the_weights_of_a_stack() -> None:
     *_, start, weights = stack_of(60)
     np.testing.assert_allclose(weights, start)
+
+
+@pytest.mark.parametrize(("n", "factor"), [(50, 5), (200, 2), (1000, 1.2)])
+def test_arms_on_all_encoders_weigh_more_with_few_labels(n: int, factor: float) -> None:
+    """Four arms of one error."""
+    random = np.random.default_rng(0)
+    label = random.normal(size=n)
+    predictions = label + np.tile(random.normal(size=n), (4, 1))
+    arms = [*ARMS[1:2], Arm("gp", ("a", "b"), source=ALL_ENCODERS), Arm("trees", ("a",)), ARMS[3]]
+    weights = choose(arms, predictions, label, np.arange(n) % 5).stacked
+    expected = np.array([1, factor, 1, 1]) / (3 + factor)
+    np.testing.assert_allclose([weights[k] for k in range(4)], expected)
 
 
 def test_many_labels_fit_the_weights_of_a_stack() -> None:
