@@ -49,8 +49,9 @@ def duration(seconds: float) -> str:
 class Progress:
     """Counts finished items of `total`; logs count, rate and remaining time every few seconds.
 
-    A total of 0 means that it is not known; then no remaining time is logged. Lines are used rather
-    than progress bars because several jobs share the terminal, and because they are kept in logs.
+    A total of 0 means that it is not known; then no remaining time is logged. `unit` is a plural;
+    the s of its first word is left out for a single item. Lines are used rather than progress bars
+    because several jobs share the terminal, and because they are kept in logs.
     """
 
     def __init__(self, total: int, label: str, unit: str, interval: float = 10.0) -> None:
@@ -88,4 +89,6 @@ class Progress:
     def finish(self) -> None:
         """Log the final count, time and mean rate."""
         elapsed = duration(time.monotonic() - self.start)
-        log.info(f"{self.label}: {self.done:,} {self.unit} in {elapsed} ({self.rate:.3g}/s)")
+        first, *rest = self.unit.split()
+        unit = " ".join([first.removesuffix("s"), *rest]) if self.done == 1 else self.unit
+        log.info(f"{self.label}: {self.done:,} {unit} in {elapsed} ({self.rate:.3g}/s)")

@@ -26,6 +26,17 @@ def test_remaining_time_follows_from_the_rate(
     ]
 
 
+@pytest.mark.parametrize(
+    ("unit", "one"), [("crystals", "1 crystal"), ("sets of fits", "1 set of fits")]
+)
+def test_one_is_told_in_the_singular(unit: str, one: str, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level("INFO", logger="sitenet"):
+        progress = Progress(1, "done", unit)
+        progress.advance()
+        progress.finish()
+    assert caplog.messages[0].startswith(f"done: {one} in 0:00 (")
+
+
 def test_durations():
     assert [duration(s) for s in (7, 61.4, 3725)] == ["0:07", "1:01", "1:02:05"]
 
