@@ -196,8 +196,8 @@ def _add_fit(commands: Commands) -> None:
         type=_count,
         default=NETWORK_FROM,
         metavar="LABELS",
-        help="number of labels from which on a network is tried; with fewer it is far from the "
-        f"best (default: {NETWORK_FROM})",
+        help="number of labels from which on a network is tried; with fewer it is seldom worth its "
+        f"time (default: {NETWORK_FROM})",
     )
     fit.add_argument(
         "--network-starts",

@@ -12,7 +12,7 @@ DEFAULT_ARMS: tuple[Arms, ...] = ("ridge", "trees", "boosting", "gp", "network")
 
 Start = Literal["random", "unlabelled", "labelled"]
 
-NETWORK_FROM = 500
+NETWORK_FROM = 250
 NETWORK_STARTS: tuple[Start, ...] = ("random", "unlabelled")
 
 
@@ -42,8 +42,8 @@ class FitSettings(Options):
     )
     network_from: int = option(
         NETWORK_FROM,
-        "Labels from which on a `network` is tried: it takes about 40 trainings, and with fewer "
-        "labels it is far from the best.",
+        "Labels from which on a `network` is tried: it takes about 40 trainings for each start, "
+        "and with fewer labels is seldom worth them.",
         at_least=1,
     )
     network_starts: tuple[Start, ...] = option(
