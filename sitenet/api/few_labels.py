@@ -83,8 +83,7 @@ def fit(
     out, workers = Path(out), workers or cores()
     source = _source(Path(labels), cifs, id_column, cif_column)
     label = Label(column or column_of_label(source, Path(labels)), unit)
-    paths = _weights(encoders)
-    loaded = load_encoders(paths, settings.seed)
+    loaded = load_encoders(_weights(encoders), settings.seed)
     kinds = kinds_of(loaded)
     folder = out / READ
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,13 +124,19 @@ def _source(
     return CifFolderSource(path=str(cifs), labels=str(labels), id=names)
 
 
-def _weights(encoders: Sequence[str | Path] | None) -> list[Path]:
-    """Files of weights; of an ensemble of the package its first member."""
+def _weights(encoders: Sequence[str | Path] | None) -> dict[str, Path]:
+    """Files of weights by the model's name in the package, of which the first is taken, or number.
+
+    A file that is given twice is there once.
+    """
     along = trained_models()
     if encoders is None:
         encoders = [name for name in ENCODERS if name in along]
-    found = [located(one)[: 1 if str(one) in along else None] for one in encoders]
-    return list(dict.fromkeys(path for paths in found for path in paths))
+    found: dict[Path, str] = {}
+    for one in map(str, encoders):
+        for path in located(one)[: 1 if one in along else None]:
+            found.setdefault(path, one if one in along else f"encoder{len(found) + 1}")
+    return {name: path for path, name in found.items()}
 
 
 def _unseen(
@@ -145,24 +150,24 @@ def _unseen(
     for one in loaded:
         if not one.control:
             continue
-        seen = seen_by(one, labelled, kinds)
+        seen, which = seen_by(one, labelled, kinds), f"{one.name} ({one.source})"
         if seen.learned and optional:
             log.info(
-                f"{one.source} is not used: it learned this label, or one that goes with it, on "
+                f"{which} is not used: it learned this label, or one that goes with it, on "
                 f"the formulas of {seen.formulas:,} labelled crystals"
             )
             continue
         kept.append(one)
         if seen.crystals and not seen.labels:
             log.info(
-                f"{one.source} learned from {seen.crystals:,} of the labelled crystals (by name "
+                f"{which} learned from {seen.crystals:,} of the labelled crystals (by name "
                 "and formula), without labels"
             )
         elif seen.crystals or seen.learned:
-            which = ", and learned this label or one that goes with it" * seen.learned
+            too = ", and learned this label or one that goes with it" * seen.learned
             log.warning(
-                f"{one.source} was trained on {seen.crystals:,} labelled crystals (by name and "
-                f"formula){which}: its arms may look better here than on new crystals"
+                f"{which} was trained on {seen.crystals:,} labelled crystals (by name and "
+                f"formula){too}: its arms may look better here than on new crystals"
             )
     controls = {one.control for one in kept}
     return [one for one in loaded if one in kept or one.name in controls]

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.crystal.featurise import MergedCrystal
+from sitenet.few.files import PACKAGE
 from sitenet.model.description import read_description
 from sitenet.model.inference import embed
 from sitenet.model.saving import load_model, save_model
@@ -29,9 +30,9 @@ N_ATOMS = 50
 class Encoder:
     """A network whose vectors are the columns of the group `name`.
 
-    source: what is told of it, such as the path of its weights. features: how it reads crystals.
-    control: name of the untrained one; empty for one that is untrained itself. labelled: whether it
-    learned labels.
+    source: what is told of it. features: how it reads crystals. control: name of the untrained one;
+    empty for one that is untrained itself. labelled: whether it learned labels. weights: file of a
+    trained one, None where it was read with a fit.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Encoder:
     features: FeatureSettings
     control: str = ""
     labelled: bool = False
+    weights: Path | None = None
 
     def vectors(self, stores: Stores) -> Float:
         """Z and the mean of the atoms' vectors of each crystal, side by side: (n, d)."""
@@ -47,29 +49,40 @@ class Encoder:
         return np.hstack(both).astype(np.float64)
 
 
-def load_encoders(paths: Sequence[Path], seed: int) -> list[Encoder]:
-    """Trained encoders `encoder1`, ... and after each its control `untrained1`, ...
+def numbered(paths: Sequence[Path]) -> dict[str, Path]:
+    """Weights by the names `encoder1`, ..."""
+    return {f"encoder{number}": path for number, path in enumerate(paths, start=1)}
 
-    Encoders of one architecture have the same control. Raises UnusableModel for files that hold
-    none.
+
+def load_encoders(weights: Mapping[str, Path], seed: int) -> list[Encoder]:
+    """Trained encoders by their names, and after each its control, `untrained_NAME`.
+
+    Encoders of one architecture have the same control, called after the first. Raises
+    UnusableModel for files that hold none.
     """
     found: list[Encoder] = []
     controls: dict[tuple, str] = {}
-    for number, path in enumerate(paths, start=1):
+    for name, path in weights.items():
         network, description = load_model(path), read_description(path)
         features = description.features()
         alike = (network.settings, features)
         known = alike in controls
-        control = controls.setdefault(alike, f"untrained{number}")
+        control = controls.setdefault(alike, f"untrained_{name}")
         found.append(
-            Encoder(f"encoder{number}", str(path), network, features, control,
-                    labelled="label" in description.content)
+            Encoder(name, _told(path), network, features, control,
+                    labelled="label" in description.content, weights=path)
         )  # fmt: skip
         if not known:
             torch.manual_seed(seed)
             plain = SiteNet(network.settings).eval()
-            found.append(Encoder(control, f"random weights, as {path}", plain, features))
+            found.append(Encoder(control, f"random weights, as {name}", plain, features))
     return found
+
+
+def _told(path: Path) -> str:
+    """A path; of a file of the package where it is in that, as this is installed anywhere."""
+    inside = path.resolve()
+    return str(inside.relative_to(PACKAGE.parent) if PACKAGE in inside.parents else path)
 
 
 def kinds_of(encoders: Sequence[Encoder]) -> Kinds:

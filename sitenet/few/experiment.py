@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sitenet.few.encoders import Encoder, kinds_of, load_encoders
+from sitenet.few.encoders import Encoder, kinds_of, load_encoders, numbered
 from sitenet.few.labels import Labelled, read_labelled
 from sitenet.files import atomic_path
 from sitenet.options.few_labels import FitSettings
@@ -42,7 +42,9 @@ def read_experiment(
     `encoder_sets`: of weights, each followed by its description. Raises UnusableModel.
     """
     loaded = [
-        load_encoders([path for path in paths if path.suffix == ".safetensors"], settings.seed)
+        load_encoders(
+            numbered([path for path in paths if path.suffix == ".safetensors"]), settings.seed
+        )
         for paths in encoder_sets
     ]
     kinds = kinds_of(list(chain.from_iterable(loaded)))

@@ -132,7 +132,7 @@ def _arms(
         if encoder.control and start in settings.network_starts:
             # The encoder may be of labels that are never negative; these may be.
             model = replace(encoder.network.settings, output="linear")
-            network = Network(model, training, encoder.features, Path(encoder.source))
+            network = Network(model, training, encoder.features, encoder.weights)
             found.append(Arm("network", source=encoder.name, network=network))
     return found
 

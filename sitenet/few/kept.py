@@ -19,12 +19,11 @@ from safetensors.numpy import load, save
 
 from sitenet.few.arms import Arm, Crystals, fit_arm, predict_arm
 from sitenet.few.descriptors import BONDS, COMPOSITION
+from sitenet.few.files import PACKAGE
 from sitenet.files import atomic_path
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-PACKAGE = Path(__file__).resolve().parents[1]
 
 CODE = ("arms.py", "linear.py", "trees.py")
 """Modules of this room that decide what simple models predict; networks need the whole package."""

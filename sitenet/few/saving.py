@@ -249,6 +249,6 @@ def _arm(one: Mapping[str, Any], widths: Mapping[str, int], kinds: Kinds) -> Arm
 
 
 def _name(name: Any) -> str:
-    if not isinstance(name, str) or not re.fullmatch(r"(encoder|untrained)\d+", name):
+    if not isinstance(name, str) or not re.fullmatch(r"\w{1,100}", name):
         raise ValueError(f"an encoder is called {name!r:.40}")
     return name

@@ -1,6 +1,5 @@
 """Labelled crystals that an encoder was trained on: their errors are not those of new crystals."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -39,9 +38,9 @@ def seen_by(encoder: Encoder, labelled: Labelled, kinds: Kinds) -> Seen:
 
     A table beside its weights names the training crystals. Raises DamagedTable.
     """
-    weights = Path(encoder.source)
-    known = crystals_seen(weights.parent)
-    if known is None:
+    weights = encoder.weights
+    known = crystals_seen(weights.parent) if weights else None
+    if weights is None or known is None:
         return Seen(0, 0, False, labels=False)
     formulas = set(known["formula"])
     names = set(zip(known["id"], known["formula"], strict=True))

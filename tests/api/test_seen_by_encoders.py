@@ -41,7 +41,7 @@ def encoders(tmp_path: Path) -> list[Encoder]:
     ids = [*names[:8], *(f"other {name}" for name in names[8:])]
     table = pd.DataFrame({"id": ids, "split": parts, "formula": formulas})
     table.to_parquet(tmp_path / "predictions.parquet")
-    return load_encoders([weights], seed=0)
+    return load_encoders({"encoder1": weights}, seed=0)
 
 
 def labelled_by(label: str, encoders: list[Encoder]) -> Labelled:
@@ -66,7 +66,7 @@ def test_crystals_are_recognised_by_name_and_formula(encoders: list[Encoder]) ->
     )
     few = labelled_by("learned", encoders).taken(range(9))
     assert not seen_by(encoders[0], few, kinds).learned
-    elsewhere = replace(encoders[0], source="elsewhere/model.safetensors")
+    elsewhere = replace(encoders[0], weights=Path("elsewhere/model.safetensors"))
     assert seen_by(elsewhere, few, kinds) == Seen(0, 0, False, labels=False)
 
 
@@ -104,8 +104,24 @@ def test_of_an_encoder_without_labels_it_is_only_told_what_it_learned_from(
 def test_encoders_of_the_package_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     first, *others = located("formation_energy")
     assert others
-    assert _weights(None) == [first, *located("encoder_crystals")]
-    assert _weights(["formation_energy", first]) == [first]
-    assert _weights([]) == []
+    (crystals,) = located("encoder_crystals")
+    assert _weights(None) == {"formation_energy": first, "encoder_crystals": crystals}
+    assert _weights(["formation_energy", first]) == {"formation_energy": first}
+    given = [first.parent, "encoder_crystals", *others]
+    numbers = dict(zip(("encoder3", "encoder4"), others, strict=True))
+    assert _weights(given) == {"encoder1": first, "encoder_crystals": crystals, **numbers}
+    assert _weights([]) == {}
     monkeypatch.setattr(few_labels, "trained_models", list)  # a package without its data
-    assert _weights(None) == []
+    assert _weights(None) == {}
+
+
+def test_where_an_encoder_of_the_package_is_told_is_the_same_on_every_machine(
+    encoders: list[Encoder], tmp_path: Path
+) -> None:
+    crystals, control = load_encoders(_weights(["encoder_crystals"]), seed=0)
+    assert crystals.source == "sitenet/trained/encoder_crystals/model.safetensors"
+    assert crystals.weights == located("encoder_crystals")[0]
+    assert control.name == crystals.control == "untrained_encoder_crystals"
+    assert control.source == "random weights, as encoder_crystals"
+    assert control.weights is None
+    assert encoders[0].source == str(tmp_path / "model.safetensors")

@@ -20,7 +20,7 @@ from sitenet.cli import main
 from sitenet.few import curves, kept
 from sitenet.few.arms import Arm, fit_arm, of_several_seeds, predict_arm
 from sitenet.few.curves import Draw, write_curve
-from sitenet.few.encoders import kinds_of, load_encoders
+from sitenet.few.encoders import kinds_of, load_encoders, numbered
 from sitenet.few.fit import fit_few_labels, prepare
 from sitenet.few.kept import Kept
 from sitenet.few.labels import Label, Labelled
@@ -363,9 +363,9 @@ def test_encoders_that_read_crystals_differently_have_controls(
         torch.manual_seed(seed)
         save_model(SiteNet(model), model, path, path.with_suffix(".json"),
                    features=features.to_dict())  # fmt: skip
-    encoders = load_encoders(paths, seed=0)
+    encoders = load_encoders(numbered(paths), seed=0)
     assert [one.name for one in encoders] == [
-        "encoder1", "untrained1", "encoder2", "encoder3", "untrained3",
+        "encoder1", "untrained_encoder1", "encoder2", "encoder3", "untrained_encoder3",
     ]  # fmt: skip
     kinds = kinds_of(encoders)
     assert kinds == (plain, geometry)
@@ -375,9 +375,10 @@ def test_encoders_that_read_crystals_differently_have_controls(
     fit, refused = fit_few_labels(salts, out, Label("edge", "A"), kinds, encoders, settings)
     assert not refused
     arms, every = set(pd.read_csv(out / "arms.csv").arm), "encoder1+encoder2+encoder3"
-    assert {"ridge:encoder2", "ridge:untrained3", "ridge:composition+bonds+encoder3"} <= arms
+    assert {"ridge:encoder2", "ridge:composition+bonds+encoder3"} <= arms
+    assert "ridge:untrained_encoder3" in arms
     assert {f"ridge:{every}", f"ridge:composition+bonds+{every}"} <= arms
-    assert "ridge:composition+bonds+untrained1" not in arms
+    assert "ridge:composition+bonds+untrained_encoder1" not in arms
     report = (out / "report.md").read_text()
     assert all(f"Pre-training of encoder{k}" in report for k in (1, 2, 3))
     arm = Arm("ridge", ("encoder3",), source=encoders[3].source)  # so that its kind is needed
@@ -406,7 +407,7 @@ def test_networks_start_from_encoders(salts: Labelled, tmp_path: Path) -> None:
     (kind,) = kinds = kinds_of([])
     gaps = replace(MODEL, output="nonnegative")  # the labels here may be negative
     save_model(SiteNet(gaps), gaps, weights, tmp_path / "model.json", features=kind.to_dict())
-    encoders = load_encoders([weights], seed=0)
+    encoders = load_encoders({"encoder1": weights}, seed=0)
     settings = FitSettings(arms=("network",), network_from=1, epochs=2)
     (ready,) = prepare(salts, kinds, [encoders], settings)
     networks = [arm.network for arm in ready.arms if arm.network]
