@@ -1,4 +1,4 @@
-"""Atomic writing of files: readers see complete files or none."""
+"""Where the package is, and atomic writing of files: readers see complete files or none."""
 
 import errno
 import glob
@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent
+"""Folder of the package `sitenet`."""
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors of the system if a file cannot grow: full disk, quota or file size limit."""

@@ -125,18 +125,20 @@ def _source(
 
 
 def _weights(encoders: Sequence[str | Path] | None) -> dict[str, Path]:
-    """Files of weights by the model's name in the package, of which the first is taken, or number.
+    """Files of weights, each once, by names: of the package, or `encoder1`, ... by their places.
 
-    A file that is given twice is there once.
+    Of an ensemble of the package it is the first.
     """
     along = trained_models()
     if encoders is None:
         encoders = [name for name in ENCODERS if name in along]
-    found: dict[Path, str] = {}
+    found: dict[str, Path] = {}
     for one in map(str, encoders):
-        for path in located(one)[: 1 if one in along else None]:
-            found.setdefault(path, one if one in along else f"encoder{len(found) + 1}")
-    return {name: path for path, name in found.items()}
+        named = one in along
+        for path in located(one)[: 1 if named else None]:
+            if path not in found.values():
+                found[one if named else f"encoder{len(found) + 1}"] = path
+    return found
 
 
 def _unseen(
@@ -150,7 +152,8 @@ def _unseen(
     for one in loaded:
         if not one.control:
             continue
-        seen, which = seen_by(one, labelled, kinds), f"{one.name} ({one.source})"
+        seen = seen_by(one, labelled, kinds)
+        which = f"{one.name} ({one.source})"
         if seen.learned and optional:
             log.info(
                 f"{which} is not used: it learned this label, or one that goes with it, on "

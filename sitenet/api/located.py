@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
+from sitenet.files import PACKAGE
 from sitenet.model.description import UnusableModel
 
-TRAINED = Path(__file__).resolve().parents[1] / "trained"
+TRAINED = PACKAGE / "trained"
 """Models that come with the package, a folder each."""
 
 WEIGHTS = "model.safetensors"

@@ -94,9 +94,9 @@ def choose(candidates: Sequence[Arm], predictions: Float, label: Float, folds: I
 
     The stack is a mean of all arms but controls. Its weights fall with the arms' errors, and are
     larger for arms on all encoders if labels are few (`BROAD`); they are changed, to lower the
-    error of the stack itself, as far as labels are many. Its own error is
-    that of weights found without the fold they are judged on. A single arm is chosen only if its
-    error is lower by more than `SURE` standard errors: the lowest of many is partly luck.
+    error of the stack itself, as far as labels are many. Its own error is that of weights found
+    without the fold they are judged on. A single arm is chosen only if its error is lower by more
+    than `SURE` standard errors: the lowest of many is partly luck.
 
     Args:
         candidates: (c,) arms with and without the logarithm.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from sitenet.crystal.featurise import MergedCrystal
-from sitenet.few.files import PACKAGE
+from sitenet.files import PACKAGE
 from sitenet.model.description import read_description
 from sitenet.model.inference import embed
 from sitenet.model.saving import load_model, save_model
@@ -82,7 +82,7 @@ def load_encoders(weights: Mapping[str, Path], seed: int) -> list[Encoder]:
 def _told(path: Path) -> str:
     """A path; of a file of the package where it is in that, as this is installed anywhere."""
     inside = path.resolve()
-    return str(inside.relative_to(PACKAGE.parent) if PACKAGE in inside.parents else path)
+    return str(inside.relative_to(PACKAGE.parent) if inside.is_relative_to(PACKAGE) else path)
 
 
 def kinds_of(encoders: Sequence[Encoder]) -> Kinds:

@@ -4,9 +4,6 @@ from pathlib import Path
 
 DESCRIPTION, ARRAYS, ENCODERS = "fit.json", "fit.safetensors", "encoders"
 
-PACKAGE = Path(__file__).resolve().parents[1]
-"""Folder of the package `sitenet`."""
-
 
 def is_fit(folder: Path) -> bool:
     """Whether a folder holds what `sitenet.few.saving.write_fit` wrote."""

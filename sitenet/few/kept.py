@@ -19,8 +19,7 @@ from safetensors.numpy import load, save
 
 from sitenet.few.arms import Arm, Crystals, fit_arm, predict_arm
 from sitenet.few.descriptors import BONDS, COMPOSITION
-from sitenet.few.files import PACKAGE
-from sitenet.files import atomic_path
+from sitenet.files import PACKAGE, atomic_path
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

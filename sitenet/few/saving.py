@@ -212,6 +212,8 @@ def read_fit(folder: Path) -> Fit:
 def _made(about: Any, tensors: Mapping[str, NDArray], encoders: list[Encoder]) -> Fit:
     widths = {name: len(labels) for name, labels in names().items()}
     for encoder in encoders:
+        if encoder.name in widths:
+            raise ValueError(f"an encoder is called {encoder.name}, as other columns are")
         widths[encoder.name] = encoder.network.crystal_width + encoder.network.local_width
     kinds = tuple(FeatureSettings.from_untrusted(one) for one in about["kinds"])
     if not kinds or not {one.features for one in encoders} <= set(kinds):

@@ -39,8 +39,7 @@ def seen_by(encoder: Encoder, labelled: Labelled, kinds: Kinds) -> Seen:
     A table beside its weights names the training crystals. Raises DamagedTable.
     """
     weights = encoder.weights
-    known = crystals_seen(weights.parent) if weights else None
-    if weights is None or known is None:
+    if weights is None or (known := crystals_seen(weights.parent)) is None:
         return Seen(0, 0, False, labels=False)
     formulas = set(known["formula"])
     names = set(zip(known["id"], known["formula"], strict=True))

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sitenet.files import write_text
+from sitenet.files import PACKAGE, write_text
 from sitenet.train.training import Training
 from sitenet.train.workers import Rendezvous
 
@@ -31,8 +31,7 @@ def start_nodes(training: Training, rendezvous: Rendezvous) -> None:
     command = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", "--overlap",
                "--kill-on-bad-exit=1", sys.executable, "-m", "sitenet.train.on_node",
                str(file)]  # fmt: skip
-    package = str(Path(__file__).resolve().parents[2])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     try:
         subprocess.run(
             command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, check=True

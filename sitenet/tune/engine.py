@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.hyperopt import HyperOptSearch
 from ray.tune.search.optuna import OptunaSearch
 
-import sitenet
+from sitenet.files import PACKAGE
 from sitenet.options.search import SearchSettings
 from sitenet.progress import log
 from sitenet.tune.jobs import Machine, SearchJob, Tried
@@ -43,8 +43,7 @@ def _trial_id(result: tune.Result) -> str:
 
 def _start_ray(settings: SearchSettings, machine: Machine) -> None:
     """Ray on this machine, or the cluster at the address; its workers find this package."""
-    package = str(Path(sitenet.__file__).resolve().parents[1])
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     here = {"num_cpus": machine.cpus, "num_gpus": machine.gpus, "include_dashboard": False}
     ray.init(
         address=settings.address or "local",

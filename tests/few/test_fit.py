@@ -400,6 +400,12 @@ def test_encoders_that_read_crystals_differently_have_controls(
     (tmp_path / "LiF.cif").write_text(salt("Li", "F", EDGES["Li", "F"]))
     found = Predictor.load(out).predict(tmp_path / "LiF.cif", workers=1)
     assert found.prediction[0] == pytest.approx(expected[0], rel=1e-5)
+    content = json.loads((out / "fit.json").read_text())
+    for name in ("bonds", "an encoder", "x" * 101):  # that of other columns; no name
+        renamed = [{**content["encoders"][0], "name": name}]
+        (out / "fit.json").write_text(json.dumps({**content, "encoders": renamed}))
+        with pytest.raises(UnusableModel, match="an encoder is called"):
+            read_fit(out)
 
 
 def test_networks_start_from_encoders(salts: Labelled, tmp_path: Path) -> None:
